@@ -46,7 +46,7 @@ pub enum Error {
         reason: String,
     },
     /// A lock stayed busy until the time-out.
-    #[error("the lock on {resource} was busy for {} s{}", waited.as_secs_f64(), holder.as_ref().map(|h| format!(", held by {h}")).unwrap_or_default())]
+    #[error("the lock on {resource} was busy for {:.1} s{}", waited.as_secs_f64(), holder.as_ref().map(|h| format!(", held by {h}")).unwrap_or_default())]
     LockTimeout {
         /// What the lock guards, for people ("pool my-project").
         resource: String,
@@ -143,6 +143,16 @@ impl Error {
         Self::Failed {
             message: message.into(),
             hint: None,
+        }
+    }
+
+    /// The message with git's own words, for records and histories.
+    pub fn reason(&self) -> String {
+        match self {
+            Self::Git { failure, .. } if !failure.stderr.is_empty() => {
+                format!("{self}: {}", failure.stderr)
+            }
+            other => other.to_string(),
         }
     }
 

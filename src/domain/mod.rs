@@ -3,5 +3,18 @@
 //! Everything here can be tested with values alone. Times come in as arguments.
 
 pub mod error;
+pub mod event;
+pub mod lease;
+pub mod metrics;
+pub mod names;
+pub mod outcome;
+pub mod pool;
+pub mod process;
+pub mod progress;
+pub mod remote;
+pub mod selection;
+pub mod slot;
 
 pub use error::{Error, GitFailure, Result};
+pub use names::{PoolName, SlotId};
+pub use process::{Liveness, ProcessStamp};

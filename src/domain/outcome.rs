@@ -1,0 +1,344 @@
+//! What commands answer: the published JSON contract, and what the tables are made from.
+//!
+//! A key that does not apply is absent (`None`); one that could not be determined is `null`
+//! (`Some(None)`). Times are RFC 3339 UTC, durations are seconds.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::lease::Owner;
+use super::pool::Strategy;
+use super::slot::SlotState;
+
+/// A value that may not apply (absent) or not be determinable (`null`).
+pub type Determined<T> = Option<Option<T>>;
+
+/// A slot, as shown.
+#[derive(Debug, Clone, Serialize)]
+pub struct SlotView {
+    /// `workspace-<pool>-slot<N>`.
+    pub slot_id: String,
+    /// The pool.
+    pub repo_name: String,
+    /// The remote, without secrets.
+    pub repo_url: String,
+    /// The directory users work in.
+    pub slot_path: String,
+    /// The state.
+    pub state: SlotState,
+    /// Whether the directory is set aside while idle.
+    pub parked: bool,
+    /// Whether it was seen clean when it became available.
+    pub verified: bool,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When its record last changed.
+    pub updated_at: Timestamp,
+    /// When it was last handed out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_allocated_at: Option<Timestamp>,
+    /// When it was last given back.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_released_at: Option<Timestamp>,
+    /// How often it was handed out.
+    pub allocation_count: u64,
+    /// How long it was in use, in seconds.
+    pub total_usage_seconds: f64,
+    /// The branch it is on; absent when HEAD is detached.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub current_branch: Determined<String>,
+    /// The commit it is at.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub current_commit: Determined<String>,
+    /// The holder's notes.
+    pub metadata: Map<String, Value>,
+    /// The fencing token, while allocated.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub allocation_id: Option<String>,
+    /// Its generation, while allocated.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub generation: Option<u64>,
+    /// When the current allocation began.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub allocated_at: Option<Timestamp>,
+    /// Who holds it, while allocated.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub owner: Option<OwnerView>,
+    /// Why it is out of use.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+    /// What is being done to it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub operation: Option<OperationView>,
+    /// Whether a command holds its lock right now.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub is_locked: Determined<bool>,
+    /// What its directory takes on disk, in bytes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub disk_usage_bytes: Determined<u64>,
+}
+
+/// A holder, as shown.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct OwnerView {
+    /// The holder as recorded.
+    #[serde(flatten)]
+    pub owner: Owner,
+    /// `alive`, `dead` or `unknown`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub liveness: Option<&'static str>,
+    /// The pid of the process that called `allocate`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub caller_pid: Option<u32>,
+}
+
+/// An operation under way, as shown.
+#[derive(Debug, Clone, Serialize)]
+pub struct OperationView {
+    /// The verb.
+    pub kind: String,
+    /// When it began.
+    pub started_at: Timestamp,
+    /// The process that runs it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pid: Option<u32>,
+}
+
+/// The counts of a pool.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct Summary {
+    /// All slots.
+    pub total_slots: u64,
+    /// Those that can be handed out.
+    pub available_slots: u64,
+    /// Those that are held.
+    pub allocated_slots: u64,
+    /// Those that a command works on.
+    pub cleaning_slots: u64,
+    /// Those out of use.
+    pub error_slots: u64,
+    /// Successful allocations over the pool's life.
+    pub total_allocations: u64,
+    /// The mean time of one, in seconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub average_allocation_time_seconds: Option<f64>,
+    /// The time half of them did not exceed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub p50_allocation_time_seconds: Option<f64>,
+    /// The time 95 % of them did not exceed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub p95_allocation_time_seconds: Option<f64>,
+    /// The time 99 % of them did not exceed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub p99_allocation_time_seconds: Option<f64>,
+    /// The share that found a verified slot at the wanted commit.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cache_hit_rate: Option<f64>,
+    /// Requests that ended without a slot.
+    pub failed_allocations: u64,
+}
+
+/// A pool in the list of pools.
+#[derive(Debug, Clone, Serialize)]
+pub struct PoolSummary {
+    /// Its name.
+    pub repo_name: String,
+    /// Its remote, without secrets.
+    pub repo_url: String,
+    /// Its counts.
+    #[serde(flatten)]
+    pub summary: Summary,
+    /// What is being done to the pool as a whole.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub operation: Option<OperationView>,
+    /// What its directory takes on disk, in bytes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub disk_usage_bytes: Determined<u64>,
+    /// Why its record can't be read, if it can't.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+}
+
+/// A pool with its slots.
+#[derive(Debug, Clone, Serialize)]
+pub struct PoolView {
+    /// Its name.
+    pub repo_name: String,
+    /// Its remote, without secrets.
+    pub repo_url: String,
+    /// How its slots are made.
+    pub strategy: Strategy,
+    /// How many slots it has.
+    pub num_slots: u64,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When its record last changed.
+    pub updated_at: Timestamp,
+    /// The branch that slots start from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub base_branch: Option<String>,
+    /// That branch's commit as of the last fetch.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub base_commit: Option<String>,
+    /// When the remote was last looked at.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fetched_at: Option<Timestamp>,
+    /// Whether a command holds the pool's lock right now.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub is_locked: Determined<bool>,
+    /// What the shared repository takes on disk, in bytes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub repository_bytes: Determined<u64>,
+    /// Its counts.
+    pub summary: Summary,
+    /// Its slots, by number.
+    pub slots: Vec<SlotView>,
+}
+
+/// What cleaning a slot did.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct CleanupView {
+    /// Whether the slot is clean now.
+    pub success: bool,
+    /// How long it took.
+    pub duration_seconds: f64,
+    /// What was done, in order.
+    pub operations: Vec<String>,
+    /// What went wrong.
+    pub errors: Vec<String>,
+}
+
+/// Work that was saved.
+#[derive(Debug, Clone, Serialize)]
+pub struct RescueView {
+    /// Its id: the part of the ref after `refs/repo-pool/rescue/`.
+    pub rescue_id: String,
+    /// The ref that holds it.
+    pub reference: String,
+    /// The commit.
+    pub commit: String,
+    /// How many commits no remote branch holds.
+    pub unlanded_commits: u64,
+    /// Whether uncommitted changes are in it.
+    pub uncommitted_changes: bool,
+}
+
+/// A slot that was given back.
+#[derive(Debug, Clone, Serialize)]
+pub struct Released {
+    /// The slot after it.
+    pub slot: SlotView,
+    /// Whether there was anything to give back.
+    pub was_allocated: bool,
+    /// What cleaning did; absent when it was skipped.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cleanup: Option<CleanupView>,
+    /// The work that was saved, if there was any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rescue: Option<RescueView>,
+}
+
+/// A remote branch.
+#[derive(Debug, Clone, Serialize)]
+pub struct BranchView {
+    /// Its name at the remote.
+    pub name: String,
+    /// Its commit.
+    pub commit: String,
+}
+
+/// What `recover` found, and what became of it.
+#[derive(Debug, Clone, Serialize)]
+pub struct Finding {
+    /// What is wrong.
+    pub kind: FindingKind,
+    /// The slot it concerns.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub slot_id: Option<String>,
+    /// The pool it concerns.
+    pub repo_name: String,
+    /// What is done about it.
+    pub action: FindingAction,
+    /// What became of that.
+    pub result: FindingResult,
+    /// The particulars, for people.
+    pub detail: String,
+}
+
+/// What can be wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FindingKind {
+    /// A command was killed and left its operation in the journal.
+    UnfinishedOperation,
+    /// A slot's directory is gone.
+    MissingDirectory,
+    /// A slot's `.git`, HEAD or index is damaged.
+    DamagedSlot,
+    /// The holder of a slot is provably gone.
+    DeadOwner,
+    /// A slot has been held for longer than `stale_after`.
+    StaleAllocation,
+    /// A slot is out of use.
+    IsolatedSlot,
+    /// A lock file of git's that nobody holds.
+    StaleGitLock,
+    /// A temporary file or directory of a killed command.
+    Leftover,
+    /// A lock file of a slot that is no more.
+    OrphanedLock,
+    /// A slot whose registration in git is gone.
+    LostRegistration,
+    /// A registration in git that is not the pool's.
+    ForeignRegistration,
+    /// A directory among the slots that is none.
+    ForeignDirectory,
+    /// A pool's record that can't be read.
+    UnreadableRecord,
+}
+
+impl FindingKind {
+    /// The kind with this published name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        serde_json::from_value(Value::String(name.to_owned())).ok()
+    }
+}
+
+/// What is done about a finding.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FindingAction {
+    /// Carry a killed operation to its end.
+    Complete,
+    /// Take a killed operation back.
+    Undo,
+    /// Make the slot anew.
+    Rebuild,
+    /// Put one thing right.
+    Repair,
+    /// Give the slot back, its work saved.
+    Release,
+    /// Tell a person.
+    Report,
+    /// Take the slot out of use.
+    Isolate,
+    /// Delete a leftover.
+    Remove,
+    /// Bring an isolated slot back.
+    Restore,
+}
+
+/// What became of a finding.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FindingResult {
+    /// Done.
+    Done,
+    /// It would be done (`--dry-run`).
+    Planned,
+    /// Left to a person.
+    Reported,
+    /// It was tried and failed.
+    Failed,
+}

@@ -1,0 +1,145 @@
+//! A pool's record: one document with everything about the pool and its slots.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::metrics::Metrics;
+use super::names::{PoolName, SlotId};
+use super::slot::{Operation, SlotRecord, SlotState};
+
+/// The number of the format that this version writes.
+pub const SCHEMA: u32 = 1;
+
+/// How a pool's slots are made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Strategy {
+    /// git worktrees of one bare repository.
+    #[default]
+    Worktree,
+}
+
+/// What the pool knows of its remote, from its own last look at it.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct RemoteState {
+    /// The branch that new slots start from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub base_branch: Option<String>,
+    /// That branch's commit (an object id).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub base_commit: Option<String>,
+    /// When the last successful look ended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fetched_at: Option<Timestamp>,
+    /// When it began, as time since boot, to tell whether it began after somebody asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub began: Option<BootInstant>,
+}
+
+/// A moment of one boot: comparable within that boot whatever the wall clock does.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BootInstant {
+    /// The boot it belongs to.
+    pub boot_id: String,
+    /// Nanoseconds since then.
+    pub nanoseconds: u64,
+}
+
+impl BootInstant {
+    /// Whether `self` is not earlier than `other`; moments of two boots can't be compared.
+    pub fn not_before(&self, other: &Self) -> bool {
+        self.boot_id == other.boot_id && self.nanoseconds >= other.nanoseconds
+    }
+}
+
+/// Everything recorded about a pool.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PoolRecord {
+    /// The format's number.
+    pub schema: u32,
+    /// Its name.
+    pub repo_name: PoolName,
+    /// The remote's address, without secrets.
+    pub repo_url: String,
+    /// How its slots are made.
+    #[serde(default)]
+    pub strategy: Strategy,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When this document last changed.
+    pub updated_at: Timestamp,
+    /// The base branch that was chosen at creation; absent: the remote's HEAD is followed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub base: Option<String>,
+    /// How far the pool may grow on demand by itself; absent: it does not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub grows_to: Option<u32>,
+    /// The repository on this machine that it was made from, if it was named by a path.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub made_from: Option<String>,
+    /// The remote as last seen.
+    #[serde(default)]
+    pub remote: RemoteState,
+    /// The generation of the last allocation; only ever rises.
+    pub generation: u64,
+    /// What is being done to the pool as a whole.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub operation: Option<Operation>,
+    /// Whether it was said once that cleaning deletes ignored files, and how to keep them.
+    #[serde(default)]
+    pub told_of_ignored: bool,
+    /// How allocations went, over the pool's life.
+    #[serde(default)]
+    pub metrics: Metrics,
+    /// The slots, by number.
+    pub slots: Vec<SlotRecord>,
+}
+
+impl PoolRecord {
+    /// The slot with that number.
+    pub fn slot(&self, number: u32) -> Option<&SlotRecord> {
+        self.slots.iter().find(|slot| slot.number == number)
+    }
+
+    /// The same, to be changed.
+    pub fn slot_mut(&mut self, number: u32) -> Option<&mut SlotRecord> {
+        self.slots.iter_mut().find(|slot| slot.number == number)
+    }
+
+    /// A slot's full id.
+    pub fn slot_id(&self, number: u32) -> SlotId {
+        SlotId::new(&self.repo_name, number)
+    }
+
+    /// The `count` lowest numbers that no slot has.
+    pub fn free_numbers(&self, count: u32) -> Vec<u32> {
+        (1..)
+            .filter(|number| self.slot(*number).is_none())
+            .take(count as usize)
+            .collect()
+    }
+
+    /// Adds a slot, keeping the order by number.
+    pub fn insert(&mut self, slot: SlotRecord) {
+        let at = self
+            .slots
+            .partition_point(|other| other.number < slot.number);
+        self.slots.insert(at, slot);
+    }
+
+    /// Takes a slot out of the record.
+    pub fn remove(&mut self, number: u32) {
+        self.slots.retain(|slot| slot.number != number);
+    }
+
+    /// How many slots are in `state`.
+    pub fn count(&self, state: SlotState) -> u64 {
+        self.slots.iter().filter(|slot| slot.state == state).count() as u64
+    }
+
+    /// The next allocation's generation.
+    pub fn next_generation(&mut self) -> u64 {
+        self.generation += 1;
+        self.generation
+    }
+}

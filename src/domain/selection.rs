@@ -1,0 +1,51 @@
+//! Which slot is handed out next.
+
+use std::cmp::Reverse;
+
+use super::pool::PoolRecord;
+use super::slot::{SlotRecord, SlotState};
+
+/// What to do for a caller that wants a slot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Choice {
+    /// Prepare this idle slot.
+    Idle(u32),
+    /// Make a new one with this number.
+    New(u32),
+    /// Nothing is free and the pool may not grow.
+    Exhausted,
+}
+
+/// The idle slots in the order in which they should go: one that is at the wanted commit already,
+/// then a verified one, then the most recently used (its files are in the page cache, 10.2).
+pub fn idle_in_order(pool: &PoolRecord, wanted: &str) -> Vec<u32> {
+    let mut idle: Vec<&SlotRecord> = pool
+        .slots
+        .iter()
+        .filter(|slot| slot.state == SlotState::Available)
+        .collect();
+    idle.sort_by_key(|slot| {
+        (
+            !(slot.verified && slot.commit.as_deref() == Some(wanted)),
+            !slot.verified,
+            Reverse(slot.last_released_at),
+            slot.number,
+        )
+    });
+    idle.iter().map(|slot| slot.number).collect()
+}
+
+/// Chooses among what is idle and not in `skip`, else a new slot while the pool has fewer than
+/// `may_grow_to`.
+pub fn choose(pool: &PoolRecord, wanted: &str, skip: &[u32], may_grow_to: Option<u32>) -> Choice {
+    let idle = idle_in_order(pool, wanted)
+        .into_iter()
+        .find(|number| !skip.contains(number));
+    match (idle, may_grow_to) {
+        (Some(number), _) => Choice::Idle(number),
+        (None, Some(limit)) if (pool.slots.len() as u64) < u64::from(limit) => {
+            Choice::New(pool.free_numbers(1)[0])
+        }
+        _ => Choice::Exhausted,
+    }
+}

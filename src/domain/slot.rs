@@ -1,0 +1,256 @@
+//! A slot's record and its state machine.
+//!
+//! The four states are the whole truth about who may touch a slot; `operation` is the journal:
+//! while a command works on a slot, the record says which one, so that whoever finds the slot's
+//! lock free can complete or undo it.
+
+use std::fmt;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::lease::Allocation;
+use super::process::ProcessStamp;
+
+/// What may be done with a slot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SlotState {
+    /// Ready to be handed out; never has an operation under way.
+    Available,
+    /// Held by somebody.
+    Allocated,
+    /// A command is making, preparing, resetting or removing it.
+    Cleaning,
+    /// Out of use, with a reason, until a person or `recover` brings it back.
+    Error,
+}
+
+impl fmt::Display for SlotState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Available => "available",
+            Self::Allocated => "allocated",
+            Self::Cleaning => "cleaning",
+            Self::Error => "error",
+        })
+    }
+}
+
+/// What a command is doing to a slot or pool.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OperationKind {
+    /// The pool is being made.
+    Create,
+    /// The slot is being made; undone by removing it.
+    Add,
+    /// The slot is being prepared for a caller; undone by giving it back.
+    Allocate,
+    /// The slot is being given back; completed forward.
+    Release,
+    /// The slot is being removed; completed forward.
+    Remove,
+    /// The slot is being repaired; undone by leaving it to the next repair.
+    Repair,
+}
+
+impl fmt::Display for OperationKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Create => "create",
+            Self::Add => "add-slot",
+            Self::Allocate => "allocate",
+            Self::Release => "release",
+            Self::Remove => "remove",
+            Self::Repair => "repair",
+        })
+    }
+}
+
+/// An operation under way: the journal entry. It lives exactly as long as its slot's lock is held;
+/// `process` is for messages only.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Operation {
+    /// Random; a command saves its result only while its own operation still stands.
+    pub id: String,
+    /// Which verb.
+    pub kind: OperationKind,
+    /// When it began.
+    pub started_at: Timestamp,
+    /// Who runs it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub process: Option<ProcessStamp>,
+    /// Allocate only: the branch that was asked for by name, so that nobody else takes it meanwhile.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub branch: Option<String>,
+    /// The state to go back to if the operation refuses to do its work.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before: Option<Before>,
+    /// How often it was tried and ran out of time or failed.
+    #[serde(default)]
+    pub attempts: u32,
+    /// Release only: leave the tree as it is, for the next allocation to clean.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub no_cleanup: bool,
+    /// Release only: the user gave the work up, so nothing is saved.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub discard: bool,
+}
+
+/// What a slot was before an operation began.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Before {
+    /// Its state.
+    pub state: SlotState,
+    /// Why it was out of use.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+    /// Whether it had been seen clean.
+    #[serde(default)]
+    pub verified: bool,
+}
+
+/// Everything recorded about a slot.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SlotRecord {
+    /// Its number, from 1.
+    pub number: u32,
+    /// Its state.
+    pub state: SlotState,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When this record last changed.
+    pub updated_at: Timestamp,
+    /// When it was last handed out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_allocated_at: Option<Timestamp>,
+    /// When it was last given back.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_released_at: Option<Timestamp>,
+    /// How often it was handed out.
+    pub allocation_count: u64,
+    /// For how long it was in use, over all ended allocations.
+    pub total_usage_seconds: f64,
+    /// Whether it was seen clean, with nobody inside, when it became available.
+    #[serde(default)]
+    pub verified: bool,
+    /// The commit that HEAD was last brought to (an object id).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub commit: Option<String>,
+    /// Why it is in `error`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+    /// Who holds it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub allocation: Option<Allocation>,
+    /// What is being done to it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub operation: Option<Operation>,
+}
+
+impl SlotRecord {
+    /// A slot that is about to be made by `operation`.
+    pub fn reserved(number: u32, operation: Operation, now: Timestamp) -> Self {
+        Self {
+            number,
+            state: SlotState::Cleaning,
+            created_at: now,
+            updated_at: now,
+            last_allocated_at: None,
+            last_released_at: None,
+            allocation_count: 0,
+            total_usage_seconds: 0.0,
+            verified: false,
+            commit: None,
+            error: None,
+            allocation: None,
+            operation: Some(operation),
+        }
+    }
+
+    /// Begins an operation. An allocation that is being released stays recorded until the end, so
+    /// that a killed release can be completed.
+    pub fn begin(&mut self, mut operation: Operation, now: Timestamp) {
+        // A slot that is being made has no state to go back to.
+        if self.operation.is_none() {
+            operation.before = Some(Before {
+                state: self.state,
+                error: self.error.take(),
+                verified: self.verified,
+            });
+        }
+        self.state = SlotState::Cleaning;
+        self.operation = Some(operation);
+        self.error = None;
+        self.updated_at = now;
+    }
+
+    /// Whether `operation_id` is still the one under way.
+    pub fn runs(&self, operation_id: &str) -> bool {
+        self.operation
+            .as_ref()
+            .is_some_and(|op| op.id == operation_id)
+    }
+
+    /// The operation refused to do its work: everything is as it was before.
+    pub fn go_back(&mut self, now: Timestamp) {
+        let before = self.operation.take().and_then(|operation| operation.before);
+        let Some(before) = before else { return };
+        self.state = before.state;
+        self.error = before.error;
+        self.verified = before.verified;
+        self.updated_at = now;
+    }
+
+    /// The operation ended with the slot handed out.
+    pub fn hand_out(&mut self, allocation: Allocation, commit: String, now: Timestamp) {
+        self.state = SlotState::Allocated;
+        self.operation = None;
+        self.verified = false;
+        self.commit = Some(commit);
+        self.last_allocated_at = Some(now);
+        self.allocation_count += 1;
+        self.allocation = Some(allocation);
+        self.updated_at = now;
+    }
+
+    /// The operation ended with the slot idle; an allocation it had is over.
+    pub fn make_available(&mut self, verified: bool, commit: Option<String>, now: Timestamp) {
+        self.end_allocation(now);
+        self.state = SlotState::Available;
+        self.operation = None;
+        self.error = None;
+        self.verified = verified;
+        if commit.is_some() {
+            self.commit = commit;
+        }
+        self.updated_at = now;
+    }
+
+    /// Takes the slot out of use; an allocation it had is over.
+    pub fn put_out_of_use(&mut self, reason: impl Into<String>, now: Timestamp) {
+        self.end_allocation(now);
+        self.state = SlotState::Error;
+        self.operation = None;
+        self.verified = false;
+        self.error = Some(reason.into());
+        self.updated_at = now;
+    }
+
+    /// An allocation that was never handed to its caller leaves no trace in the counts.
+    pub fn take_back(&mut self, previous: Option<Timestamp>, now: Timestamp) {
+        self.last_allocated_at = previous;
+        self.allocation = None;
+        self.allocation_count = self.allocation_count.saturating_sub(1);
+        self.updated_at = now;
+    }
+
+    fn end_allocation(&mut self, now: Timestamp) {
+        if let Some(allocation) = self.allocation.take() {
+            let seconds = now.duration_since(allocation.allocated_at).as_secs_f64();
+            self.total_usage_seconds += seconds.max(0.0);
+            self.last_released_at = Some(now);
+        }
+    }
+}
