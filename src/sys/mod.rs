@@ -1,1 +1,23 @@
-//! To come.
+//! Effects on the operating system, each in one place: child processes, clock, signals, liveness
+//! of processes, files, locks, the terminal.
+//!
+//! Nothing here knows git, pools or the layout of a workspace. Functions take paths and limits and
+//! return values; what a failure means is the caller's to say.
+
+pub mod clock;
+pub mod foreground;
+pub mod fs;
+pub mod inside;
+pub mod limits;
+pub mod liveness;
+pub mod lock;
+pub mod mounts;
+pub mod process;
+pub mod remove;
+pub mod signals;
+pub mod user;
+
+mod group;
+mod proc_locks;
+mod procfs;
+mod wait;

@@ -1,0 +1,187 @@
+//! Locks between processes: `flock` on lock files that stay for ever.
+//!
+//! A lock ends when the last descriptor of its open file is closed, and in no other way: a child
+//! that has inherited it keeps it. So nothing here unlocks explicitly.
+
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+use std::sync::mpsc;
+use std::time::Duration;
+
+use rustix::event::PollFlags;
+use rustix::fs::{FlockOperation, flock};
+use rustix::io::Errno;
+
+use super::clock::{Deadline, Interrupted, Stopwatch};
+use super::{fs, proc_locks, signals, wait};
+use crate::domain::{Error, Result};
+
+/// A wait shorter than this is nobody's concern.
+const NOTICEABLE: Duration = Duration::from_millis(300);
+
+/// When to say that there is a wait, and to whom; none once it was said.
+type Notice<'a> = Option<(Deadline, &'a mut dyn FnMut())>;
+
+/// The waiting thread makes two system calls and needs little.
+const WAITER_STACK: usize = 64 * 1024;
+
+/// An exclusive lock that is held until this and every copy given to a child are closed.
+#[derive(Debug)]
+#[must_use = "the lock ends when this is dropped"]
+pub struct FileLock {
+    file: File,
+}
+
+/// The lock was not free within the time-out.
+#[derive(Clone, Copy, Debug)]
+pub struct Busy {
+    /// How long was waited.
+    pub waited: Duration,
+    /// Who holds it, where the system tells.
+    pub holder: Option<u32>,
+}
+
+impl FileLock {
+    /// Takes the lock if it is free; none if somebody holds it.
+    pub fn try_acquire(path: &Path) -> Result<Option<Self>> {
+        loop {
+            let file = fs::open_lock_file(path)?;
+            if !try_lock(&file).map_err(|e| Error::io("lock", path, e))? {
+                return Ok(None);
+            }
+            if is_still_at(&file, path)? {
+                return Ok(Some(Self { file }));
+            }
+        }
+    }
+
+    /// Takes the lock, and waits for it for up to `timeout`. `on_wait` is called once if the wait
+    /// is one that a person would notice. Who waited longest gets it first. A termination signal ends the wait with
+    /// [`Error::Interrupted`].
+    pub fn acquire(
+        path: &Path,
+        timeout: Duration,
+        on_wait: &mut dyn FnMut(),
+    ) -> Result<std::result::Result<Self, Busy>> {
+        let watch = Stopwatch::start();
+        let deadline = Deadline::after(timeout);
+        if let Some(lock) = Self::try_acquire(path)? {
+            return Ok(Ok(lock));
+        }
+        let mut notice = Some((Deadline::after(NOTICEABLE), on_wait));
+        loop {
+            let file = fs::open_lock_file(path)?;
+            let waited =
+                wait_for(file, &deadline, &mut notice).map_err(|e| Error::io("lock", path, e))?;
+            match waited {
+                Waited::Locked(file) if is_still_at(&file, path)? => {
+                    return Ok(Ok(Self { file }));
+                }
+                // The file was replaced while this waited for the old one.
+                Waited::Locked(_) => {}
+                Waited::TimedOut => {
+                    return Ok(Err(Busy {
+                        waited: watch.elapsed(),
+                        holder: holder(path),
+                    }));
+                }
+                Waited::Interrupted(interrupted) => return Err(interrupted.into()),
+            }
+        }
+    }
+
+    /// A copy of the descriptor, for a child's stdin: the lock lives as long as the child. Lock
+    /// files are empty, so the child reads nothing.
+    pub fn stdin_for_child(&self) -> io::Result<OwnedFd> {
+        // Above the standard streams, whatever of those is closed here.
+        Ok(rustix::io::fcntl_dupfd_cloexec(&self.file, 3)?)
+    }
+}
+
+/// The pid of the process that took the lock at `path`. It may be gone while its child keeps the
+/// lock; one outside this pid namespace is not seen.
+pub fn holder(path: &Path) -> Option<u32> {
+    proc_locks::holder(path).flatten().filter(|&pid| pid != 0)
+}
+
+/// Whether somebody holds the lock at `path`, without touching it; none if the system does not
+/// tell.
+pub fn is_locked(path: &Path) -> Option<bool> {
+    proc_locks::holder(path).map(|holder| holder.is_some())
+}
+
+fn try_lock(file: &File) -> io::Result<bool> {
+    loop {
+        match flock(file, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => return Ok(true),
+            Err(Errno::WOULDBLOCK) => return Ok(false),
+            Err(Errno::INTR) => {}
+            Err(e) => return Err(e.into()),
+        }
+    }
+}
+
+/// Whether the open file is what `path` names: otherwise its lock guards nothing any more.
+fn is_still_at(file: &File, path: &Path) -> Result<bool> {
+    let open = file.metadata().map_err(|e| Error::io("look at", path, e))?;
+    Ok(fs::metadata_if_there(path)?
+        .is_some_and(|named| (named.dev(), named.ino()) == (open.dev(), open.ino())))
+}
+
+/// How a wait for a lock ended.
+enum Waited {
+    Locked(File),
+    TimedOut,
+    Interrupted(Interrupted),
+}
+
+/// Waits in a thread of its own, since a blocking `flock` has no time-out, and trying again and
+/// again would be unfair. A thread that gets the lock when nobody waits for it any more closes it.
+fn wait_for(file: File, deadline: &Deadline, notice: &mut Notice<'_>) -> io::Result<Waited> {
+    let (result, locked) = mpsc::sync_channel(1);
+    // The thread's end of this pipe is closed once there is a result.
+    let (finished, running) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?;
+    std::thread::Builder::new()
+        .name("lock".to_owned())
+        .stack_size(WAITER_STACK)
+        .spawn(move || {
+            let outcome = loop {
+                match flock(&file, FlockOperation::LockExclusive) {
+                    Err(Errno::INTR) => {}
+                    other => break other,
+                }
+            };
+            // If nobody listens, the file comes back and is closed, which ends the lock.
+            let _ = result.send(outcome.map(|()| file));
+            drop(running);
+        })?;
+    loop {
+        if let Ok(outcome) = locked.try_recv() {
+            return Ok(Waited::Locked(outcome?));
+        }
+        if let Some(signal) = signals::received() {
+            return Ok(Waited::Interrupted(Interrupted(signal)));
+        }
+        let Some(left) = deadline.remaining() else {
+            return Ok(Waited::TimedOut);
+        };
+        let until_notice = match notice {
+            Some((due, on_wait)) if due.passed() => {
+                on_wait();
+                *notice = None;
+                left
+            }
+            Some((due, _)) => due.remaining().unwrap_or_default(),
+            None => left,
+        };
+        let mut fds = vec![(finished.as_fd(), PollFlags::IN)];
+        fds.extend(signals::wake_fd().map(|fd| (fd, PollFlags::IN)));
+        wait::ready(&fds, Some(left.min(until_notice)))?;
+    }
+}
+
+#[cfg(test)]
+mod tests;

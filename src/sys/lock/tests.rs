@@ -1,0 +1,93 @@
+#![expect(
+    clippy::disallowed_methods,
+    reason = "tests start processes and replace files"
+)]
+
+use std::process::{Command, Stdio};
+
+use super::*;
+
+/// Far more than anything here takes. Other tests start processes, which hold copies of all
+/// descriptors for the moment before they run: a lock that was just dropped is asked for with it.
+const SOON: Duration = Duration::from_secs(20);
+
+fn take(path: &Path) -> FileLock {
+    FileLock::acquire(path, SOON, &mut || {})
+        .expect("no error")
+        .expect("free")
+}
+
+#[test]
+fn a_lock_excludes_until_it_is_dropped() {
+    let dir = tempfile::tempdir().expect("directory");
+    let path = dir.path().join("lock");
+    assert_eq!(is_locked(&path), Some(false));
+    let lock = take(&path);
+    assert!(FileLock::try_acquire(&path).expect("no error").is_none());
+    assert_eq!(is_locked(&path), Some(true));
+    assert_eq!(holder(&path), Some(std::process::id()));
+    drop(lock);
+    drop(take(&path));
+}
+
+#[test]
+fn a_wait_is_announced_once_and_ends_with_the_holder() {
+    let dir = tempfile::tempdir().expect("directory");
+    let path = dir.path().join("lock");
+    let mut held = Some(take(&path));
+    let mut announced = 0;
+    let lock = FileLock::acquire(&path, SOON, &mut || {
+        announced += 1;
+        held = None;
+    });
+    assert!(lock.expect("no error").is_ok());
+    assert_eq!(announced, 1);
+}
+
+#[test]
+fn a_time_out_names_the_holder_and_what_comes_late_is_given_back() {
+    let dir = tempfile::tempdir().expect("directory");
+    let path = dir.path().join("lock");
+    let held = take(&path);
+    let limit = Duration::from_millis(10);
+    let busy = FileLock::acquire(&path, limit, &mut || {})
+        .expect("no error")
+        .expect_err("held");
+    assert!(busy.waited >= limit && busy.waited < SOON);
+    assert_eq!(busy.holder, Some(std::process::id()));
+    drop(held);
+    drop(take(&path));
+}
+
+#[test]
+fn a_child_keeps_the_lock_when_it_is_dropped_here() {
+    let dir = tempfile::tempdir().expect("directory");
+    let path = dir.path().join("lock");
+    let lock = take(&path);
+    let mut child = Command::new("sleep")
+        .arg("60")
+        .stdin(Stdio::from(lock.stdin_for_child().expect("copied")))
+        .spawn()
+        .expect("started");
+    drop(lock);
+    assert!(FileLock::try_acquire(&path).expect("no error").is_none());
+    child.kill().expect("killed");
+    child.wait().expect("reaped");
+    drop(take(&path));
+}
+
+#[test]
+fn a_lock_file_that_was_replaced_is_not_mistaken() {
+    let dir = tempfile::tempdir().expect("directory");
+    let path = dir.path().join("lock");
+    let mut held = Some(take(&path));
+    let lock = FileLock::acquire(&path, SOON, &mut || {
+        std::fs::remove_file(&path).expect("removed");
+        std::fs::write(&path, "").expect("made");
+        held = None;
+    })
+    .expect("no error")
+    .expect("free");
+    assert!(is_still_at(&lock.file, &path).expect("looked at"));
+    assert!(FileLock::try_acquire(&path).expect("no error").is_none());
+}
