@@ -1,0 +1,51 @@
+//! The history of a pool: appended under the pool's lock, rotated when it has grown, read by
+//! anybody at any time.
+
+use super::PoolPaths;
+use crate::domain::event::Event;
+use crate::domain::{Error, Result};
+use crate::sys::fs;
+
+/// The history is rotated beyond this size, in bytes; one older file is kept.
+const ROTATE_AT: u64 = 8 * 1024 * 1024;
+
+/// Appends `events`. The caller holds the pool's lock.
+pub fn append(paths: &PoolPaths, events: &[Event]) -> Result<()> {
+    if events.is_empty() {
+        return Ok(());
+    }
+    let file = paths.events();
+    let mut bytes = Vec::new();
+    // A line that a killed writer left torn must not swallow the next one.
+    if torn(&file)? {
+        bytes.push(b'\n');
+    }
+    for event in events {
+        serde_json::to_writer(&mut bytes, event)
+            .map_err(|e| Error::failed(format!("cannot record an event: {e}")))?;
+        bytes.push(b'\n');
+    }
+    if fs::metadata_if_there(&file)?.is_some_and(|metadata| metadata.len() > ROTATE_AT) {
+        fs::rename(&file, &paths.old_events())?;
+    }
+    fs::append_line(&file, &bytes)
+}
+
+fn torn(file: &std::path::Path) -> Result<bool> {
+    Ok(fs::last_byte(file)?.is_some_and(|byte| byte != b'\n'))
+}
+
+/// The whole history, oldest first. Lines that can't be read are passed over: a torn last line is
+/// what a killed writer leaves.
+pub fn read(paths: &PoolPaths) -> Result<Vec<Event>> {
+    let mut events = Vec::new();
+    for file in [paths.old_events(), paths.events()] {
+        let bytes = fs::read_if_there(&file)?.unwrap_or_default();
+        events.extend(
+            bytes
+                .split(|byte| *byte == b'\n')
+                .filter_map(|line| serde_json::from_slice(line).ok()),
+        );
+    }
+    Ok(events)
+}
