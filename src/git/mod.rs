@@ -1,1 +1,36 @@
-//! To come.
+//! The only place that knows git.
+//!
+//! Everything goes through [`Git`], which scrubs the environment, forbids prompts and bounds time
+//! ([`command`]); the other modules are typed operations on a pool's repository and its slots, and
+//! parsers of what git prints. Nothing here knows pools, locks (beyond passing one on to a child)
+//! or state files.
+
+pub mod clean;
+pub mod command;
+mod environment;
+mod guard;
+pub mod hidden;
+pub mod parse;
+pub mod refs;
+pub mod remote;
+pub mod repository;
+pub mod snapshot;
+pub mod status;
+pub mod submodules;
+pub mod worktree;
+
+pub use command::{Git, Invocation, Trace};
+pub use worktree::Worktree;
+
+/// An object id that git itself has printed.
+pub type Oid = String;
+
+/// Whether `text` has the form of a full object id (SHA-1 or SHA-256).
+pub fn is_oid(text: &str) -> bool {
+    matches!(text.len(), 40 | 64) && text.bytes().all(|b| b.is_ascii_hexdigit())
+}
+
+/// The same, as it stands in the middle of other output.
+pub(crate) fn oid_or_none(text: &str) -> Option<Oid> {
+    is_oid(text).then(|| text.to_owned())
+}

@@ -1,0 +1,213 @@
+//! Bringing a slot's tree to a commit, with nothing else in it.
+//!
+//! The caller has saved what is worth saving: everything here destroys.
+
+use std::path::{Path, PathBuf};
+
+use super::status::{self, Status};
+use super::{Git, Oid, Worktree, hidden, submodules};
+use crate::domain::{Error, Result};
+use crate::sys::clock::Deadline;
+use crate::sys::lock::FileLock;
+use crate::sys::{fs, remove};
+
+/// How many paths a message names.
+const PATHS_NAMED: usize = 20;
+
+/// What a slot is to become.
+pub struct Goal<'a> {
+    /// The commit.
+    pub commit: &'a Oid,
+    /// Ignored paths that may stay (patterns as `git clean -e` takes them).
+    pub keep: &'a [String],
+    /// When it must be done.
+    pub deadline: Deadline,
+    /// Whether to look for what git does not see: empty directories, FIFOs, sockets.
+    pub thorough: bool,
+}
+
+/// What was done.
+#[derive(Debug, Clone, Default)]
+pub struct Done {
+    /// The steps, in order.
+    pub operations: Vec<String>,
+    /// Ignored paths that were deleted.
+    pub ignored: Vec<PathBuf>,
+}
+
+/// Brings the slot to `goal`, with HEAD detached there, given what a look at it has shown. A slot
+/// that is there already costs nothing but that look.
+pub fn to_goal(
+    git: &Git,
+    slot: &Worktree,
+    lock: &FileLock,
+    seen: &Status,
+    goal: &Goal<'_>,
+) -> Result<Done> {
+    let mut done = Done::default();
+    let filled = submodules::any(slot, &seen.submodules)?;
+    if filled {
+        let nested = seen.nested().map(Path::to_owned);
+        let places: Vec<PathBuf> = seen.submodules.iter().cloned().chain(nested).collect();
+        submodules::empty(slot, &places)?;
+        done.operations.push("empty submodules".into());
+    }
+    // Every commit leaves its message behind, which is no news.
+    for name in slot
+        .scrub_admin()?
+        .iter()
+        .filter(|name| *name != "COMMIT_EDITMSG")
+    {
+        done.operations
+            .push(format!("remove {name} from the registration"));
+    }
+    if seen.hidden {
+        // Without the index, what it hides are ordinary differences.
+        slot.forget_index()?;
+        done.operations
+            .push("drop an index that hides changes".into());
+    }
+    if !seen.unreadable.is_empty() {
+        fs::make_directories_usable(&slot.path)?;
+        done.operations.push("make directories readable".into());
+    }
+    let dirty = filled || !seen.changed.is_empty() || !seen.unreadable.is_empty() || seen.hidden;
+    if dirty || seen.commit.as_ref() != Some(goal.commit) {
+        checkout(git, slot, lock, goal)?;
+        done.operations.push(format!(
+            "reset to {}",
+            &goal.commit[..goal.commit.len().min(12)]
+        ));
+    } else if seen.branch.is_some() {
+        super::refs::detach(git, slot, lock, goal.commit)?;
+        done.operations.push("detach HEAD".into());
+    }
+    if !seen.untracked.is_empty() || !seen.ignored.is_empty() || dirty {
+        sweep(git, slot, lock, goal)?;
+        done.operations.push(format!(
+            "remove {} untracked and {} ignored paths",
+            seen.untracked.len(),
+            seen.ignored.len()
+        ));
+    }
+    if goal.thorough && goal.keep.is_empty() {
+        // The commit may have other submodules than what was there before.
+        let submodules = hidden::entries(git, slot, Some(lock))?.submodules;
+        let odd = fs::odd_entries(&slot.path, &submodules)?;
+        for path in &odd {
+            remove::remove_tree(path)?;
+        }
+        if !odd.is_empty() {
+            done.operations.push(format!(
+                "remove {} empty directories and special files",
+                odd.len()
+            ));
+        }
+    }
+    if done
+        .operations
+        .iter()
+        .any(|operation| operation != "detach HEAD")
+    {
+        verify(git, slot, lock, goal, seen, &mut done)?;
+    }
+    Ok(done)
+}
+
+/// `checkout --force --detach`: like `reset --hard`, it restores every tracked file and throws
+/// unmerged entries away, and it moves no branch. Read-only directories are made writable if they
+/// stand in its way.
+fn checkout(git: &Git, slot: &Worktree, lock: &FileLock, goal: &Goal<'_>) -> Result<()> {
+    let run = || {
+        slot.command(git)
+            .holding(Some(lock))
+            .until(goal.deadline)
+            .args([
+                "checkout",
+                "--quiet",
+                "--force",
+                "--detach",
+                goal.commit,
+                "--",
+            ])
+            .run(&format!("reset {}", slot.path.display()))
+    };
+    if let Err(error) = run() {
+        if !fs::make_directories_usable(&slot.path)? {
+            return Err(error);
+        }
+        run()?;
+    }
+    Ok(())
+}
+
+/// Removes what is untracked and ignored, nested repositories too (3.2). What git can't delete
+/// because a directory is read-only is made
+/// writable first.
+fn sweep(git: &Git, slot: &Worktree, lock: &FileLock, goal: &Goal<'_>) -> Result<()> {
+    let clean = || {
+        let mut command = slot.command(git).holding(Some(lock)).until(goal.deadline);
+        command = command.args(["clean", "-ffdxq"]);
+        for pattern in goal.keep {
+            command = command.args(["-e", pattern]);
+        }
+        command.run_allowing(&[1], &format!("clean {}", slot.path.display()), &mut |_| ())
+    };
+    if clean()?.code != 0 {
+        // What can't be deleted now either shows in the verification that follows, with its path.
+        fs::make_directories_usable(&slot.path)?;
+        clean()?;
+    }
+    Ok(())
+}
+
+fn kept_out<'a>(ignored: &'a [PathBuf], keep: &'a [String]) -> impl Iterator<Item = &'a PathBuf> {
+    ignored.iter().filter(move |_| keep.is_empty())
+}
+
+fn verify(
+    git: &Git,
+    slot: &Worktree,
+    lock: &FileLock,
+    goal: &Goal<'_>,
+    before: &Status,
+    done: &mut Done,
+) -> Result<()> {
+    let after = status::look(git, slot, Some(lock))?;
+    let left: Vec<&PathBuf> = after
+        .changed
+        .iter()
+        .chain(&after.untracked)
+        .chain(&after.unreadable)
+        .chain(kept_out(&after.ignored, goal.keep))
+        .collect();
+    if after.commit.as_ref() != Some(goal.commit) || after.branch.is_some() {
+        return Err(Error::failed("HEAD did not move to the base commit"));
+    }
+    if !left.is_empty() {
+        return Err(Error::failed(format!(
+            "these paths can't be brought back{}",
+            listed(left.into_iter())
+        )));
+    }
+    done.ignored = before
+        .ignored
+        .iter()
+        .filter(|path| !after.ignored.contains(path))
+        .cloned()
+        .collect();
+    Ok(())
+}
+
+/// Up to twenty paths, each on a line of its own, and how many more there are.
+pub fn listed<'a>(paths: impl Iterator<Item = &'a PathBuf>) -> String {
+    let all: Vec<&Path> = paths.map(PathBuf::as_path).collect();
+    let mut text = String::from(":");
+    for path in all.iter().take(PATHS_NAMED) {
+        text.push_str(&format!("\n  {}", path.to_string_lossy().escape_debug()));
+    }
+    if all.len() > PATHS_NAMED {
+        text.push_str(&format!("\n  and {} more", all.len() - PATHS_NAMED));
+    }
+    text
+}

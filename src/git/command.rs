@@ -1,0 +1,413 @@
+//! How git is started: which program, in which environment, within which time.
+//!
+//! - Inherited `GIT_DIR`, `GIT_WORK_TREE`, `GIT_INDEX_FILE` and the like beat every argument, so no
+//!   `GIT_*` variable reaches a child but those that the module `environment` keeps.
+//! - Hooks, fsmonitor, automatic gc and the `ext::` transport are off, whatever the repository's
+//!   config says: an agent can write to it.
+//! - Nobody can be asked: no terminal prompt, stdin is empty.
+//! - Every child runs in a process group of its own and is ended with it.
+
+use std::ffi::{OsStr, OsString};
+use std::path::{Path, PathBuf};
+use std::process::ExitStatus;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::environment::{environments, safe_path, secret_environment};
+use crate::domain::{Error, GitFailure, Result, remote};
+use crate::sys::clock::Deadline;
+use crate::sys::lock::FileLock;
+use crate::sys::process::{Command, Ended, Finished, Limits};
+
+/// Settings that hold against any config file.
+const OVERRIDES: [&str; 11] = [
+    "core.hooksPath=/dev/null",
+    "core.fsmonitor=false",
+    "core.splitIndex=false",
+    "core.pager=cat",
+    "protocol.ext.allow=never",
+    "gc.auto=0",
+    "maintenance.auto=false",
+    "submodule.recurse=false",
+    "advice.detachedHead=false",
+    "advice.addEmbeddedRepo=false",
+    "core.untrackedCache=false",
+];
+
+/// How much of git's output an error keeps, in bytes.
+const WORDS_KEPT: usize = 8 * 1024;
+
+/// A git command that has ended, for `-vv`.
+pub struct Trace<'a> {
+    /// The command line, without secrets.
+    pub command: &'a str,
+    /// How long it ran.
+    pub duration: Duration,
+    /// Its exit code, if it had one.
+    pub exit_code: Option<i32>,
+}
+
+type Tracer = Arc<dyn Fn(&Trace<'_>) + Send + Sync>;
+
+/// The git program and the conditions under which it runs. Cheap to clone.
+#[derive(Clone)]
+pub struct Git {
+    program: Arc<Path>,
+    local: Arc<[(OsString, OsString)]>,
+    network: Arc<[(OsString, OsString)]>,
+    tracer: Tracer,
+    silence: Duration,
+    patience: Duration,
+}
+
+impl Git {
+    /// Finds git on the `PATH` of `environment`; entries that are not absolute are passed over, so
+    /// that a `PATH` with `.` in it runs nothing from the current directory.
+    pub fn find(environment: &[(OsString, OsString)], tracer: Tracer) -> Result<Self> {
+        let path = environment
+            .iter()
+            .find(|(key, _)| key == "PATH")
+            .map(|(_, value)| value.clone());
+        let search = safe_path(
+            path.as_deref()
+                .unwrap_or(OsStr::new("/usr/local/bin:/usr/bin:/bin")),
+        );
+        let program = which::which_in_global("git", Some(&search))
+            .ok()
+            .and_then(|mut found| found.next())
+            .ok_or_else(|| {
+                Error::failed("git was not found on the PATH")
+                    .with_hint("install git, or put it on the PATH")
+            })?;
+        let (local, network) = environments(environment, &search);
+        Ok(Self {
+            program: program.into(),
+            local: local.into(),
+            network: network.into(),
+            tracer,
+            silence: Duration::from_secs(300),
+            patience: Duration::from_secs(300),
+        })
+    }
+
+    /// The same git with other limits: `silence` is how long a command that talks to a remote or
+    /// fills a tree may show no progress, `patience` how long any other may take.
+    #[must_use]
+    pub fn limited(&self, silence: Duration, patience: Duration) -> Self {
+        Self {
+            silence,
+            patience,
+            ..self.clone()
+        }
+    }
+
+    /// A command on the repository at `git_dir`.
+    pub fn repository(&self, git_dir: &Path) -> Invocation<'_> {
+        let mut invocation = self.bare();
+        invocation.args.push(joined("--git-dir=", git_dir));
+        invocation.cwd = Some(git_dir.to_owned());
+        invocation
+    }
+
+    /// A command that must not see any repository, wherever it is run: the config of the one
+    /// around the current directory is not the caller's to answer for.
+    pub fn outside(&self) -> Invocation<'_> {
+        let mut invocation = self.bare();
+        invocation.args.push("--git-dir=/dev/null".into());
+        invocation.shown_from += 1;
+        invocation
+    }
+
+    /// A command on no repository in particular.
+    pub fn bare(&self) -> Invocation<'_> {
+        Invocation {
+            git: self,
+            args: OVERRIDES
+                .iter()
+                .flat_map(|setting| ["-c".into(), OsString::from(setting)])
+                .collect(),
+            shown_from: OVERRIDES.len() * 2,
+            env: vec![("GIT_OPTIONAL_LOCKS".into(), "0".into())],
+            cwd: None,
+            lock: None,
+            network: false,
+            limit: Limit::Patience,
+            url: None,
+            stdin: None,
+        }
+    }
+
+    /// The value that the caller's environment has for a variable of the network's.
+    pub(crate) fn network_variable(&self, name: &str) -> Option<&OsStr> {
+        self.network
+            .iter()
+            .find(|(key, _)| key == name)
+            .map(|(_, value)| value.as_os_str())
+    }
+
+    /// How long commands that talk to a remote may be silent.
+    pub(crate) fn silence(&self) -> Duration {
+        self.silence
+    }
+}
+
+enum Limit {
+    Patience,
+    Silence,
+    Until(Deadline),
+}
+
+/// One git command being put together.
+pub struct Invocation<'g> {
+    git: &'g Git,
+    args: Vec<OsString>,
+    shown_from: usize,
+    env: Vec<(OsString, OsString)>,
+    cwd: Option<PathBuf>,
+    lock: Option<&'g FileLock>,
+    network: bool,
+    limit: Limit,
+    url: Option<&'g remote::RemoteUrl>,
+    stdin: Option<Vec<u8>>,
+}
+
+/// What a successful or expected git command printed.
+pub struct Output {
+    /// Its stdout, as bytes.
+    pub stdout: Vec<u8>,
+    /// Its stderr, as bytes.
+    pub stderr: Vec<u8>,
+    /// Its exit code.
+    pub code: i32,
+}
+
+impl Output {
+    /// stdout as text without surrounding white space; bytes that are no UTF-8 are replaced.
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.stdout).trim().to_owned()
+    }
+}
+
+impl<'g> Invocation<'g> {
+    /// Adds arguments.
+    #[must_use]
+    pub fn args<S: AsRef<OsStr>>(mut self, args: impl IntoIterator<Item = S>) -> Self {
+        self.args
+            .extend(args.into_iter().map(|arg| arg.as_ref().to_owned()));
+        self
+    }
+
+    /// Sets a variable of the child's environment.
+    #[must_use]
+    pub fn env(mut self, key: &str, value: impl AsRef<OsStr>) -> Self {
+        self.env.push((key.into(), value.as_ref().to_owned()));
+        self
+    }
+
+    /// Runs in `dir`.
+    #[must_use]
+    pub fn cwd(mut self, dir: &Path) -> Self {
+        self.cwd = Some(dir.to_owned());
+        self
+    }
+
+    /// Marks a command that changes a slot: the child inherits the slot's lock as its stdin, so the
+    /// lock outlives a killed parent for as long as git works on.
+    #[must_use]
+    pub fn holding(mut self, lock: Option<&'g FileLock>) -> Self {
+        self.lock = lock;
+        self
+    }
+
+    /// Allows the caller's settings for reaching remotes, and hands over a secret in the URL by
+    /// environment: never on the command line, where every user of the machine could read it.
+    #[must_use]
+    pub fn network(mut self, url: &'g remote::RemoteUrl) -> Self {
+        self.network = true;
+        self.url = Some(url);
+        self.limit = Limit::Silence;
+        self
+    }
+
+    /// Gives these bytes to the command's stdin.
+    #[must_use]
+    pub fn stdin(mut self, bytes: Vec<u8>) -> Self {
+        self.stdin = Some(bytes);
+        self
+    }
+
+    /// Runs in the environment of commands that talk to a remote, without talking to one.
+    #[must_use]
+    pub fn with_network_settings(mut self) -> Self {
+        self.network = true;
+        self
+    }
+
+    /// The command may take as long as it shows progress.
+    #[must_use]
+    pub fn while_progressing(mut self) -> Self {
+        self.limit = Limit::Silence;
+        self
+    }
+
+    /// The command must end by `deadline`.
+    #[must_use]
+    pub fn until(mut self, deadline: Deadline) -> Self {
+        self.limit = Limit::Until(deadline);
+        self
+    }
+
+    /// Runs it; anything but exit code 0 is an error that says `context` ("fetch pool x").
+    pub fn run(self, context: &str) -> Result<Output> {
+        self.run_allowing(&[], context, &mut |_| ())
+    }
+
+    /// The same, with the exit codes in `also` taken for success and stderr shown as it comes.
+    pub fn run_allowing(
+        self,
+        also: &[i32],
+        context: &str,
+        on_stderr: &mut dyn FnMut(&[u8]),
+    ) -> Result<Output> {
+        let shown = self.shown();
+        let secrets = self
+            .url
+            .and_then(|url| url.secret())
+            .map(remote::secrets)
+            .unwrap_or_default();
+        let finished = self.start(on_stderr, &shown, context)?;
+        let exit_code = finished.status.code();
+        match (exit_code, &finished.ended) {
+            (_, Some(Ended::Signal(signal))) => Err(Error::Interrupted(*signal)),
+            (Some(code), None) if code == 0 || also.contains(&code) => Ok(Output {
+                stdout: finished.stdout,
+                stderr: finished.stderr,
+                code,
+            }),
+            _ => Err(failure(context, shown, &secrets, &finished)),
+        }
+    }
+
+    fn start(
+        self,
+        on_stderr: &mut dyn FnMut(&[u8]),
+        shown: &str,
+        context: &str,
+    ) -> Result<Finished> {
+        let failed = |e| Error::io("start", &*self.git.program, e);
+        let environment = if self.network {
+            &self.git.network
+        } else {
+            &self.git.local
+        };
+        let mut command = Command::new(&*self.git.program);
+        command
+            .args(&self.args)
+            .env_clear()
+            .envs(environment.iter().cloned())
+            .envs(self.env.iter().cloned())
+            .limits(self.limits())
+            .on_stderr(on_stderr);
+        if let Some(url) = self.url {
+            command.envs(secret_environment(url, environment));
+        }
+        if let Some(dir) = &self.cwd {
+            command.current_dir(dir);
+        }
+        match (self.stdin, self.lock) {
+            (Some(bytes), _) => command.stdin_bytes(bytes),
+            (None, Some(lock)) => command.stdin_file(lock.stdin_for_child().map_err(failed)?),
+            (None, None) => &mut command,
+        };
+        let finished = command.run().map_err(|source| Error::Failed {
+            message: format!(
+                "{context}: cannot start {}: {source}",
+                self.git.program.display()
+            ),
+            hint: None,
+        })?;
+        (self.git.tracer)(&Trace {
+            command: shown,
+            duration: finished.duration,
+            exit_code: finished.status.code(),
+        });
+        Ok(finished)
+    }
+
+    fn limits(&self) -> Limits {
+        let grace = Duration::from_secs(1);
+        match self.limit {
+            Limit::Patience => Limits {
+                deadline: Some(Deadline::after(self.git.patience)),
+                silence: None,
+                grace,
+            },
+            Limit::Silence => Limits {
+                deadline: None,
+                silence: Some(self.git.silence),
+                grace,
+            },
+            Limit::Until(deadline) => Limits {
+                deadline: Some(deadline),
+                silence: None,
+                grace,
+            },
+        }
+    }
+
+    /// The command line for people: without the overrides that every command has.
+    fn shown(&self) -> String {
+        let mut text = String::from("git");
+        for arg in &self.args[self.shown_from..] {
+            text.push(' ');
+            text.push_str(&arg.to_string_lossy());
+        }
+        text
+    }
+}
+
+fn failure(context: &str, command: String, secrets: &[String], finished: &Finished) -> Error {
+    let clean = |bytes: &[u8]| {
+        let mut text = String::from_utf8_lossy(tail(bytes)).trim().to_owned();
+        for secret in secrets {
+            let blotted = if secret.ends_with('@') { "" } else { "***" };
+            text = text.replace(secret.as_str(), blotted);
+        }
+        text
+    };
+    let ended = match &finished.ended {
+        Some(Ended::Deadline(after)) => Some(format!("ended after {} s", after.as_secs_f64())),
+        Some(Ended::Silence(after)) => Some(format!("no progress for {} s", after.as_secs_f64())),
+        _ => None,
+    };
+    Error::Git {
+        context: format!("{context}: {}", why(&finished.status, ended.as_deref())),
+        failure: Box::new(GitFailure {
+            command,
+            exit_code: finished.status.code(),
+            stdout: clean(&finished.stdout),
+            stderr: clean(&finished.stderr),
+            duration: finished.duration,
+            ended,
+        }),
+    }
+}
+
+fn why(status: &ExitStatus, ended: Option<&str>) -> String {
+    match (ended, status.code()) {
+        (Some(_), _) => "git was ended".to_owned(),
+        (None, Some(code)) => format!("git failed (exit code {code})"),
+        (None, None) => "git was ended by a signal".to_owned(),
+    }
+}
+
+fn tail(bytes: &[u8]) -> &[u8] {
+    &bytes[bytes.len().saturating_sub(WORDS_KEPT)..]
+}
+
+/// `prefix` and `path` as one argument.
+pub(crate) fn joined(prefix: &str, path: &Path) -> OsString {
+    let mut text = OsString::from(prefix);
+    text.push(path);
+    text
+}

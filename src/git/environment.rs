@@ -1,0 +1,144 @@
+//! Which variables reach git: none of the `GIT_*` ones but those named here.
+
+use std::ffi::{OsStr, OsString};
+
+use crate::domain::remote;
+
+/// Which configuration files git reads is the caller's business everywhere.
+const ENVIRONMENT_KEPT: [&str; 3] = [
+    "GIT_CONFIG_GLOBAL",
+    "GIT_CONFIG_SYSTEM",
+    "GIT_CONFIG_NOSYSTEM",
+];
+
+/// How private remotes are reached: beginnings of names that clone, fetch and ls-remote keep.
+const NETWORK_KEPT: [&str; 11] = [
+    "GIT_SSH",
+    "GIT_ASKPASS",
+    "GIT_SSL_",
+    "GIT_PROXY_",
+    "GIT_HTTP_",
+    "GIT_PROTOCOL",
+    "GIT_ALLOW_PROTOCOL",
+    "GIT_CONFIG_COUNT",
+    "GIT_CONFIG_KEY_",
+    "GIT_CONFIG_VALUE_",
+    "GIT_CONFIG_PARAMETERS",
+];
+
+/// `PATH` without relative entries, which would mean the current directory.
+pub(super) fn safe_path(path: &OsStr) -> OsString {
+    let kept = std::env::split_paths(path).filter(|entry| entry.is_absolute());
+    std::env::join_paths(kept).unwrap_or_else(|_| "/usr/local/bin:/usr/bin:/bin".into())
+}
+
+/// Names and values.
+pub(super) type Variables = Vec<(OsString, OsString)>;
+
+/// The environment of local commands, and of those that talk to a remote.
+pub(super) fn environments(all: &[(OsString, OsString)], path: &OsStr) -> (Variables, Variables) {
+    let is_git = |key: &OsStr| key.as_encoded_bytes().starts_with(b"GIT_");
+    let dropped = ["PATH", "LC_ALL", "LANGUAGE", "GCM_INTERACTIVE"];
+    let mut local: Variables = all
+        .iter()
+        .filter(|(key, _)| !dropped.iter().any(|name| key == name))
+        .filter(|(key, _)| !is_git(key) || ENVIRONMENT_KEPT.iter().any(|kept| key == kept))
+        .cloned()
+        .collect();
+    local.extend(
+        [
+            ("LC_ALL", "C"),
+            ("GIT_TERMINAL_PROMPT", "0"),
+            ("GCM_INTERACTIVE", "never"),
+        ]
+        .map(|(key, value)| (key.into(), value.into())),
+    );
+    local.push(("PATH".into(), path.to_owned()));
+    let mut network = local.clone();
+    let kept = |key: &OsStr| {
+        NETWORK_KEPT
+            .iter()
+            .any(|begin| key.as_encoded_bytes().starts_with(begin.as_bytes()))
+    };
+    network.extend(all.iter().filter(|(key, _)| kept(key)).cloned());
+    (local, network)
+}
+
+/// The variables that make git use the URL with its secret where it is given the one without:
+/// an `insteadOf` behind whatever `GIT_CONFIG_COUNT` the caller has.
+pub(super) fn secret_environment(
+    url: &remote::RemoteUrl,
+    environment: &[(OsString, OsString)],
+) -> Variables {
+    let Some(secret) = url.secret() else {
+        return Vec::new();
+    };
+    let count: usize = environment
+        .iter()
+        .find(|(key, _)| key == "GIT_CONFIG_COUNT")
+        .and_then(|(_, value)| value.to_str()?.parse().ok())
+        .unwrap_or(0);
+    vec![
+        (
+            format!("GIT_CONFIG_KEY_{count}").into(),
+            format!("url.{secret}.insteadOf").into(),
+        ),
+        (
+            format!("GIT_CONFIG_VALUE_{count}").into(),
+            url.stored().into(),
+        ),
+        ("GIT_CONFIG_COUNT".into(), (count + 1).to_string().into()),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn variables(pairs: &[(&str, &str)]) -> Variables {
+        pairs.iter().map(|(k, v)| (k.into(), v.into())).collect()
+    }
+
+    #[test]
+    fn hostile_variables_never_reach_git_and_network_ones_only_where_they_belong() {
+        let all = variables(&[
+            ("GIT_DIR", "/x"),
+            ("GIT_WORK_TREE", "/y"),
+            ("GIT_CONFIG_GLOBAL", "/g"),
+            ("GIT_SSH_COMMAND", "s"),
+            ("GIT_CONFIG_COUNT", "1"),
+            ("HOME", "/h"),
+            ("LC_ALL", "de_DE"),
+        ]);
+        let (local, network) = environments(&all, OsStr::new("/bin"));
+        let has = |list: &Variables, name: &str| list.iter().any(|(key, _)| key == name);
+        for name in [
+            "GIT_DIR",
+            "GIT_WORK_TREE",
+            "GIT_SSH_COMMAND",
+            "GIT_CONFIG_COUNT",
+        ] {
+            assert!(!has(&local, name), "{name}");
+        }
+        assert!(has(&local, "GIT_CONFIG_GLOBAL") && has(&local, "HOME"));
+        assert!(has(&network, "GIT_SSH_COMMAND") && has(&network, "GIT_CONFIG_COUNT"));
+        assert!(!has(&network, "GIT_DIR"));
+        assert_eq!(local.iter().filter(|(key, _)| key == "LC_ALL").count(), 1);
+    }
+
+    #[test]
+    fn relative_entries_leave_the_path() {
+        assert_eq!(
+            safe_path(OsStr::new(".:/bin::x:/usr/bin")),
+            OsStr::new("/bin:/usr/bin")
+        );
+    }
+
+    #[test]
+    fn a_secret_goes_behind_the_callers_own_settings() {
+        let url = remote::RemoteUrl::new("https://u:p@h/x").unwrap();
+        let set = secret_environment(&url, &variables(&[("GIT_CONFIG_COUNT", "2")]));
+        assert_eq!(set[0].0, "GIT_CONFIG_KEY_2");
+        assert_eq!(set[2].1, "3");
+    }
+}

@@ -1,0 +1,174 @@
+//! Names to object ids, and the branches of slots. What is not an object id that git has verified
+//! goes no further.
+
+use std::path::Path;
+
+use super::parse::{self, Head, Ref};
+use super::{Git, Oid, Worktree, is_oid};
+use crate::domain::{Error, Result};
+use crate::sys::fs;
+use crate::sys::lock::FileLock;
+
+/// Refuses what can't be a ref or revision from outside: options, control characters, ranges.
+pub fn check_name(name: &str) -> Result<()> {
+    let bad = name.is_empty()
+        || name.starts_with('-')
+        || name.len() > 1024
+        || name.chars().any(|c| c.is_ascii_control() || c == ' ')
+        || ["..", "^", ":", "?", "*", "[", "\\", "@{"]
+            .iter()
+            .any(|part| name.contains(part));
+    if bad {
+        return Err(Error::usage(format!(
+            "{name:?} can't be a ref: give a branch, a tag, a full ref or a commit"
+        ))
+        .with_hint("`repo-pool branches POOL` lists the remote's branches"));
+    }
+    Ok(())
+}
+
+/// Refuses what `git check-ref-format` refuses as a branch's name.
+pub fn check_branch(git: &Git, name: &str) -> Result<()> {
+    check_name(name)?;
+    let checked = git
+        .bare()
+        .args(["check-ref-format", "--branch", name])
+        .run_allowing(&[1, 128], "check the branch's name", &mut |_| ())?;
+    if checked.code != 0 || name == "HEAD" {
+        return Err(Error::usage(format!("{name:?} can't be a branch's name")));
+    }
+    Ok(())
+}
+
+/// The commit that `revision` names in the repository, if it names one. `revision` must be a full
+/// ref or an object id: short names mean different things to different readers.
+pub fn commit_of(git: &Git, repository: &Path, revision: &str) -> Result<Option<Oid>> {
+    let output = git
+        .repository(repository)
+        .args(["rev-parse", "--verify", "--quiet", "--end-of-options"])
+        .args([format!("{revision}^{{commit}}")])
+        .run_allowing(&[1, 128], &format!("look up {revision}"), &mut |_| ())?;
+    let text = output.text();
+    Ok((output.code == 0 && is_oid(&text)).then_some(text))
+}
+
+/// All refs below the given prefixes, with their objects.
+pub fn list(git: &Git, repository: &Path, prefixes: &[&str]) -> Result<Vec<Ref>> {
+    let output = git
+        .repository(repository)
+        .args(["for-each-ref", "--format=%(objectname) %(refname)"])
+        .args(prefixes)
+        .run("list refs")?;
+    Ok(parse::refs(&output.stdout))
+}
+
+/// The registration (its directory's name) that has `branch` checked out, if one has.
+pub fn holder_of(repository: &Path, branch: &str) -> Result<Option<String>> {
+    let wanted = Head::Symbolic(format!("refs/heads/{branch}"));
+    let worktrees = repository.join("worktrees");
+    for name in fs::list_dir_if_there(&worktrees)?.unwrap_or_default() {
+        let head = worktrees.join(&name).join("HEAD");
+        if fs::is_symlink(&head)? {
+            continue;
+        }
+        let bytes = fs::read_if_there(&head)?.unwrap_or_default();
+        if parse::head(&bytes) == Some(wanted.clone()) {
+            return Ok(Some(name.to_string_lossy().into_owned()));
+        }
+    }
+    Ok(None)
+}
+
+/// Puts the slot on `branch` at `commit` without touching a file: HEAD's tree must be that commit's
+/// already. With `expected`, the branch must still be there (or not yet exist, if that is `None`):
+/// somebody may have committed to it meanwhile.
+///
+/// # Errors
+/// git's own words, if the branch is not as expected or can't be made.
+pub fn put_on_branch(
+    git: &Git,
+    slot: &Worktree,
+    lock: &FileLock,
+    branch: &str,
+    commit: &Oid,
+    expected: Option<Option<&Oid>>,
+) -> Result<()> {
+    let name = format!("refs/heads/{branch}");
+    let absent = "0".repeat(commit.len());
+    let old = expected.map(|expected| expected.map_or(absent.as_str(), |oid| oid.as_str()));
+    slot.command(git)
+        .holding(Some(lock))
+        .args([
+            "update-ref",
+            "--no-deref",
+            "-m",
+            "repo-pool: allocate",
+            &name,
+            commit,
+        ])
+        .args(old)
+        .run(&format!("set branch {branch}"))?;
+    slot.command(git)
+        .holding(Some(lock))
+        .args(["symbolic-ref", "-m", "repo-pool: allocate", "HEAD", &name])
+        .run(&format!("put the slot on branch {branch}"))?;
+    Ok(())
+}
+
+/// Detaches the slot's HEAD at `commit` without touching a file.
+pub fn detach(git: &Git, slot: &Worktree, lock: &FileLock, commit: &Oid) -> Result<()> {
+    slot.command(git)
+        .holding(Some(lock))
+        .args([
+            "update-ref",
+            "--no-deref",
+            "-m",
+            "repo-pool: release",
+            "HEAD",
+            commit,
+        ])
+        .run("detach HEAD")?;
+    Ok(())
+}
+
+/// Sets a ref, whatever it was.
+pub fn set(git: &Git, repository: &Path, name: &str, commit: &Oid) -> Result<()> {
+    git.repository(repository)
+        .args(["update-ref", "--no-deref", name, commit])
+        .run(&format!("set {name}"))?;
+    Ok(())
+}
+
+/// Deletes a ref that may or may not be there.
+pub fn delete(git: &Git, repository: &Path, name: &str) -> Result<()> {
+    git.repository(repository)
+        .args(["update-ref", "--no-deref", "-d", name])
+        .run(&format!("delete {name}"))?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_could_be_an_option_or_an_expression_is_no_ref() {
+        for bad in [
+            "",
+            "-x",
+            "--upload-pack=x",
+            "a b",
+            "a..b",
+            "HEAD^",
+            "a:b",
+            "x\ny",
+            "@{-1}",
+            "a*",
+        ] {
+            assert!(check_name(bad).is_err(), "{bad:?}");
+        }
+        for good in ["main", "feature/x", "refs/pull/7/head", "v1.0", "HEAD"] {
+            assert!(check_name(good).is_ok(), "{good:?}");
+        }
+    }
+}

@@ -1,0 +1,249 @@
+//! Talking to a remote: what it has, and bringing that here.
+//!
+//! The remote is always named by its recorded URL with an explicit refspec, never through the
+//! repository's config: an agent may have edited that. A bare clone has no fetch refspec at all,
+//! and would never see a new commit.
+
+use std::path::Path;
+use std::time::Duration;
+
+use super::parse::{self, RemoteRefs};
+use super::{Git, Invocation, refs};
+use crate::domain::remote::RemoteUrl;
+use crate::domain::{Error, Result};
+use crate::sys::clock;
+
+/// The refs that hold what the remote has.
+pub const TRACKING: &str = "refs/remotes/origin/";
+
+/// How often a failure that can pass is tried in all (9.1).
+const ATTEMPTS: u32 = 3;
+
+/// The first wait between two tries; it doubles.
+const FIRST_PAUSE: Duration = Duration::from_millis(500);
+
+/// What git says when trying again may help. Everything else is final.
+const PASSING: [&str; 17] = [
+    "could not resolve host",
+    "temporary failure in name resolution",
+    "connection timed out",
+    "operation timed out",
+    "connection refused",
+    "connection reset",
+    "connection closed",
+    "early eof",
+    "rpc failed",
+    "the remote end hung up",
+    "unexpected disconnect",
+    "broken pipe",
+    "network is unreachable",
+    "no route to host",
+    "returned error: 5",
+    "returned error: 429",
+    "cannot lock ref",
+];
+
+/// What git says when trying again can't help, whatever else it says.
+const FINAL: [&str; 6] = [
+    "permission denied",
+    "authentication failed",
+    "could not read username",
+    "could not read password",
+    "does not appear to be a git repository",
+    "repository not found",
+];
+
+/// What the remote has: HEAD, and the refs that match `patterns`.
+pub fn look(git: &Git, url: &RemoteUrl, patterns: &[&str]) -> Result<RemoteRefs> {
+    retrying(git.silence(), || {
+        let invocation = git
+            .outside()
+            .args(["ls-remote", "--symref", "--", url.stored(), "HEAD"])
+            .args(patterns);
+        reaching(git, invocation, url).run(&format!("look at {}", url.stored()))
+    })
+    .map(|output| parse::ls_remote(&output.stdout))
+}
+
+/// Brings all branches of the remote here (3.1), dropping those it no longer has, and the tags that
+/// belong to them.
+pub fn fetch_all(
+    git: &Git,
+    repository: &Path,
+    url: &RemoteUrl,
+    on_progress: &mut dyn FnMut(&[u8]),
+) -> Result<()> {
+    fetch(
+        git,
+        repository,
+        url,
+        &["--prune", "--force"],
+        &["+refs/heads/*:refs/remotes/origin/*"],
+        on_progress,
+    )
+}
+
+/// Brings exactly `source` (a full ref or an object id) here and keeps it under `target`.
+pub fn fetch_exactly(
+    git: &Git,
+    repository: &Path,
+    url: &RemoteUrl,
+    source: &str,
+    target: &str,
+) -> Result<()> {
+    fetch(
+        git,
+        repository,
+        url,
+        &["--no-tags"],
+        &[&format!("+{source}:{target}")],
+        &mut |_| (),
+    )
+}
+
+fn fetch(
+    git: &Git,
+    repository: &Path,
+    url: &RemoteUrl,
+    options: &[&str],
+    refspecs: &[&str],
+    on_progress: &mut dyn FnMut(&[u8]),
+) -> Result<()> {
+    retrying(git.silence(), || {
+        let invocation = git
+            .repository(repository)
+            .env("GIT_PROGRESS_DELAY", "0")
+            .args([
+                "fetch",
+                "--progress",
+                "--no-write-fetch-head",
+                "--no-auto-maintenance",
+            ])
+            .args(["--no-recurse-submodules"])
+            .args(options)
+            .args(["--", url.stored()])
+            .args(refspecs);
+        reaching(git, invocation, url).run_allowing(
+            &[],
+            &format!("fetch {}", url.stored()),
+            on_progress,
+        )
+    })?;
+    Ok(())
+}
+
+/// Adds what reaching a remote needs. ssh must not ask at a terminal: where the caller has not
+/// chosen how to run it, it is told so; a caller's own command is left as it is. What the
+/// repository's config says about ssh does not count: an agent may have written it.
+fn reaching<'g>(git: &'g Git, invocation: Invocation<'g>, url: &'g RemoteUrl) -> Invocation<'g> {
+    let invocation = invocation.network(url);
+    let by_ssh = url.local_path().is_none() && !url.stored().starts_with("http");
+    let chosen = ["GIT_SSH_COMMAND", "GIT_SSH"].map(|name| git.network_variable(name).is_some());
+    if !by_ssh || chosen.contains(&true) {
+        return invocation;
+    }
+    let configured = git
+        .outside()
+        .with_network_settings()
+        .args(["config", "--get", "core.sshCommand"])
+        .run_allowing(&[1, 128], "read core.sshCommand", &mut |_| ());
+    match configured {
+        Ok(output) if output.code == 0 => invocation.env("GIT_SSH_COMMAND", output.text()),
+        _ => invocation.env("GIT_SSH_COMMAND", "ssh -oBatchMode=yes"),
+    }
+}
+
+/// Tries up to three times while the failure is one that can pass, within one allowance of time
+/// for all tries together.
+fn retrying<T>(allowance: Duration, mut attempt: impl FnMut() -> Result<T>) -> Result<T> {
+    let mut pause = FIRST_PAUSE;
+    let watch = clock::Stopwatch::start();
+    for _ in 1..ATTEMPTS {
+        match attempt() {
+            Err(error) if can_pass(&error) && watch.elapsed() + pause < allowance => {
+                clock::pause(pause)?;
+                pause *= 2;
+            }
+            other => return other,
+        }
+    }
+    attempt()
+}
+
+/// Whether trying again may help. A command that was ended for being silent has used up its time.
+fn can_pass(error: &Error) -> bool {
+    let Error::Git { failure, .. } = error else {
+        return false;
+    };
+    let words = failure.stderr.to_ascii_lowercase();
+    failure.ended.is_none()
+        && PASSING.iter().any(|part| words.contains(part))
+        && !FINAL.iter().any(|part| words.contains(part))
+}
+
+/// Looks up what a user's `--ref` means among what is here: a branch of the remote, a tag, a full
+/// ref or a commit, in that order.
+pub fn resolve_here(git: &Git, repository: &Path, name: &str) -> Result<Option<String>> {
+    refs::check_name(name)?;
+    let mut candidates = vec![
+        format!("{TRACKING}{name}"),
+        format!("refs/repo-pool/ref/tags/{name}"),
+        format!("refs/tags/{name}"),
+    ];
+    if let Some(branch) = name
+        .strip_prefix("refs/heads/")
+        .or(name.strip_prefix("origin/"))
+    {
+        candidates.insert(0, format!("{TRACKING}{branch}"));
+    } else if name.starts_with("refs/") {
+        candidates = vec![name.to_owned()];
+    }
+    if name.len() >= 4 && name.bytes().all(|b| b.is_ascii_hexdigit()) {
+        candidates.push(name.to_owned());
+    }
+    for candidate in candidates {
+        if let Some(oid) = refs::commit_of(git, repository, &candidate)? {
+            return Ok(Some(oid));
+        }
+    }
+    Ok(None)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::GitFailure;
+
+    fn said(stderr: &str) -> Error {
+        Error::Git {
+            context: String::new(),
+            failure: Box::new(GitFailure {
+                stderr: stderr.into(),
+                ..GitFailure::default()
+            }),
+        }
+    }
+
+    #[test]
+    fn only_what_can_pass_is_tried_again() {
+        assert!(can_pass(&said(
+            "fatal: unable to access: Could not resolve host: x"
+        )));
+        assert!(can_pass(&said("error: RPC failed; HTTP 502")));
+        assert!(!can_pass(&said(
+            "git@h: Permission denied (publickey).\nfatal: the remote end hung up"
+        )));
+        assert!(!can_pass(&said("fatal: bad object")));
+    }
+
+    #[test]
+    fn three_tries_and_no_more() {
+        let mut tries = 0;
+        let result: Result<()> = retrying(Duration::from_secs(9), || {
+            tries += 1;
+            Err(said("fatal: bad object"))
+        });
+        assert!(result.is_err());
+        assert_eq!(tries, 1);
+    }
+}

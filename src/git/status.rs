@@ -1,0 +1,177 @@
+//! One look at a slot's tree: what differs from its commit, what is untracked, what is ignored.
+
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use super::{Git, Oid, Worktree, oid_or_none};
+use crate::domain::Result;
+use crate::sys::lock::FileLock;
+
+/// What `git status` says about a tree.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Status {
+    /// HEAD's commit; absent on an unborn branch.
+    pub commit: Option<Oid>,
+    /// The branch; absent when HEAD is detached.
+    pub branch: Option<String>,
+    /// Tracked paths that differ from HEAD or from the index.
+    pub changed: Vec<PathBuf>,
+    /// Those of them that are unmerged.
+    pub unmerged: Vec<PathBuf>,
+    /// Submodules with changes inside.
+    pub dirty_submodules: Vec<PathBuf>,
+    /// Untracked files; a nested repository is one entry that ends in `/`.
+    pub untracked: Vec<PathBuf>,
+    /// Ignored files and directories; those end in `/`.
+    pub ignored: Vec<PathBuf>,
+    /// Directories that can't be looked into.
+    pub unreadable: Vec<PathBuf>,
+    /// Whether the index hides changes of some paths.
+    pub hidden: bool,
+    /// The places of submodules, filled or not.
+    pub submodules: Vec<PathBuf>,
+}
+
+impl Status {
+    /// Whether there is nothing that a commit does not hold, ignored files aside.
+    pub fn has_changes(&self) -> bool {
+        !self.changed.is_empty() || !self.untracked.is_empty()
+    }
+
+    /// Nested repositories among what is untracked.
+    pub fn nested(&self) -> impl Iterator<Item = &Path> {
+        self.untracked
+            .iter()
+            .map(PathBuf::as_path)
+            .filter(|path| ends_in_slash(path))
+    }
+}
+
+fn ends_in_slash(path: &Path) -> bool {
+    path.as_os_str().as_bytes().ends_with(b"/")
+}
+
+/// Looks at the whole tree of `slot`. Every switch that a config file could change is given.
+pub fn look(git: &Git, slot: &Worktree, lock: Option<&FileLock>) -> Result<Status> {
+    let output = slot
+        .command(git)
+        .holding(lock)
+        .args([
+            "status",
+            "--porcelain=v2",
+            "--branch",
+            "-z",
+            "--untracked-files=all",
+        ])
+        .args([
+            "--ignored=matching",
+            "--ignore-submodules=none",
+            "--no-renames",
+            "--no-ahead-behind",
+        ])
+        .run(&format!("look at the tree of {}", slot.path.display()))?;
+    let mut status = parse(&output.stdout);
+    status.unreadable = unreadable(&String::from_utf8_lossy(&output.stderr));
+    Ok(status)
+}
+
+/// The directories that git says it can't look into: what is in there is not in its answer.
+fn unreadable(stderr: &str) -> Vec<PathBuf> {
+    stderr
+        .lines()
+        .filter_map(|line| line.strip_prefix("warning: could not open directory '"))
+        .filter_map(|rest| rest.rsplit_once("': "))
+        .map(|(path, _)| PathBuf::from(path))
+        .collect()
+}
+
+/// Reads `status --porcelain=v2 --branch -z`. Unknown lines are passed over.
+pub fn parse(bytes: &[u8]) -> Status {
+    let mut status = Status::default();
+    let mut records = bytes.split(|byte| *byte == 0);
+    while let Some(record) = records.next() {
+        let Some((kind, rest)) = record.split_first() else {
+            continue;
+        };
+        let rest = rest.strip_prefix(b" ").unwrap_or(rest);
+        match kind {
+            b'#' => header(&mut status, &String::from_utf8_lossy(rest)),
+            b'1' => changed(&mut status, rest, 7),
+            b'2' => {
+                changed(&mut status, rest, 8);
+                records.next();
+            }
+            b'u' => {
+                changed(&mut status, rest, 9);
+                status.unmerged.extend(status.changed.last().cloned());
+            }
+            b'?' => status.untracked.push(to_path(rest)),
+            b'!' => status.ignored.push(to_path(rest)),
+            _ => {}
+        }
+    }
+    status
+}
+
+fn header(status: &mut Status, text: &str) {
+    if let Some(oid) = text.strip_prefix("branch.oid ") {
+        status.commit = oid_or_none(oid);
+    } else if let Some(name) = text.strip_prefix("branch.head ") {
+        status.branch = (name != "(detached)").then(|| name.to_owned());
+    }
+}
+
+/// A record with `fields` words before its path; the second word tells about submodules.
+fn changed(status: &mut Status, rest: &[u8], fields: usize) {
+    let mut words = rest.splitn(fields + 1, |byte| *byte == b' ');
+    let submodule = words.nth(1).unwrap_or_default().to_owned();
+    let Some(path) = words.nth(fields - 2) else {
+        return;
+    };
+    let path = to_path(path);
+    if submodule.starts_with(b"S") && submodule[1..].iter().any(|byte| b"MU".contains(byte)) {
+        status.dirty_submodules.push(path.clone());
+    }
+    status.changed.push(path);
+}
+
+fn to_path(bytes: &[u8]) -> PathBuf {
+    PathBuf::from(OsStr::from_bytes(bytes))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn every_kind_of_record_is_read() {
+        let oid = "1".repeat(40);
+        let text = format!(
+            "# branch.oid {oid}\0# branch.head main\0\
+             1 .M N... 100644 100644 100644 {oid} {oid} a file\0\
+             1 .M S.MU 160000 160000 160000 {oid} {oid} sub\0\
+             2 R. N... 100644 100644 100644 {oid} {oid} R100 new\0old\0\
+             u UU N... 100644 100644 100644 100644 {oid} {oid} {oid} both\0\
+             ? new file\0? nested/\0! target/\0"
+        );
+        let status = parse(text.as_bytes());
+        assert_eq!(status.commit.as_deref(), Some(oid.as_str()));
+        assert_eq!(status.branch.as_deref(), Some("main"));
+        let names: Vec<_> = status.changed.iter().map(|p| p.to_str().unwrap()).collect();
+        assert_eq!(names, ["a file", "sub", "new", "both"]);
+        assert_eq!(status.unmerged, [PathBuf::from("both")]);
+        assert_eq!(status.dirty_submodules, [PathBuf::from("sub")]);
+        assert_eq!(status.untracked.len(), 2);
+        assert_eq!(status.nested().count(), 1);
+        assert_eq!(status.ignored, [PathBuf::from("target/")]);
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_break_the_parser(bytes in proptest::collection::vec(any::<u8>(), 0..400)) {
+            parse(&bytes);
+        }
+    }
+}
