@@ -1,1 +1,31 @@
-//! To come.
+//! `pools.toml` as written, and the settings that follow from it.
+//!
+//! Every setting is resolved in the order flag, environment, the pool's table, `[defaults]`,
+//! built in; each effective value knows where it comes from. One table ([`keys::KEYS`]) holds the
+//! name, type, default, range and explanation of every key; reading, checking, the environment
+//! variables, the template of `init` and what `config show` prints derive from it.
+//!
+//! A file is either used as a whole or refused with every problem it has. This module must not
+//! know what the settings are used for, and it changes nothing: the only effects are reading the
+//! file and, once, the environment ([`Environment::from_process`]).
+
+mod checks;
+mod environment;
+mod file;
+pub mod keys;
+mod origin;
+pub mod parse;
+mod resolve;
+mod settings;
+mod template;
+#[cfg(test)]
+mod tests;
+mod value;
+
+pub use environment::{Environment, Variable};
+pub use file::DeclaredPool;
+pub use origin::Origin;
+pub use resolve::{Config, Effective};
+pub use settings::{Flags, OnFetchFailure, Rescue, Settings};
+pub use template::template;
+pub use value::Value;

@@ -1,0 +1,211 @@
+//! The effective settings, typed, and the flags that stand above all else.
+
+use std::time::Duration;
+
+use super::value::Value;
+use crate::domain::pool::Strategy;
+
+/// What allocating does when the remote can't be fetched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum OnFetchFailure {
+    /// It fails.
+    #[default]
+    Error,
+    /// It goes on from the last fetch, with a warning.
+    UseCache,
+}
+
+/// Which unlanded work is saved before a slot is cleaned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Rescue {
+    /// Commits and uncommitted changes.
+    #[default]
+    All,
+    /// Commits only.
+    Commits,
+    /// Nothing.
+    Off,
+}
+
+/// Every setting with the value that counts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settings {
+    /// Slots a pool is made with.
+    pub num_slots: u32,
+    /// How many slots a pool may grow to, never less than `num_slots`; `None` when nobody said.
+    pub max_slots: Option<u32>,
+    /// How slots share the repository.
+    pub strategy: Strategy,
+    /// The base branch; `None` follows the remote's HEAD.
+    pub base: Option<String>,
+    /// Patterns of ignored paths that cleaning leaves.
+    pub keep: Vec<String>,
+    /// How long to wait for a lock.
+    pub lock_timeout: Duration,
+    /// How long one cleaning may take.
+    pub cleanup_timeout: Duration,
+    /// How long clone or fetch may go on without any progress.
+    pub git_timeout: Duration,
+    /// Allocations older than this are reported.
+    pub stale_after: Duration,
+    /// Whether allocating fetches.
+    pub fetch_on_allocate: bool,
+    /// A fetch this fresh is good enough; zero always fetches.
+    pub fetch_max_age: Duration,
+    /// What follows a failed fetch.
+    pub on_fetch_failure: OnFetchFailure,
+    /// Whether releasing cleans.
+    pub clean_on_release: bool,
+    /// Which unlanded work is saved.
+    pub rescue: Rescue,
+    /// How long saved work is kept; `None` for ever.
+    pub rescue_expire: Option<Duration>,
+    /// How much the trash may hold, in bytes.
+    pub trash_limit: u64,
+    /// How many things are done at once; 0 as many as there are cores.
+    pub jobs: usize,
+    /// Whether allocation times are recorded.
+    pub enable_metrics: bool,
+    /// Whether the workspace may lie on a network file system.
+    pub allow_network_filesystem: bool,
+}
+
+impl Settings {
+    /// Fills every field from `value`, which answers by key.
+    ///
+    /// `value` must know every key that has a default and answer in the type of the key table;
+    /// what the file and the environment say was checked against it when it was read.
+    pub(super) fn from_values(value: impl Fn(&str) -> Option<Value>) -> Self {
+        let duration = |key| match value(key) {
+            Some(Value::Duration(duration)) => duration,
+            other => mismatch(key, &other),
+        };
+        let flag = |key| match value(key) {
+            Some(Value::Bool(flag)) => flag,
+            other => mismatch(key, &other),
+        };
+        let count = |key| match value(key) {
+            Some(Value::Count(count)) => Some(count),
+            None => None,
+            other => mismatch(key, &other),
+        };
+        let text = |key| match value(key) {
+            Some(Value::Text(text)) => Some(text),
+            None => None,
+            other => mismatch(key, &other),
+        };
+        Self {
+            num_slots: count("num_slots").unwrap_or_else(|| mismatch("num_slots", &None)),
+            max_slots: count("max_slots"),
+            strategy: Strategy::Worktree,
+            base: text("base"),
+            keep: match value("keep") {
+                Some(Value::List(patterns)) => patterns,
+                other => mismatch("keep", &other),
+            },
+            lock_timeout: duration("lock_timeout"),
+            cleanup_timeout: duration("cleanup_timeout"),
+            git_timeout: duration("git_timeout"),
+            stale_after: duration("stale_after"),
+            fetch_on_allocate: flag("fetch_on_allocate"),
+            fetch_max_age: duration("fetch_max_age"),
+            on_fetch_failure: match text("on_fetch_failure").as_deref() {
+                Some("use-cache") => OnFetchFailure::UseCache,
+                _ => OnFetchFailure::Error,
+            },
+            clean_on_release: flag("clean_on_release"),
+            rescue: match text("rescue").as_deref() {
+                Some("commits") => Rescue::Commits,
+                Some("off") => Rescue::Off,
+                _ => Rescue::All,
+            },
+            rescue_expire: match value("rescue_expire") {
+                Some(Value::Duration(duration)) => Some(duration),
+                Some(Value::Never) => None,
+                other => mismatch("rescue_expire", &other),
+            },
+            trash_limit: match value("trash_limit") {
+                Some(Value::Size(bytes)) => bytes,
+                other => mismatch("trash_limit", &other),
+            },
+            jobs: count("jobs").map_or(0, |jobs| jobs as usize),
+            enable_metrics: flag("enable_metrics"),
+            allow_network_filesystem: flag("allow_network_filesystem"),
+        }
+    }
+}
+
+impl Default for Settings {
+    /// The built-in values.
+    fn default() -> Self {
+        Self::from_values(super::keys::built_in)
+    }
+}
+
+/// The key table and this struct disagree: a mistake in the program, which the tests would show.
+fn mismatch(key: &str, value: &Option<Value>) -> ! {
+    unreachable!("the key table gives {value:?} for {key}")
+}
+
+/// What the command line said; it stands above every other origin.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Flags {
+    /// `--lock-timeout`.
+    pub lock_timeout: Option<Duration>,
+    /// `--fetch-max-age`.
+    pub fetch_max_age: Option<Duration>,
+    /// `--no-fetch`.
+    pub no_fetch: bool,
+    /// `--no-cleanup`.
+    pub no_cleanup: bool,
+    /// `--max-age`.
+    pub max_age: Option<Duration>,
+    /// `--slots`.
+    pub slots: Option<u32>,
+    /// `--base`.
+    pub base: Option<String>,
+}
+
+impl Flags {
+    /// What was said about `key`, and by which flag.
+    pub(super) fn value(&self, key: &str) -> Option<(Value, &'static str)> {
+        match key {
+            "lock_timeout" => Some((Value::Duration(self.lock_timeout?), "--lock-timeout")),
+            "fetch_max_age" => Some((Value::Duration(self.fetch_max_age?), "--fetch-max-age")),
+            "stale_after" => Some((Value::Duration(self.max_age?), "--max-age")),
+            "fetch_on_allocate" if self.no_fetch => Some((Value::Bool(false), "--no-fetch")),
+            "clean_on_release" if self.no_cleanup => Some((Value::Bool(false), "--no-cleanup")),
+            "num_slots" => Some((Value::Count(self.slots?), "--slots")),
+            "base" => Some((Value::Text(self.base.clone()?), "--base")),
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_built_in_settings_are_those_of_the_manual() {
+        let settings = Settings::default();
+        assert_eq!(settings.num_slots, 2);
+        assert_eq!(settings.max_slots, None);
+        assert_eq!(settings.lock_timeout, Duration::from_secs(30));
+        assert_eq!(settings.cleanup_timeout, Duration::from_secs(60));
+        assert_eq!(settings.git_timeout, Duration::from_secs(300));
+        assert_eq!(settings.stale_after, Duration::from_secs(86400));
+        assert_eq!(settings.fetch_max_age, Duration::ZERO);
+        assert_eq!(
+            settings.rescue_expire,
+            Some(Duration::from_secs(90 * 86400))
+        );
+        assert_eq!(settings.trash_limit, 10 << 30);
+        assert!(settings.fetch_on_allocate && settings.clean_on_release);
+        assert!(settings.enable_metrics && !settings.allow_network_filesystem);
+        assert_eq!(settings.on_fetch_failure, OnFetchFailure::Error);
+        assert_eq!(settings.rescue, Rescue::All);
+        assert_eq!(settings.jobs, 0);
+        assert!(settings.keep.is_empty() && settings.base.is_none());
+    }
+}

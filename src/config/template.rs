@@ -1,0 +1,83 @@
+//! The commented `pools.toml` that a new workspace gets, made from the key table.
+
+use super::keys::{KEYS, Key, Place};
+
+const HEAD: &str = "\
+# Pools of this workspace, and their settings.
+#
+# Order: flag, environment variable, the pool's table, [defaults], built in.
+# `repo-pool config show` prints what counts and where it comes from;
+# `repo-pool config check` says what is wrong with this file.
+# Durations are \"30s\", \"1h 30m\" or plain seconds; sizes are \"10G\", \"512M\" or bytes.
+# Lines that begin with '#' and a letter or '[' are settings: take the '#' away to use one.
+
+";
+
+/// The text of a `pools.toml` that changes nothing and explains every key.
+pub fn template() -> String {
+    let mut text = String::from(HEAD);
+    text.push_str("[defaults]\n");
+    let defaults = KEYS.iter().filter(|key| key.place != Place::Pool);
+    for (key, value) in defaults.filter_map(|key| Some((key, key.default?))) {
+        entry(&mut text, key, value);
+    }
+    text.push_str(
+        "\n# A pool; every other key but those about the workspace may stand here too.\n",
+    );
+    text.push_str("#[pools.my-project]\n");
+    for (key, value) in KEYS.iter().filter_map(|key| Some((key, key.example?))) {
+        entry(&mut text, key, value);
+    }
+    text
+}
+
+fn entry(text: &mut String, key: &Key, value: &str) {
+    text.push_str(&format!("# {}\n#{} = {value}\n", key.doc, key.name));
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::super::{Config, Environment, Flags, Settings};
+    use super::*;
+
+    fn parse(text: &str) -> Config {
+        Config::parse(text, Path::new("pools.toml"), Environment::default()).unwrap()
+    }
+
+    #[test]
+    fn the_template_changes_nothing() {
+        let config = parse(&template());
+        assert_eq!(config.declared().count(), 0);
+        assert_eq!(
+            config.settings(None, &Flags::default()),
+            Settings::default()
+        );
+    }
+
+    #[test]
+    fn the_template_is_right_where_its_comments_are_taken_away() {
+        let text: Vec<String> = template()
+            .lines()
+            .map(|line| match line.strip_prefix('#') {
+                Some(rest) if rest.starts_with(|c: char| c.is_alphabetic() || c == '[') => rest,
+                _ => line,
+            })
+            .map(String::from)
+            .collect();
+        let config = parse(&text.join("\n"));
+        assert_eq!(
+            config.settings(None, &Flags::default()),
+            Settings::default()
+        );
+        let pool = config.settings(Some("my-project"), &Flags::default());
+        assert_eq!((pool.num_slots, pool.max_slots), (3, Some(8)));
+        assert_eq!(pool.base.as_deref(), Some("main"));
+        assert_eq!(pool.keep, ["node_modules/", "target/"]);
+        for key in KEYS {
+            let line = format!("{} = ", key.name);
+            assert!(text.iter().any(|l| l.starts_with(&line)), "{}", key.name);
+        }
+    }
+}
