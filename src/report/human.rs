@@ -1,0 +1,119 @@
+//! Numbers as people say them.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+const MINUTE: u64 = 60;
+const HOUR: u64 = 60 * MINUTE;
+const DAY: u64 = 24 * HOUR;
+
+/// An age in one unit, rounded down: `12s`, `4m`, `3h`, `2d`. Hours go on to 48, so that "1d"
+/// never hides half of what it covers.
+pub fn age(age: Duration) -> String {
+    match age.as_secs() {
+        s if s < MINUTE => format!("{s}s"),
+        s if s < HOUR => format!("{}m", s / MINUTE),
+        s if s < 2 * DAY => format!("{}h", s / HOUR),
+        s => format!("{}d", s / DAY),
+    }
+}
+
+/// The age of a moment as of `now`; a moment in the future (a clock was set back) is `0s` old.
+pub fn since(moment: Timestamp, now: Timestamp) -> String {
+    age(Duration::try_from(now.duration_since(moment)).unwrap_or_default())
+}
+
+/// A size in binary units with one decimal: `512 B`, `1.2 GiB`.
+pub fn bytes(bytes: u64) -> String {
+    const UNITS: [&str; 6] = ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
+    if bytes < 1024 {
+        return format!("{bytes} B");
+    }
+    let mut value = bytes as f64 / 1024.0;
+    let mut unit = 0;
+    // What would be rounded to 1024.0 belongs to the next unit.
+    while value >= 1023.95 && unit + 1 < UNITS.len() {
+        value /= 1024.0;
+        unit += 1;
+    }
+    format!("{value:.1} {}", UNITS[unit])
+}
+
+/// A duration given in seconds: `3.4 ms`, `1.2 s`, `4m 12s`, `3h 5m`, `2d 4h`.
+pub fn seconds(seconds: f64) -> String {
+    let seconds = seconds.max(0.0);
+    if seconds < 0.9995 {
+        // Nobody needs the tenths of a quarter of a second.
+        let digits = usize::from(seconds < 0.0995);
+        return format!("{:.digits$} ms", seconds * 1e3);
+    }
+    if seconds < 59.95 {
+        return format!("{seconds:.1} s");
+    }
+    match seconds.round() as u64 {
+        s if s < HOUR => format!("{}m {}s", s / MINUTE, s % MINUTE),
+        s if s < DAY => format!("{}h {}m", s / HOUR, s % HOUR / MINUTE),
+        s => format!("{}d {}h", s / DAY, s % DAY / HOUR),
+    }
+}
+
+/// A count with its noun: `1 slot`, `3 slots`.
+pub fn count(n: u64, noun: &str) -> String {
+    format!("{n} {noun}{}", if n == 1 { "" } else { "s" })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ages_use_one_unit() {
+        for (secs, text) in [
+            (0, "0s"),
+            (59, "59s"),
+            (60, "1m"),
+            (3599, "59m"),
+            (3600, "1h"),
+            (172_799, "47h"),
+            (172_800, "2d"),
+        ] {
+            assert_eq!(age(Duration::from_secs(secs)), text);
+        }
+        let now = Timestamp::from_second(1000).unwrap();
+        assert_eq!(since(Timestamp::from_second(2000).unwrap(), now), "0s");
+        assert_eq!(since(Timestamp::from_second(700).unwrap(), now), "5m");
+    }
+
+    #[test]
+    fn sizes_use_binary_units() {
+        for (n, text) in [
+            (0, "0 B"),
+            (1023, "1023 B"),
+            (1024, "1.0 KiB"),
+            (1_048_575, "1.0 MiB"),
+            (1_288_490_189, "1.2 GiB"),
+            (u64::MAX, "16.0 EiB"),
+        ] {
+            assert_eq!(bytes(n), text);
+        }
+    }
+
+    #[test]
+    fn durations_use_two_units_at_most() {
+        for (n, text) in [
+            (-1.0, "0.0 ms"),
+            (0.0034, "3.4 ms"),
+            (0.0996, "100 ms"),
+            (0.25, "250 ms"),
+            (0.99999, "1.0 s"),
+            (1.24, "1.2 s"),
+            (59.97, "1m 0s"),
+            (252.0, "4m 12s"),
+            (11_100.0, "3h 5m"),
+            (187_200.0, "2d 4h"),
+        ] {
+            assert_eq!(seconds(n), text);
+        }
+    }
+}

@@ -1,0 +1,198 @@
+//! What happened, and what `recover` found.
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::{one_line, short_id};
+use crate::domain::event::Event;
+use crate::domain::outcome::{Finding, FindingResult};
+use crate::report::grid::{Column, Fit, Grid, Layout, Text};
+use crate::report::human;
+use crate::report::tone::Tone;
+
+/// What was found and what became of it, then the counts.
+pub fn findings(findings: &[Finding], layout: &Layout) -> String {
+    let mut grid = Grid::new([
+        Column::new("WHERE"),
+        Column::new("FOUND"),
+        Column::new("ACTION"),
+        Column::new("RESULT"),
+        Column::new("DETAIL").fit(Fit::Wrap(24)),
+    ]);
+    for finding in findings {
+        let place = finding.slot_id.as_deref().map(short_id);
+        grid.row([
+            Text::new(place.as_deref().unwrap_or(&finding.repo_name)),
+            Text::new(words(&finding.kind)),
+            Text::new(words(&finding.action)),
+            Text::new(words(&finding.result)).tone(result_tone(finding.result)),
+            Text::new(one_line(&finding.detail)),
+        ]);
+    }
+    let mut text = grid.render(layout);
+    if !findings.is_empty() {
+        text.push_str(&format!("\n{}\n", counts(findings)));
+    }
+    text
+}
+
+/// `3 findings: 2 done, 1 failed`.
+fn counts(findings: &[Finding]) -> String {
+    let by_result: Vec<_> = [
+        FindingResult::Done,
+        FindingResult::Planned,
+        FindingResult::Reported,
+        FindingResult::Failed,
+    ]
+    .into_iter()
+    .map(|result| {
+        (
+            findings.iter().filter(|f| f.result == result).count(),
+            result,
+        )
+    })
+    .filter(|(count, _)| *count > 0)
+    .map(|(count, result)| format!("{count} {}", words(&result)))
+    .collect();
+    let all = human::count(findings.len() as u64, "finding");
+    format!("{all}: {}", by_result.join(", "))
+}
+
+fn result_tone(result: FindingResult) -> Tone {
+    match result {
+        FindingResult::Done => Tone::Green,
+        FindingResult::Planned => Tone::Cyan,
+        FindingResult::Reported => Tone::Yellow,
+        FindingResult::Failed => Tone::Red,
+    }
+}
+
+/// Events in the order given: time, place, what, particulars.
+pub fn events(events: &[Event], layout: &Layout) -> String {
+    let mut grid = Grid::new([
+        Column::new("TIME"),
+        Column::new("WHERE"),
+        Column::new("WHAT"),
+        Column::new("DETAILS").fit(Fit::Wrap(24)),
+    ]);
+    for event in events {
+        grid.row([
+            Text::new(time(event.time)).tone(Tone::Dim),
+            Text::new(place(event)),
+            Text::new(words(&event.kind)),
+            Text::new(details(event)),
+        ]);
+    }
+    grid.render(layout)
+}
+
+/// One event as a line of its own, for a history that is being followed.
+pub fn event_line(event: &Event) -> String {
+    let mut grid = Grid::bare(["time", "where", "what", "details"].map(Column::new));
+    grid.row([
+        Text::new(time(event.time)),
+        Text::new(place(event)),
+        Text::new(words(&event.kind)),
+        Text::new(details(event)),
+    ]);
+    grid.render(&Layout::default())
+}
+
+fn time(time: Timestamp) -> String {
+    format!("{time:.0}")
+}
+
+fn place(event: &Event) -> String {
+    let slot = event.slot_id.as_deref().map(short_id);
+    slot.as_deref().unwrap_or(&event.repo_name).to_owned()
+}
+
+/// The particulars in the order: who, which, how long, what was done, what went wrong.
+fn details(event: &Event) -> String {
+    let mut parts: Vec<String> = Vec::new();
+    parts.extend(event.owner.as_ref().map(|owner| format!("by {owner}")));
+    let commit = event.commit.as_deref().map(super::short_commit);
+    match (&event.reference, commit) {
+        (Some(reference), Some(commit)) => parts.push(format!("{reference}@{commit}")),
+        (Some(one), None) => parts.push(one.clone()),
+        (None, Some(one)) => parts.push(one.to_owned()),
+        (None, None) => {}
+    }
+    parts.extend(event.duration_seconds.map(human::seconds));
+    parts.extend((!event.operations.is_empty()).then(|| event.operations.join(", ")));
+    parts.extend(event.detail.clone());
+    parts.extend(event.errors.iter().map(|error| format!("failed: {error}")));
+    one_line(&parts.join("; "))
+}
+
+/// A value of the JSON contract in words: `unfinished operation`.
+fn words(value: &impl Serialize) -> String {
+    match serde_json::to_value(value) {
+        Ok(serde_json::Value::String(text)) => text.replace('_', " "),
+        _ => String::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::samples;
+    use super::*;
+
+    fn at(width: Option<u16>) -> Layout {
+        Layout {
+            width,
+            color: false,
+        }
+    }
+
+    #[test]
+    fn findings_at_80_columns() {
+        insta::assert_snapshot!(findings(&samples::findings(), &at(Some(80))), @"
+        WHERE             FOUND                 ACTION    RESULT  DETAIL
+        my-project/slot3  unfinished operation  complete  done    release by pid 99, begun
+                                                                  4s ago, was killed
+        my-project        leftover              remove    failed  cannot remove /home/me/.
+                                                                  local/share/repo-pool/my
+                                                                  -project/trash/x:
+                                                                  Permission denied
+
+        2 findings: 1 done, 1 failed
+        ");
+    }
+
+    #[test]
+    fn findings_in_a_pipe() {
+        insta::assert_snapshot!(findings(&samples::findings(), &at(None)), @"
+        WHERE             FOUND                 ACTION    RESULT  DETAIL
+        my-project/slot3  unfinished operation  complete  done    release by pid 99, begun 4s ago, was killed
+        my-project        leftover              remove    failed  cannot remove /home/me/.local/share/repo-pool/my-project/trash/x: Permission denied
+
+        2 findings: 1 done, 1 failed
+        ");
+        assert_eq!(findings(&[], &at(None)), "");
+    }
+
+    #[test]
+    fn events_at_80_columns() {
+        insta::assert_snapshot!(events(&samples::events(), &at(Some(80))), @r"
+        TIME                  WHERE             WHAT       DETAILS
+        2026-07-01T08:56:40Z  my-project/slot2  allocated  by agent-7; main@1a2b3c4d;
+                                                           3.4 ms
+        2026-07-01T11:55:50Z  my-project/slot2  cleaned    250 ms; reset, clean; failed:
+                                                           cannot remove target/x\x07:
+                                                           Permission denied
+        2026-06-26T20:53:20Z  my-project        created    4 slots
+        ");
+    }
+
+    #[test]
+    fn events_in_a_pipe() {
+        insta::assert_snapshot!(events(&samples::events(), &at(None)), @r"
+        TIME                  WHERE             WHAT       DETAILS
+        2026-07-01T08:56:40Z  my-project/slot2  allocated  by agent-7; main@1a2b3c4d; 3.4 ms
+        2026-07-01T11:55:50Z  my-project/slot2  cleaned    250 ms; reset, clean; failed: cannot remove target/x\x07: Permission denied
+        2026-06-26T20:53:20Z  my-project        created    4 slots
+        ");
+        insta::assert_snapshot!(event_line(&samples::events()[0]), @"2026-07-01T08:56:40Z  my-project/slot2  allocated  by agent-7; main@1a2b3c4d; 3.4 ms");
+    }
+}

@@ -1,0 +1,142 @@
+//! What people read about pools, slots and their history.
+//!
+//! Each function returns lines with a line end, ready for [`Output::text`](super::Output::text);
+//! of nothing it returns nothing. Times are shown as ages as of `now`.
+
+mod history;
+mod pool;
+mod slot;
+
+pub use history::{event_line, events, findings};
+pub use pool::{pool, pools};
+pub use slot::slot;
+
+use std::borrow::Cow;
+
+use super::escape::escape;
+use super::grid::{Column, Fit, Grid, Layout, Text};
+use super::human;
+use super::tone::Tone;
+use crate::domain::names::SlotId;
+use crate::domain::outcome::{BranchView, Determined, OwnerView};
+use crate::domain::slot::SlotState;
+
+/// A slot as it is typed: `<pool>/slot<N>` for an id in full; anything else stays.
+pub fn short_id(slot_id: &str) -> Cow<'_, str> {
+    match slot_id.parse::<SlotId>() {
+        Ok(id) => Cow::Owned(format!("{}/{}", id.pool, id.dir_name())),
+        Err(_) => Cow::Borrowed(slot_id),
+    }
+}
+
+/// The branches of a remote with their commits.
+pub fn branches(branches: &[BranchView], layout: &Layout) -> String {
+    let mut grid = Grid::new([
+        Column::new("BRANCH").fit(Fit::Wrap(20)),
+        Column::new("COMMIT").fit(Fit::Wrap(12)),
+    ]);
+    for branch in branches {
+        grid.row([Text::new(&branch.name), Text::new(&branch.commit)]);
+    }
+    grid.render(layout)
+}
+
+/// Settings: key, value, and where the value comes from.
+pub fn settings(rows: &[[String; 3]], layout: &Layout) -> String {
+    let mut grid = Grid::new([
+        Column::new("SETTING"),
+        Column::new("VALUE").fit(Fit::Wrap(20)),
+        Column::new("FROM").fit(Fit::Wrap(12)),
+    ]);
+    for row in rows {
+        grid.row(row.iter().map(Text::new));
+    }
+    grid.render(layout)
+}
+
+/// A state in its colour.
+fn state(state: SlotState) -> Text {
+    let tone = match state {
+        SlotState::Available => Tone::Green,
+        SlotState::Allocated => Tone::Yellow,
+        SlotState::Cleaning => Tone::Cyan,
+        SlotState::Error => Tone::Red,
+    };
+    Text::new(state.to_string()).tone(tone)
+}
+
+/// A holder in a few words: `agent-7, pid 4711, gone`; empty when it said nothing of itself.
+fn holder(owner: &OwnerView) -> String {
+    let pid = owner.owner.process.as_ref().map(|process| process.pid);
+    let mut parts: Vec<String> = Vec::new();
+    parts.extend(owner.owner.label.clone());
+    parts.extend(pid.map(|pid| format!("pid {pid}")));
+    if owner.liveness == Some("dead") {
+        parts.push("gone".to_owned());
+    }
+    parts.join(", ")
+}
+
+/// A commit as it is usually abbreviated here.
+fn short_commit(commit: &str) -> &str {
+    commit.get(..8).unwrap_or(commit)
+}
+
+/// What may not be determinable.
+fn determined<T>(value: &Determined<T>, show: impl Fn(&T) -> String) -> Option<String> {
+    let value = value.as_ref()?;
+    Some(value.as_ref().map_or_else(|| "?".to_owned(), show))
+}
+
+/// A size that may not be determinable.
+fn size(bytes: &Determined<u64>) -> Option<String> {
+    determined(bytes, |bytes| human::bytes(*bytes))
+}
+
+/// Text of several lines (git's words) in one.
+fn one_line(text: &str) -> String {
+    let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+    lines.collect::<Vec<_>>().join(" ")
+}
+
+/// A text from outside in a line of this layer's.
+fn safe(text: &str) -> Cow<'_, str> {
+    escape(text)
+}
+
+#[cfg(test)]
+mod samples;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_are_shown_as_they_are_typed() {
+        assert_eq!(short_id("workspace-my-project-slot12"), "my-project/slot12");
+        assert_eq!(short_id("elsewhere"), "elsewhere");
+    }
+
+    #[test]
+    fn branches_and_settings_are_plain_columns() {
+        let list = [BranchView {
+            name: "feature/\u{1b}[31mx".into(),
+            commit: "1a2b3c4d5e6f708192a3b4c5d6e7f8091a2b3c4d".into(),
+        }];
+        insta::assert_snapshot!(branches(&list, &Layout::default()), @r"
+        BRANCH             COMMIT
+        feature/\x1b[31mx  1a2b3c4d5e6f708192a3b4c5d6e7f8091a2b3c4d
+        ");
+        let rows = [
+            ["git_timeout", "5m", "built in"],
+            ["jobs", "4", "pools.toml:3"],
+        ];
+        let rows = rows.map(|row| row.map(str::to_owned));
+        insta::assert_snapshot!(settings(&rows, &Layout::default()), @"
+        SETTING      VALUE  FROM
+        git_timeout  5m     built in
+        jobs         4      pools.toml:3
+        ");
+        assert_eq!(settings(&[], &Layout::default()), "");
+    }
+}
