@@ -1,1 +1,30 @@
-//! To come.
+//! The operations on pools and slots.
+//!
+//! Every one of them has the same shape: lock the pool, decide by the record, **record the intent**
+//! and unlock ([`journal`]); act on git and files under the slot's lock alone; lock the pool again
+//! and record the result, if the intent still stands. Whoever meets an intent whose lock is free
+//! settles it ([`settle`]) before doing its own work.
+
+pub mod acquire;
+pub mod collect;
+pub mod context;
+pub mod create;
+pub mod exhaustion;
+pub mod fetch;
+pub mod find;
+pub mod first_use;
+pub mod holder;
+pub mod isolate;
+pub mod journal;
+pub mod mend;
+pub mod parallel;
+pub mod ready;
+pub mod release;
+pub mod retire;
+pub mod saving;
+pub mod settle;
+pub mod slots;
+pub mod target;
+pub mod view;
+
+pub use context::{Context, Pool};

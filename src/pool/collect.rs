@@ -1,0 +1,95 @@
+//! Bringing branches that were made in a slot into the user's own repository.
+
+use std::path::{Path, PathBuf};
+
+use super::Pool;
+use crate::domain::{Error, Result};
+use crate::git::parse::{self, Head};
+use crate::git::{refs, repository};
+
+/// A branch that was brought over.
+#[derive(Debug, Clone, serde::Serialize)]
+pub struct Collected {
+    /// Its name.
+    pub name: String,
+    /// Its commit.
+    pub commit: String,
+}
+
+/// Fetches the slot's branches into the repository at `into`. Branches there are only ever moved
+/// forward; one that is checked out there or has commits of its own is git's to refuse.
+pub fn collect(pool: &Pool<'_>, number: u32, into: &Path) -> Result<Vec<Collected>> {
+    let target = repository::local(&pool.git, into)?;
+    if target.path.starts_with(pool.workspace.root()) {
+        return Err(Error::usage(format!(
+            "{} belongs to the workspace itself",
+            target.path.display()
+        ))
+        .with_hint("name your own repository: --into DIR"));
+    }
+    let branches = made_in(pool, number)?;
+    if branches.is_empty() {
+        return Ok(branches);
+    }
+    let refspecs: Vec<String> = branches
+        .iter()
+        .map(|branch| format!("refs/heads/{0}:refs/heads/{0}", branch.name))
+        .collect();
+    pool.git
+        .bare()
+        .cwd(&target.path)
+        .args([
+            "fetch",
+            "--no-write-fetch-head",
+            "--no-auto-maintenance",
+            "--no-recurse-submodules",
+            "--no-tags",
+            "--",
+        ])
+        .args([pool.paths.repository()])
+        .args(&refspecs)
+        .run(&format!(
+            "fetch the branches of {} into {}",
+            pool.slot_id(number),
+            target.path.display()
+        ))?;
+    Ok(branches)
+}
+
+/// The branches that the slot has been on in its current or last allocation and that hold commits
+/// that the remote does not have: HEAD's own history names them.
+fn made_in(pool: &Pool<'_>, number: u32) -> Result<Vec<Collected>> {
+    let worktree = pool.worktree(number);
+    let mut names = parse::checked_out(&worktree.history()?);
+    if let Some(Head::Symbolic(name)) = worktree.head()? {
+        names.extend(name.strip_prefix("refs/heads/").map(str::to_owned));
+    }
+    names.push(pool.own_branch(number));
+    names.sort();
+    names.dedup();
+    let unlanded = crate::git::snapshot::unlanded_branches(&pool.git, &pool.paths.repository())?;
+    let mut found = Vec::new();
+    for name in names.into_iter().filter(|name| unlanded.contains(name)) {
+        if let Some(commit) = refs::commit_of(
+            &pool.git,
+            &pool.paths.repository(),
+            &format!("refs/heads/{name}"),
+        )? {
+            found.push(Collected { name, commit });
+        }
+    }
+    Ok(found)
+}
+
+/// The user's repository: where the pool was made from, or its remote, if that lies on this machine
+/// and is no bare repository.
+pub fn home_of(pool: &Pool<'_>) -> Result<Option<PathBuf>> {
+    let record = pool.read()?;
+    let local = crate::domain::remote::RemoteUrl::new(&record.repo_url)?;
+    let candidates = [record.made_from.as_deref(), local.local_path()];
+    Ok(candidates
+        .into_iter()
+        .flatten()
+        .map(PathBuf::from)
+        .find(|path| path.join(".git").exists()))
+}

@@ -1,0 +1,227 @@
+//! Making a pool (1.1, 1.2).
+//!
+//! The pool appears by one rename, with the intent to make it already in its record. The fetch lock
+//! is held until it is made: who wants the pool meanwhile waits for that, and who gets the lock and
+//! still finds the intent knows that the maker was killed, and takes the pool away.
+
+use std::path::PathBuf;
+
+use super::journal;
+use super::retire;
+use super::slots;
+use super::{Context, Pool, fetch, parallel};
+use crate::domain::event::{Event, EventKind};
+use crate::domain::metrics::Metrics;
+use crate::domain::names::PoolName;
+use crate::domain::pool::{PoolRecord, RemoteState, SCHEMA, Strategy};
+use crate::domain::progress::Step;
+use crate::domain::remote::RemoteUrl;
+use crate::domain::slot::{OperationKind, SlotRecord};
+use crate::domain::{Error, Result};
+use crate::git::remote;
+use crate::git::repository::{self, Setting};
+use crate::store::{PoolPaths, pool as store};
+use crate::sys::lock::FileLock;
+use crate::sys::{clock, fs, signals, user};
+
+/// What a new pool is to be.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    /// Its remote.
+    pub url: RemoteUrl,
+    /// How many slots it begins with.
+    pub slots: u32,
+    /// The base branch; `None` follows the remote's HEAD.
+    pub base: Option<String>,
+    /// How far it may grow by itself.
+    pub grows_to: Option<u32>,
+    /// The user's repository that it was named by.
+    pub made_from: Option<PathBuf>,
+    /// Settings of that repository that the slots should have too.
+    pub settings: Vec<Setting>,
+}
+
+/// Makes pool `name`.
+///
+/// # Errors
+/// Usage, if there is one of that name (in any spelling of upper and lower case). Whatever fails
+/// later leaves nothing behind.
+pub fn create<'c>(context: &'c Context<'_>, name: &PoolName, plan: &Plan) -> Result<Pool<'c>> {
+    slots::check_count(plan.slots)?;
+    let lock = context.workspace.lock()?;
+    if let Some(other) = context
+        .workspace
+        .pool_names()?
+        .into_iter()
+        .find(|other| other.same_but_for_case(name))
+    {
+        return Err(
+            Error::usage(format!("there is a pool {other} already")).with_hint(format!(
+                "`repo-pool status {other}` shows it; choose another name, or remove it first"
+            )),
+        );
+    }
+    let (pool, making) = reserve(context, name, plan)?;
+    drop(lock);
+    build_or_undo(&pool, plan, making)?;
+    Ok(pool)
+}
+
+/// Builds a reserved pool; takes it back if that fails.
+pub fn build_or_undo(pool: &Pool<'_>, plan: &Plan, making: FileLock) -> Result<()> {
+    let built = build(pool, plan);
+    if built.is_err() {
+        let _shield = signals::shield();
+        // What can't be taken away now is taken away by the next command that meets it.
+        let _ = retire::discard_unfinished(pool);
+    }
+    drop(making);
+    built
+}
+
+/// Makes the pool's directory appear, with the intent in its record. The caller holds the
+/// workspace's lock and has made sure that the name is free. Returns the lock that shows that the
+/// maker lives.
+pub fn reserve<'c>(
+    context: &'c Context<'_>,
+    name: &PoolName,
+    plan: &Plan,
+) -> Result<(Pool<'c>, FileLock)> {
+    let mut pool = context.pool(name);
+    pool.given_url = Some(plan.url.clone());
+    let root = context.workspace.root();
+    if fs::metadata_if_there(&pool.paths.root)?.is_some() {
+        return Err(
+            Error::failed(format!("{} is in the way", pool.paths.root.display()))
+                .with_hint("it is no pool; move it away"),
+        );
+    }
+    let marker = root.join(crate::store::layout::MARKER);
+    let aside = marker.join(format!("new-{}", user::random_hex(8)));
+    let aside = PoolPaths {
+        name: name.clone(),
+        root: aside,
+    };
+    fs::create_private_dir_all(&aside.locks())?;
+    let making = FileLock::try_acquire(&aside.fetch_lock())?
+        .ok_or_else(|| Error::failed("a lock of the new pool was taken by somebody else"))?;
+    store::write_first(&aside, &first_record(name, plan))?;
+    fs::rename_noreplace(&aside.root, &pool.paths.root)?;
+    fs::sync_dir(root)?;
+    Ok((pool, making))
+}
+
+fn first_record(name: &PoolName, plan: &Plan) -> PoolRecord {
+    let now = clock::now();
+    PoolRecord {
+        schema: SCHEMA,
+        repo_name: name.clone(),
+        repo_url: plan.url.stored().to_owned(),
+        strategy: Strategy::Worktree,
+        created_at: now,
+        updated_at: now,
+        base: plan.base.clone(),
+        grows_to: plan.grows_to,
+        made_from: plan
+            .made_from
+            .as_ref()
+            .map(|path| path.display().to_string()),
+        remote: RemoteState::default(),
+        generation: 0,
+        operation: Some(journal::operation(OperationKind::Create, now)),
+        told_of_ignored: false,
+        metrics: Metrics::default(),
+        slots: Vec::new(),
+    }
+}
+
+fn build(pool: &Pool<'_>, plan: &Plan) -> Result<()> {
+    let state = clone(pool, plan)?;
+    let commit = state
+        .base_commit
+        .clone()
+        .ok_or_else(|| Error::failed("the remote has no commit"))?;
+    let numbers: Vec<u32> = (1..=plan.slots).collect();
+    let jobs = parallel::jobs(pool.settings.jobs);
+    let made = parallel::each(&numbers, jobs, |number| {
+        let lock = journal::try_slot(pool, *number)?
+            .ok_or_else(|| Error::failed("a lock of the new pool was taken by somebody else"))?;
+        slots::make(pool, *number, &lock, &commit)
+    });
+    made.into_iter().collect::<Result<Vec<()>>>()?;
+    let mut locked = pool.lock()?;
+    let now = clock::now();
+    for number in numbers {
+        let operation = journal::operation(OperationKind::Add, now);
+        let mut slot = SlotRecord::reserved(number, operation, now);
+        slot.make_available(true, Some(commit.clone()), now);
+        locked.record.insert(slot);
+    }
+    locked.record.remote = state;
+    locked.record.operation = None;
+    locked.note(
+        Event::new(EventKind::Created, &pool.name, now).detail(pool.url(&locked.record)?.stored()),
+    );
+    locked.save()
+}
+
+/// The bare repository with everything that the remote has.
+fn clone(pool: &Pool<'_>, plan: &Plan) -> Result<RemoteState> {
+    let record = pool.read()?;
+    let mut progress = pool.context.observer.begin(Step::Clone(pool.name.as_str()));
+    let repository = pool.paths.repository();
+    let began = fetch::moment();
+    let there = remote::look(&pool.git, &plan.url, &["refs/heads/*"])?;
+    repository::init(
+        &pool.git,
+        &repository,
+        plan.url.stored(),
+        there.head.as_ref(),
+        &plan.settings,
+    )?;
+    remote::fetch_all(&pool.git, &repository, &plan.url, &mut |bytes| {
+        progress.git_progress(bytes)
+    })?;
+    fs::create_private_dir_all(&pool.paths.worktrees())?;
+    let (state, _) = fetch::look(pool, &record, began)?;
+    progress.done();
+    Ok(state)
+}
+
+/// Waits for a pool that another command is making. If that was killed, the pool is taken away:
+/// then there is none.
+pub fn await_made(pool: &Pool<'_>) -> Result<PoolRecord> {
+    let record = pool.read()?;
+    if record.operation.is_none() {
+        return Ok(record);
+    }
+    let locks = pool
+        .workspace
+        .locks()
+        .with_timeout(pool.settings.git_timeout.max(pool.settings.lock_timeout));
+    let gone = || Error::PoolNotFound(pool.name.to_string());
+    let making = match locks.acquire(
+        &pool.paths.fetch_lock(),
+        &format!("making pool {}", pool.name),
+    ) {
+        Err(Error::Io { .. }) if !pool.paths.record().exists() => return Err(gone()),
+        other => other?,
+    };
+    let record = pool.read()?;
+    if record.operation.is_none() {
+        return Ok(record);
+    }
+    // Its maker is gone. The order of locks is workspace, then fetch.
+    drop(making);
+    let _workspace = pool.workspace.lock()?;
+    let _making = match FileLock::try_acquire(&pool.paths.fetch_lock()) {
+        Ok(Some(lock)) => lock,
+        Ok(None) => return await_made(pool),
+        Err(_) => return Err(gone()),
+    };
+    if pool.read().map_err(|_| gone())?.operation.is_none() {
+        return pool.read();
+    }
+    retire::discard_unfinished(pool)?;
+    Err(gone())
+}

@@ -1,0 +1,263 @@
+//! Looking at the remote: one at a time per pool, and never more than is needed.
+//!
+//! Everybody who wants the newest state waits for the fetch lock. Whoever gets it and finds that
+//! somebody else's look *began after it asked* needs none of its own.
+
+use std::time::Duration;
+
+use super::Pool;
+use crate::config::OnFetchFailure;
+use crate::domain::event::{Event, EventKind};
+use crate::domain::pool::{BootInstant, PoolRecord, RemoteState};
+use crate::domain::progress::Step;
+use crate::domain::{Error, Result};
+use crate::git::parse::RemoteRefs;
+use crate::git::remote::{self, TRACKING};
+use crate::git::{Oid, refs};
+use crate::sys::{clock, liveness};
+
+/// Where the commit of a remote is kept whose HEAD is on no branch.
+const HEAD_KEPT: &str = "refs/repo-pool/head";
+
+/// How new the remote's state must be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Freshness {
+    /// As it is now, unless a look is no older than this.
+    Within(Duration),
+    /// As last seen.
+    Known,
+}
+
+/// The moment from which a look counts as new enough for who asks now.
+pub fn moment() -> BootInstant {
+    BootInstant {
+        boot_id: liveness::machine().boot_id,
+        nanoseconds: clock::boot_time().as_nanos() as u64,
+    }
+}
+
+/// The remote's state, as new as `freshness` demands. A remote that can't be reached is an error,
+/// or a warning where the settings say so.
+pub fn refresh(pool: &Pool<'_>, freshness: Freshness) -> Result<PoolRecord> {
+    let record = pool.read()?;
+    let Freshness::Within(age) = freshness else {
+        return Ok(record);
+    };
+    if fresh(&record.remote, age) {
+        return Ok(record);
+    }
+    match fetch(pool) {
+        Err(error @ Error::Git { .. }) if may_use_cache(pool, &record) => {
+            let age = record
+                .remote
+                .fetched_at
+                .map(|at| clock::now().duration_since(at).as_secs().max(0));
+            pool.context.observer.warn(&format!(
+                "{error}; going on with the base as fetched {} ago",
+                age.map_or("some time".into(), |s| {
+                    crate::config::parse::format_duration(Duration::from_secs(s as u64))
+                })
+            ));
+            Ok(record)
+        }
+        other => other,
+    }
+}
+
+fn may_use_cache(pool: &Pool<'_>, record: &PoolRecord) -> bool {
+    pool.settings.on_fetch_failure == OnFetchFailure::UseCache
+        && record.remote.base_commit.is_some()
+}
+
+fn fresh(remote: &RemoteState, age: Duration) -> bool {
+    !age.is_zero()
+        && remote.fetched_at.is_some_and(|at| {
+            let passed = clock::now().duration_since(at);
+            !passed.is_negative() && passed.unsigned_abs() <= age
+        })
+}
+
+/// Looks at the remote now, or waits for somebody who began to after this call.
+fn fetch(pool: &Pool<'_>) -> Result<PoolRecord> {
+    let asked = moment();
+    let locks = pool.workspace.locks();
+    // Somebody else's fetch may take as long as git may, unless this caller said how long it waits.
+    let patience = match pool.context.flags.lock_timeout {
+        Some(timeout) => timeout,
+        None => locks.timeout().max(pool.settings.git_timeout),
+    };
+    let what = format!("fetching pool {}", pool.name);
+    let _lock = pool.acquire(
+        &locks.with_timeout(patience),
+        &pool.paths.fetch_lock(),
+        &what,
+    )?;
+    let record = pool.read()?;
+    if record
+        .remote
+        .began
+        .as_ref()
+        .is_some_and(|began| began.not_before(&asked))
+    {
+        return Ok(record);
+    }
+    let began = moment();
+    let (state, moved) = look(pool, &record, began)?;
+    let mut locked = pool.lock()?;
+    if moved {
+        let mut event = Event::new(EventKind::Fetched, &pool.name, clock::now());
+        event.commit.clone_from(&state.base_commit);
+        event.reference.clone_from(&state.base_branch);
+        locked.note(event);
+    }
+    locked.record.remote = state;
+    let record = locked.record.clone();
+    locked.save()?;
+    Ok(record)
+}
+
+/// Asks the remote what it has, and fetches if it has something else than the pool.
+pub fn look(
+    pool: &Pool<'_>,
+    record: &PoolRecord,
+    began: BootInstant,
+) -> Result<(RemoteState, bool)> {
+    let url = pool.url(record)?;
+    let repository = pool.paths.repository();
+    let there = remote::look(&pool.git, &url, &["refs/heads/*"])?;
+    let here = refs::list(&pool.git, &repository, &[TRACKING])?;
+    let moved = differs(&there, &here);
+    if moved {
+        let mut progress = pool.context.observer.begin(Step::Fetch(pool.name.as_str()));
+        remote::fetch_all(&pool.git, &repository, &url, &mut |bytes| {
+            progress.git_progress(bytes)
+        })?;
+        progress.done();
+    }
+    let (base_branch, base_commit) = base(
+        record.base.as_deref().or(pool.settings.base.as_deref()),
+        &there,
+    )?;
+    ensure_here(pool, record, &base_commit, base_branch.as_deref())?;
+    let state = RemoteState {
+        base_branch,
+        base_commit: Some(base_commit),
+        fetched_at: Some(clock::now()),
+        began: Some(began),
+    };
+    Ok((state, moved))
+}
+
+fn differs(there: &RemoteRefs, here: &[crate::git::parse::Ref]) -> bool {
+    let here: std::collections::BTreeMap<&str, &Oid> = here
+        .iter()
+        .filter_map(|reference| Some((reference.name.strip_prefix(TRACKING)?, &reference.oid)))
+        .filter(|(name, _)| *name != "HEAD")
+        .collect();
+    let there: std::collections::BTreeMap<&str, &Oid> = there
+        .refs
+        .iter()
+        .filter_map(|reference| Some((reference.name.strip_prefix("refs/heads/")?, &reference.oid)))
+        .collect();
+    here != there
+}
+
+/// The base: the branch that was chosen, else the one that the remote's HEAD is on, else its
+/// detached HEAD.
+fn base(chosen: Option<&str>, there: &RemoteRefs) -> Result<(Option<String>, Oid)> {
+    let commit_of = |branch: &str| {
+        let name = format!("refs/heads/{branch}");
+        there
+            .refs
+            .iter()
+            .find(|reference| reference.name == name)
+            .map(|reference| reference.oid.clone())
+    };
+    if there.refs.is_empty() && there.head.is_none() {
+        return Err(
+            Error::failed("the remote has no commits yet").with_hint("push a first commit to it")
+        );
+    }
+    let branch = chosen.or(there.head_branch.as_deref());
+    match (branch, &there.head) {
+        (Some(branch), _) => match commit_of(branch) {
+            Some(commit) => Ok((Some(branch.to_owned()), commit)),
+            None => Err(missing_base(branch, chosen.is_some())),
+        },
+        (None, Some(head)) => Ok((None, head.clone())),
+        (None, None) => Err(missing_base("HEAD", false)),
+    }
+}
+
+fn missing_base(branch: &str, chosen: bool) -> Error {
+    let message = if chosen {
+        format!("the remote has no branch {branch:?}, which is the pool's base")
+    } else {
+        format!("the remote's HEAD names {branch:?}, which it does not have")
+    };
+    Error::failed(message)
+        .with_hint("choose a branch that it has: `create --base BRANCH`, or `base` in pools.toml")
+}
+
+/// The base commit must be in the pool: between asking and fetching the remote may have moved on,
+/// and a HEAD that is on no branch is not fetched with the branches.
+fn ensure_here(
+    pool: &Pool<'_>,
+    record: &PoolRecord,
+    commit: &Oid,
+    branch: Option<&str>,
+) -> Result<()> {
+    let repository = pool.paths.repository();
+    if refs::commit_of(&pool.git, &repository, commit)?.is_some() {
+        return Ok(());
+    }
+    let (source, target) = match branch {
+        Some(branch) => (
+            format!("refs/heads/{branch}"),
+            format!("{TRACKING}{branch}"),
+        ),
+        None => ("HEAD".to_owned(), HEAD_KEPT.to_owned()),
+    };
+    remote::fetch_exactly(&pool.git, &repository, &pool.url(record)?, &source, &target)?;
+    match refs::commit_of(&pool.git, &repository, commit)? {
+        Some(_) => Ok(()),
+        None => Err(Error::failed(format!(
+            "the remote moved while it was fetched: {commit} is not there any more"
+        ))
+        .with_hint("try again")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::git::parse::Ref;
+
+    fn remote_with(head_branch: Option<&str>, branches: &[&str]) -> RemoteRefs {
+        RemoteRefs {
+            head_branch: head_branch.map(str::to_owned),
+            head: (!branches.is_empty()).then(|| "1".repeat(40)),
+            refs: branches
+                .iter()
+                .map(|name| Ref {
+                    name: format!("refs/heads/{name}"),
+                    oid: "1".repeat(40),
+                })
+                .collect(),
+        }
+    }
+
+    #[test]
+    fn the_base_follows_the_remotes_head_unless_one_is_chosen() {
+        let there = remote_with(Some("main"), &["main", "next"]);
+        assert_eq!(base(None, &there).unwrap().0.as_deref(), Some("main"));
+        assert_eq!(
+            base(Some("next"), &there).unwrap().0.as_deref(),
+            Some("next")
+        );
+        assert!(base(Some("gone"), &there).is_err());
+        assert!(base(None, &remote_with(Some("gone"), &["x"])).is_err());
+        assert!(base(None, &remote_with(None, &[])).is_err());
+        assert_eq!(base(None, &remote_with(None, &["x"])).unwrap().0, None);
+    }
+}

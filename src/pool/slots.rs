@@ -1,0 +1,134 @@
+//! Making slots.
+
+use super::journal::{self, SlotWork};
+use super::{Pool, parallel};
+use crate::config::keys::MOST_SLOTS;
+use crate::domain::event::{Event, EventKind};
+use crate::domain::progress::Step;
+use crate::domain::slot::{OperationKind, SlotRecord};
+use crate::domain::{Error, Result};
+use crate::git::Oid;
+use crate::sys::lock::FileLock;
+use crate::sys::{clock, fs, remove, signals};
+
+/// Refuses counts that can only be mistakes.
+pub fn check_count(count: u32) -> Result<()> {
+    if (1..=MOST_SLOTS).contains(&count) {
+        return Ok(());
+    }
+    Err(Error::usage(format!(
+        "a pool can have 1 to {MOST_SLOTS} slots, not {count}"
+    )))
+}
+
+/// Adds `count` slots to the pool (7.1, 7.2): the lowest free numbers. If one can't be made, those
+/// that were reserved with it are taken back.
+pub fn add(pool: &Pool<'_>, count: u32) -> Result<Vec<SlotRecord>> {
+    check_count(count)?;
+    let record = pool.read()?;
+    check_count(count.saturating_add(record.slots.len() as u32))?;
+    let commit = match record.remote.base_commit {
+        Some(commit) => commit,
+        None => {
+            return Err(Error::failed(format!(
+                "pool {} has no base commit yet",
+                pool.name
+            )));
+        }
+    };
+    let reserved = reserve(pool, count)?;
+    let jobs = parallel::jobs(pool.settings.jobs);
+    let made = parallel::each(&reserved, jobs, |work| {
+        make(pool, work.number, &work.lock, &commit)
+    });
+    if let Some(error) = made.into_iter().find_map(Result::err) {
+        let _shield = signals::shield();
+        reserved.iter().try_for_each(|work| unmake(pool, work))?;
+        return Err(error);
+    }
+    reserved
+        .iter()
+        .map(|work| finish(pool, work, &commit))
+        .collect()
+}
+
+/// Records new slots, with the intent to make them.
+fn reserve(pool: &Pool<'_>, count: u32) -> Result<Vec<SlotWork>> {
+    let mut locked = pool.lock()?;
+    let now = clock::now();
+    let mut reserved = Vec::new();
+    for number in 1.. {
+        if reserved.len() as u32 == count {
+            break;
+        }
+        if locked.record.slot(number).is_some() {
+            continue;
+        }
+        // A busy lock of a slot that is no more: its removal is just ending.
+        if let Some(lock) = journal::try_slot(pool, number)? {
+            let operation = journal::operation(OperationKind::Add, now);
+            reserved.push(SlotWork {
+                number,
+                operation: operation.id.clone(),
+                lock,
+            });
+            locked
+                .record
+                .insert(SlotRecord::reserved(number, operation, now));
+        }
+    }
+    locked.save()?;
+    Ok(reserved)
+}
+
+/// Makes the slot's directory and registration, and fills it with `commit`. What a killed command
+/// left in its place is moved into the trash first.
+pub fn make(pool: &Pool<'_>, number: u32, lock: &FileLock, commit: &Oid) -> Result<()> {
+    let id = pool.slot_id(number).to_string();
+    let mut progress = pool.context.observer.begin(Step::Slot(&id));
+    let slot = pool.worktree(number);
+    clear(pool, number)?;
+    slot.register(commit)?;
+    slot.populate(&pool.git, lock, commit, &mut |bytes| {
+        progress.git_progress(bytes)
+    })?;
+    progress.done();
+    Ok(())
+}
+
+/// Takes directory and registration away, by rename: at no moment is there half a slot.
+pub fn clear(pool: &Pool<'_>, number: u32) -> Result<()> {
+    let slot = pool.worktree(number);
+    let trash = pool.trash_place(&format!("slot{number}"));
+    let (tree, admin) = (trash.join("tree"), trash.join("admin"));
+    let mut moved = false;
+    for (from, to) in [(&slot.path, &tree), (&slot.admin, &admin)] {
+        if fs::metadata_if_there(from)?.is_some() {
+            fs::create_private_dir_all(&trash)?;
+            fs::rename_noreplace(from, to)?;
+            moved = true;
+        }
+    }
+    if moved {
+        remove::remove_tree(&trash)?;
+    }
+    Ok(())
+}
+
+fn finish(pool: &Pool<'_>, work: &SlotWork, commit: &Oid) -> Result<SlotRecord> {
+    journal::finish(pool, work, |locked, now| {
+        journal::slot_of(locked, work).make_available(true, Some(commit.clone()), now);
+        locked.note(
+            Event::new(EventKind::SlotAdded, &pool.name, now).slot(pool.slot_id(work.number)),
+        );
+    })
+}
+
+/// Undoes a slot that could not be made.
+pub fn unmake(pool: &Pool<'_>, work: &SlotWork) -> Result<()> {
+    clear(pool, work.number)?;
+    let mut locked = journal::reload(pool, work)?;
+    locked.record.remove(work.number);
+    fs::remove_file_if_there(&pool.paths.slot_lock(work.number))?;
+    locked.save()
+}

@@ -1,0 +1,210 @@
+//! What is shown of pools and slots. Takes no lock.
+
+use std::collections::BTreeMap;
+
+use super::{Context, Pool, holder, parallel};
+use crate::domain::lease::HolderState;
+use crate::domain::metrics::Metrics;
+use crate::domain::names::PoolName;
+use crate::domain::outcome::{
+    Determined, OperationView, OwnerView, PoolSummary, PoolView, SlotView, Summary,
+};
+use crate::domain::pool::PoolRecord;
+use crate::domain::slot::{Operation, SlotRecord, SlotState};
+use crate::domain::{Error, Result};
+use crate::git::parse::Head;
+use crate::git::refs;
+use crate::sys::{lock, mounts};
+
+/// The commits of the branches that slots may be on.
+pub type Branches = BTreeMap<String, String>;
+
+/// The branches of the shared repository, by full name.
+pub fn branches(pool: &Pool<'_>) -> Branches {
+    let found =
+        refs::list(&pool.git, &pool.paths.repository(), &["refs/heads"]).unwrap_or_default();
+    found
+        .into_iter()
+        .map(|reference| (reference.name, reference.oid))
+        .collect()
+}
+
+/// A slot as recorded, without asking git or the disk.
+pub fn recorded(pool: &Pool<'_>, record: &PoolRecord, slot: &SlotRecord) -> SlotView {
+    let allocation = slot.allocation.as_ref();
+    SlotView {
+        slot_id: pool.slot_id(slot.number).to_string(),
+        repo_name: record.repo_name.to_string(),
+        repo_url: record.repo_url.clone(),
+        slot_path: pool.paths.slot(slot.number).display().to_string(),
+        state: slot.state,
+        parked: false,
+        verified: slot.verified,
+        created_at: slot.created_at,
+        updated_at: slot.updated_at,
+        last_allocated_at: slot.last_allocated_at,
+        last_released_at: slot.last_released_at,
+        allocation_count: slot.allocation_count,
+        total_usage_seconds: slot.total_usage_seconds,
+        current_branch: allocation.map(|allocation| Some(allocation.branch.clone())),
+        current_commit: slot.commit.clone().map(Some),
+        metadata: allocation
+            .map(|allocation| allocation.metadata.clone())
+            .unwrap_or_default(),
+        allocation_id: allocation.map(|allocation| allocation.id.clone()),
+        generation: allocation.map(|allocation| allocation.generation),
+        allocated_at: allocation.map(|allocation| allocation.allocated_at),
+        owner: allocation.map(|allocation| OwnerView {
+            owner: allocation.owner.clone(),
+            liveness: None,
+            caller_pid: allocation.caller.as_ref().map(|process| process.pid),
+        }),
+        error: slot.error.clone(),
+        operation: slot.operation.as_ref().map(operation),
+        is_locked: None,
+        disk_usage_bytes: None,
+    }
+}
+
+/// A slot as it is now: HEAD as git has it, its lock, its holder, its disk use if asked for.
+pub fn current(
+    pool: &Pool<'_>,
+    record: &PoolRecord,
+    slot: &SlotRecord,
+    branches: &Branches,
+    disk: bool,
+) -> SlotView {
+    let mut view = recorded(pool, record, slot);
+    (view.current_branch, view.current_commit) = head(pool, slot.number, branches);
+    view.is_locked = Some(lock::is_locked(&pool.paths.slot_lock(slot.number)));
+    if let (Some(owner), Some(allocation)) = (&mut view.owner, &slot.allocation) {
+        owner.liveness = Some(match holder::state(pool, slot.number, allocation) {
+            HolderState::Alive => "alive",
+            HolderState::Dead => "dead",
+            HolderState::Unknown => "unknown",
+        });
+    }
+    if disk {
+        view.disk_usage_bytes = Some(mounts::disk_usage(&pool.paths.slot(slot.number)).ok());
+    }
+    view
+}
+
+/// Branch and commit, read from the registration: no git process per slot.
+fn head(
+    pool: &Pool<'_>,
+    number: u32,
+    branches: &Branches,
+) -> (Determined<String>, Determined<String>) {
+    match pool.worktree(number).head() {
+        Ok(Some(Head::Detached(oid))) => (None, Some(Some(oid))),
+        Ok(Some(Head::Symbolic(name))) => {
+            let commit = branches.get(&name).cloned();
+            let short = name.strip_prefix("refs/heads/").unwrap_or(&name).to_owned();
+            (Some(Some(short)), Some(commit))
+        }
+        Ok(None) | Err(_) => (Some(None), Some(None)),
+    }
+}
+
+fn operation(operation: &Operation) -> OperationView {
+    OperationView {
+        kind: operation.kind.to_string(),
+        started_at: operation.started_at,
+        pid: operation.process.as_ref().map(|process| process.pid),
+    }
+}
+
+/// A pool with its slots.
+pub fn pool(pool: &Pool<'_>, record: &PoolRecord, disk: bool) -> PoolView {
+    let branches = branches(pool);
+    let jobs = if disk {
+        parallel::jobs(pool.settings.jobs)
+    } else {
+        1
+    };
+    PoolView {
+        repo_name: record.repo_name.to_string(),
+        repo_url: record.repo_url.clone(),
+        strategy: record.strategy,
+        num_slots: record.slots.len() as u64,
+        created_at: record.created_at,
+        updated_at: record.updated_at,
+        base_branch: record.remote.base_branch.clone(),
+        base_commit: record.remote.base_commit.clone(),
+        fetched_at: record.remote.fetched_at,
+        is_locked: Some(lock::is_locked(&pool.paths.pool_lock())),
+        repository_bytes: disk.then(|| mounts::disk_usage(&pool.paths.repository()).ok()),
+        summary: summary(record),
+        slots: parallel::each(&record.slots, jobs, |slot| {
+            current(pool, record, slot, &branches, disk)
+        }),
+    }
+}
+
+/// All pools, with their counts. One that can't be read is shown with the reason.
+pub fn pools(context: &Context<'_>, disk: bool) -> Result<Vec<PoolSummary>> {
+    let names = context.workspace.pool_names()?;
+    let jobs = if disk {
+        parallel::jobs(context.config.settings(None, &context.flags).jobs)
+    } else {
+        1
+    };
+    parallel::each(&names, jobs, |name| match summarised(context, name, disk) {
+        // It was removed meanwhile.
+        Err(Error::PoolNotFound(_)) => Ok(None),
+        other => other.map(Some),
+    })
+    .into_iter()
+    .filter_map(Result::transpose)
+    .collect()
+}
+
+fn summarised(context: &Context<'_>, name: &PoolName, disk: bool) -> Result<PoolSummary> {
+    let pool = context.pool(name);
+    let (record, error) = match pool.read() {
+        Ok(record) => (Some(record), None),
+        Err(error @ Error::Failed { .. }) => (None, Some(error.to_string())),
+        Err(other) => return Err(other),
+    };
+    Ok(PoolSummary {
+        repo_name: name.to_string(),
+        repo_url: record
+            .as_ref()
+            .map(|record| record.repo_url.clone())
+            .unwrap_or_default(),
+        summary: record.as_ref().map(summary).unwrap_or_default(),
+        operation: record
+            .as_ref()
+            .and_then(|record| record.operation.as_ref())
+            .map(operation),
+        disk_usage_bytes: disk.then(|| mounts::disk_usage(&pool.paths.root).ok()),
+        error,
+    })
+}
+
+/// The counts of a pool (5.4, 5.5).
+pub fn summary(record: &PoolRecord) -> Summary {
+    counts(
+        &record.metrics,
+        |state| record.count(state),
+        record.slots.len() as u64,
+    )
+}
+
+fn counts(metrics: &Metrics, count: impl Fn(SlotState) -> u64, total: u64) -> Summary {
+    Summary {
+        total_slots: total,
+        available_slots: count(SlotState::Available),
+        allocated_slots: count(SlotState::Allocated),
+        cleaning_slots: count(SlotState::Cleaning),
+        error_slots: count(SlotState::Error),
+        total_allocations: metrics.allocations,
+        average_allocation_time_seconds: metrics.average_seconds(),
+        p50_allocation_time_seconds: metrics.percentile_seconds(0.50),
+        p95_allocation_time_seconds: metrics.percentile_seconds(0.95),
+        p99_allocation_time_seconds: metrics.percentile_seconds(0.99),
+        cache_hit_rate: metrics.hit_rate(),
+        failed_allocations: metrics.failed,
+    }
+}
