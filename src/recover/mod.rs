@@ -1,1 +1,134 @@
-//! To come.
+//! Finding what is wrong and putting it right: [`observe`] looks, [`reconcile`] decides (pure),
+//! [`repair`] acts.
+//!
+//! `--dry-run` stops after the second step, so it prints the very plan that the real run carries
+//! out. Everything that is repaired is checked again under the slot's lock, since the look took
+//! none.
+
+pub mod observe;
+pub mod reconcile;
+pub mod record;
+pub mod repair;
+
+use std::time::Duration;
+
+use crate::domain::Result;
+use crate::domain::outcome::{Finding, FindingAction, FindingKind, FindingResult};
+use crate::pool::{Context, Pool, create};
+use crate::sys::remove;
+
+/// How often is looked again, since a repair can bring something else to light: what was under way
+/// hides what it left behind.
+const ROUNDS: usize = 4;
+
+/// What `recover` is to do.
+#[derive(Debug, Clone, Default)]
+pub struct Request {
+    /// Only this slot.
+    pub slot: Option<u32>,
+    /// Only say it.
+    pub dry_run: bool,
+    /// Only these kinds; empty for all.
+    pub only: Vec<FindingKind>,
+    /// Allocations older than this are stale.
+    pub stale_after: Duration,
+    /// Give stale allocations back.
+    pub release_stale: bool,
+    /// Rebuild what does not verify.
+    pub force: bool,
+}
+
+/// Looks at one pool, and repairs it unless only a look was asked for.
+pub fn recover(pool: &Pool<'_>, request: &Request) -> Result<Vec<Finding>> {
+    let mut findings = Vec::new();
+    if record::is_unreadable(pool) {
+        findings.push(record::rebuild(pool, request.dry_run)?);
+        if request.dry_run {
+            return Ok(findings);
+        }
+    }
+    crate::store::document::check_writable(&pool.paths.record(), pool.read()?.schema)?;
+    if pool.read()?.operation.is_some() {
+        return unfinished_pool(pool, request);
+    }
+    for _ in 0..ROUNDS {
+        let facts = observe::observe(pool, &pool.read()?, request)?;
+        let mut plan = reconcile::reconcile(&facts, request);
+        plan.retain(|step| {
+            !findings
+                .iter()
+                .any(|known| reconcile::is_about(step, known, &pool.name))
+        });
+        if plan.is_empty() {
+            break;
+        }
+        findings.extend(plan.into_iter().map(|step| {
+            let finding = reconcile::finding(pool.name.as_str(), &step);
+            match request.dry_run {
+                true => finding,
+                false => repair::carry_out(pool, &step, finding, request),
+            }
+        }));
+        if request.dry_run {
+            break;
+        }
+    }
+    Ok(findings)
+}
+
+/// What killed commands left in the workspace itself: pools that were never made, or are half
+/// deleted.
+pub fn workspace_leftovers(
+    context: &Context<'_>,
+    dry_run: bool,
+    only: &[FindingKind],
+) -> Result<Vec<Finding>> {
+    if !only.is_empty() && !only.contains(&FindingKind::Leftover) {
+        return Ok(Vec::new());
+    }
+    // Makers work on what they have under this lock; what they do after it has a pool's name.
+    let _lock = context.workspace.lock()?;
+    let mut findings = Vec::new();
+    for path in context.workspace.leftovers()? {
+        let mut finding = Finding {
+            kind: FindingKind::Leftover,
+            slot_id: None,
+            repo_name: String::new(),
+            action: FindingAction::Remove,
+            result: FindingResult::Planned,
+            detail: format!("left by a killed command: {}", path.display()),
+        };
+        if !dry_run {
+            finding.result = match remove::remove_tree(&path) {
+                Ok(()) => FindingResult::Done,
+                Err(_) => FindingResult::Failed,
+            };
+        }
+        findings.push(finding);
+    }
+    Ok(findings)
+}
+
+/// A pool whose making was killed is taken away; one that is still being made is waited for.
+fn unfinished_pool(pool: &Pool<'_>, request: &Request) -> Result<Vec<Finding>> {
+    let making = crate::sys::lock::is_locked(&pool.paths.fetch_lock());
+    if making == Some(true) {
+        return Ok(Vec::new());
+    }
+    let mut finding = Finding {
+        kind: FindingKind::UnfinishedOperation,
+        slot_id: None,
+        repo_name: pool.name.to_string(),
+        action: FindingAction::Undo,
+        result: FindingResult::Planned,
+        detail: "making the pool was interrupted".into(),
+    };
+    if !request.dry_run {
+        // Waiting for a maker that is gone takes the pool away.
+        finding.result = match create::await_made(pool) {
+            Ok(_) | Err(crate::domain::Error::PoolNotFound(_)) => FindingResult::Done,
+            Err(other) => return Err(other),
+        };
+    }
+    Ok(vec![finding])
+}
