@@ -1,0 +1,267 @@
+//! What each verb takes, one struct per verb.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::builder::NonEmptyStringValueParser as Text;
+use clap::{Args, Subcommand, ValueHint};
+use clap_complete::Shell;
+
+use super::values::{self, FindingKind};
+
+/// What `init` takes.
+#[derive(Debug, Clone, Args)]
+pub struct InitArgs {
+    /// The directory to make a workspace of
+    #[arg(value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub dir: Option<PathBuf>,
+}
+
+/// What `create` takes.
+#[derive(Debug, Clone, Args)]
+pub struct CreateArgs {
+    /// The name of the new pool
+    #[arg(value_name = "NAME", value_parser = Text::new(), value_hint = ValueHint::Other)]
+    pub name: String,
+    /// The repository: a URL, an scp-like address or a path
+    #[arg(value_name = "URL", value_parser = Text::new(), value_hint = ValueHint::AnyPath)]
+    pub url: String,
+    /// How many slots to make [default: num_slots of the settings]
+    #[arg(short = 'n', long, value_name = "N", value_parser = values::count, value_hint = ValueHint::Other)]
+    pub slots: Option<u32>,
+    /// The branch that slots are brought to [default: the remote's HEAD, followed when it changes]
+    #[arg(long, value_name = "BRANCH", value_parser = Text::new(), value_hint = ValueHint::Other)]
+    pub base: Option<String>,
+}
+
+/// What `allocate` takes.
+#[derive(Debug, Clone, Args)]
+pub struct AllocateArgs {
+    /// A pool's name, the path of a repository, or a URL
+    #[arg(value_name = "POOL", value_parser = Text::new(), value_hint = ValueHint::DirPath)]
+    pub pool: String,
+    /// Which slot is wanted and what is recorded about it.
+    #[command(flatten)]
+    pub options: AllocateOptions,
+}
+
+/// What `allocate` and `exec` share: which slot is wanted and what is recorded about it.
+#[derive(Debug, Clone, Default, Args)]
+pub struct AllocateOptions {
+    /// Bring the slot to this branch, tag, other ref of the remote, or commit
+    #[arg(long = "ref", value_name = "REF", value_parser = Text::new(), value_hint = ValueHint::Other)]
+    pub reference: Option<String>,
+    /// Put the slot on this branch: an existing one at its tip, else a new one at the base
+    #[arg(long, value_name = "NAME", value_parser = Text::new(), value_hint = ValueHint::Other)]
+    pub branch: Option<String>,
+    /// Attach a piece of metadata; may be repeated
+    #[arg(long, value_name = "KEY=VALUE", value_parser = values::key_value, value_hint = ValueHint::Other)]
+    pub meta: Vec<(String, String)>,
+    /// Attach the members of a JSON object as metadata
+    #[arg(long, value_name = "JSON", value_parser = Text::new(), value_hint = ValueHint::Other)]
+    pub meta_json: Option<String>,
+    /// Record this label as the holder of the slot
+    #[arg(long, value_name = "LABEL", value_parser = Text::new(), value_hint = ValueHint::Other)]
+    pub owner: Option<String>,
+    /// Tie the slot to this process: once it has ended, the slot may be taken back
+    #[arg(long, value_name = "PID", value_parser = clap::value_parser!(u32).range(1..=i64::from(i32::MAX)), value_hint = ValueHint::Other)]
+    pub owner_pid: Option<u32>,
+    /// Do not fetch; use what the last fetch brought
+    #[arg(long, conflicts_with = "fetch_max_age")]
+    pub no_fetch: bool,
+    /// Do not fetch if the last fetch is at most this old
+    #[arg(long, value_name = "DURATION", value_parser = values::duration, value_hint = ValueHint::Other)]
+    pub fetch_max_age: Option<Duration>,
+    /// Add a slot if none is free, up to the pool's max_slots
+    #[arg(long)]
+    pub grow: bool,
+}
+
+/// What `release` takes.
+#[derive(Debug, Clone, Args)]
+pub struct ReleaseArgs {
+    /// The slots: ids, POOL/slotN, or paths in them [default: the current one]
+    #[arg(value_name = "SLOT", value_parser = Text::new(), value_hint = ValueHint::DirPath)]
+    pub slots: Vec<String>,
+    /// Release only if this is still the slot's allocation
+    #[arg(long, value_name = "ID", value_parser = Text::new(), value_hint = ValueHint::Other)]
+    pub allocation: Option<String>,
+    /// Leave the cleaning to the next allocate
+    #[arg(long, conflicts_with = "discard")]
+    pub no_cleanup: bool,
+    /// Give up commits and changes that are nowhere else, instead of saving them
+    #[arg(long)]
+    pub discard: bool,
+    /// End the processes that are inside the slot
+    #[arg(long)]
+    pub kill: bool,
+    /// Release a slot whose owner is alive, for operators; recorded in the log
+    #[arg(long)]
+    pub force: bool,
+}
+
+/// What `exec` takes.
+#[derive(Debug, Clone, Args)]
+pub struct ExecArgs {
+    /// A pool's name, the path of a repository, or a URL
+    #[arg(value_name = "POOL", value_parser = Text::new(), value_hint = ValueHint::DirPath)]
+    pub pool: String,
+    /// Which slot is wanted and what is recorded about it.
+    #[command(flatten)]
+    pub options: AllocateOptions,
+    /// The command and its arguments [default: $SHELL]
+    #[arg(last = true, value_name = "CMD", value_hint = ValueHint::CommandWithArguments)]
+    pub command: Vec<OsString>,
+}
+
+/// What `collect` takes.
+#[derive(Debug, Clone, Args)]
+pub struct CollectArgs {
+    /// The slot: its id, POOL/slotN, or a path in it [default: the current one]
+    #[arg(value_name = "SLOT", value_parser = Text::new(), value_hint = ValueHint::DirPath)]
+    pub slot: Option<String>,
+    /// The repository to bring the branches into [default: the current directory's]
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub into: Option<PathBuf>,
+}
+
+/// What `add-slot` takes.
+#[derive(Debug, Clone, Args)]
+pub struct AddSlotArgs {
+    /// The pool's name
+    #[arg(value_name = "POOL", value_parser = Text::new(), value_hint = ValueHint::Other)]
+    pub pool: String,
+    /// How many slots to add
+    #[arg(short = 'n', value_name = "N", value_parser = values::count, default_value_t = 1, value_hint = ValueHint::Other)]
+    pub count: u32,
+}
+
+/// What `remove-slot` takes.
+#[derive(Debug, Clone, Args)]
+pub struct RemoveSlotArgs {
+    /// The slot: its id, POOL/slotN, or a path in it
+    #[arg(value_name = "SLOT", value_parser = Text::new(), value_hint = ValueHint::DirPath)]
+    pub slot: String,
+    /// Remove it even if it is allocated
+    #[arg(long)]
+    pub force: bool,
+}
+
+/// What `remove-pool` takes.
+#[derive(Debug, Clone, Args)]
+pub struct RemovePoolArgs {
+    /// The pool's name
+    #[arg(value_name = "POOL", value_parser = Text::new(), value_hint = ValueHint::Other)]
+    pub pool: String,
+    /// Remove it even if slots are allocated or saved work is left
+    #[arg(long)]
+    pub force: bool,
+}
+
+/// What `status` takes.
+#[derive(Debug, Clone, Args)]
+pub struct StatusArgs {
+    /// A pool or a slot [default: all pools]
+    #[arg(value_name = "POOL|SLOT", value_parser = Text::new(), value_hint = ValueHint::DirPath)]
+    pub target: Option<String>,
+    /// Show the disk use of each slot
+    #[arg(long)]
+    pub disk: bool,
+    /// Exit with 1 if anything needs attention
+    #[arg(long)]
+    pub check: bool,
+}
+
+/// What `recover` takes.
+#[derive(Debug, Clone, Args)]
+pub struct RecoverArgs {
+    /// A pool or a slot [default: everything]
+    #[arg(value_name = "POOL|SLOT", value_parser = Text::new(), value_hint = ValueHint::DirPath)]
+    pub target: Option<String>,
+    /// Say what would be done and do nothing; exit with 1 if there is something
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Look for this kind of finding only; may be repeated
+    #[arg(long, value_enum, value_name = "KIND")]
+    pub only: Vec<FindingKind>,
+    /// Report slots allocated for longer than this [default: stale_after of the settings]
+    #[arg(long, value_name = "DURATION", value_parser = values::duration, value_hint = ValueHint::Other)]
+    pub max_age: Option<Duration>,
+    /// Release the slots that were allocated for too long, their work saved, unless in use
+    #[arg(long)]
+    pub release_stale: bool,
+    /// Rebuild a slot that does not verify, its work saved
+    #[arg(long)]
+    pub force: bool,
+}
+
+/// What `isolate` takes.
+#[derive(Debug, Clone, Args)]
+pub struct IsolateArgs {
+    /// The slot: its id, POOL/slotN, or a path in it
+    #[arg(value_name = "SLOT", value_parser = Text::new(), value_hint = ValueHint::DirPath)]
+    pub slot: String,
+    /// Why, as it is shown by status
+    #[arg(long, value_name = "TEXT", value_parser = Text::new(), value_hint = ValueHint::Other)]
+    pub reason: Option<String>,
+}
+
+/// What `branches` takes.
+#[derive(Debug, Clone, Args)]
+pub struct BranchesArgs {
+    /// The pool's name
+    #[arg(value_name = "POOL", value_parser = Text::new(), value_hint = ValueHint::DirPath)]
+    pub pool: String,
+}
+
+/// What `log` takes.
+#[derive(Debug, Clone, Args)]
+pub struct LogArgs {
+    /// A pool or a slot [default: all pools]
+    #[arg(value_name = "POOL|SLOT", value_parser = Text::new(), value_hint = ValueHint::DirPath)]
+    pub target: Option<String>,
+}
+
+/// What `config` takes.
+#[derive(Debug, Clone, Args)]
+pub struct ConfigArgs {
+    /// What to do with the settings.
+    #[command(subcommand)]
+    pub command: ConfigCommand,
+}
+
+/// The verbs of `config`.
+#[derive(Debug, Clone, Subcommand)]
+pub enum ConfigCommand {
+    /// Print the effective settings and where each comes from
+    Show(ShowArgs),
+    /// Check pools.toml and name every problem with file, line and key
+    Check,
+    /// Print the path of the settings file
+    Path,
+}
+
+/// What `config show` takes.
+#[derive(Debug, Clone, Args)]
+pub struct ShowArgs {
+    /// Print them as a pools.toml
+    #[arg(long)]
+    pub toml: bool,
+}
+
+/// What `completions` takes.
+#[derive(Debug, Clone, Args)]
+pub struct CompletionsArgs {
+    /// The shell
+    #[arg(value_enum, value_name = "SHELL")]
+    pub shell: Shell,
+}
+
+/// What `man` takes.
+#[derive(Debug, Clone, Args)]
+pub struct ManArgs {
+    /// The directory to write the pages to
+    #[arg(value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub dir: Option<PathBuf>,
+}

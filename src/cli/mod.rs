@@ -1,0 +1,243 @@
+//! The command line's grammar: verbs, options, values and help texts.
+//!
+//! Owns what a command line may look like and turns it into plain values. It knows nothing of the
+//! crate: what a pool or a slot is, which defaults apply and what the environment says is decided
+//! elsewhere.
+
+mod args;
+mod help;
+mod original;
+mod topics;
+mod values;
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{ArgAction, CommandFactory, FromArgMatches, Parser, Subcommand, ValueHint};
+
+pub use args::{
+    AddSlotArgs, AllocateArgs, AllocateOptions, BranchesArgs, CollectArgs, CompletionsArgs,
+    ConfigArgs, ConfigCommand, CreateArgs, ExecArgs, InitArgs, IsolateArgs, LogArgs, ManArgs,
+    RecoverArgs, ReleaseArgs, RemovePoolArgs, RemoveSlotArgs, ShowArgs, StatusArgs,
+};
+pub use clap_complete::Shell;
+pub use original::ORIGINAL;
+pub use topics::{ENVIRONMENT, EXIT_CODES, FILES, GROUPS, Group, Row, Topic, WORKSPACE, topic};
+pub use values::{ColorWhen, FindingKind};
+
+/// The name of the program, as it is typed and as its pages are called.
+pub const PROGRAM: &str = "repo-pool";
+
+/// A parsed command line.
+#[derive(Debug, Clone, Parser)]
+#[command(
+    name = PROGRAM,
+    bin_name = PROGRAM,
+    version,
+    about = "Hands out ready git checkouts from a pool, and takes them back",
+    long_about = "Hands out ready git checkouts from a pool, and takes them back.\n\n\
+        A pool keeps a number of slots, each a checkout of one repository. A script, a CI job or \
+        an agent asks for a slot, gets the path of a clean checkout at the newest commit, works \
+        in it and gives it back. Work that was not pushed is saved before a slot is cleaned.",
+    disable_help_subcommand = true,
+    max_term_width = 100
+)]
+pub struct Cli {
+    /// The options every verb takes.
+    #[command(flatten)]
+    pub global: Global,
+    /// What is to be done.
+    #[command(subcommand)]
+    pub verb: Verb,
+}
+
+/// The options every verb takes, before or after its name.
+#[derive(Debug, Clone, Default, clap::Args)]
+#[command(next_help_heading = "Global options")]
+pub struct Global {
+    /// Use the workspace in DIR
+    #[arg(long, global = true, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub workspace: Option<PathBuf>,
+    /// Read the settings from FILE instead of the workspace's pools.toml
+    #[arg(long, global = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub config: Option<PathBuf>,
+    /// Print one JSON document instead of text; errors are JSON too, on stderr
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// Say nothing on stderr but warnings and errors
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    pub quiet: bool,
+    /// Say what is done; twice: every git command with its time
+    #[arg(short, long, global = true, action = ArgAction::Count)]
+    pub verbose: u8,
+    /// Wait for a busy lock at most this long ("30s", "2m", or plain seconds)
+    #[arg(long, global = true, value_name = "DURATION", value_parser = values::duration, value_hint = ValueHint::Other)]
+    pub lock_timeout: Option<Duration>,
+    /// Colour the output
+    #[arg(long, global = true, value_enum, value_name = "WHEN", default_value_t)]
+    pub color: ColorWhen,
+}
+
+/// The verbs.
+#[derive(Debug, Clone, Subcommand)]
+pub enum Verb {
+    /// Make a workspace with a commented pools.toml
+    ///
+    /// Makes DIR (or the directory that would be used anyway) a workspace and writes a pools.toml
+    /// in which every setting is explained. A second run changes nothing. Calling it is optional:
+    /// what creates a pool makes the workspace when it is missing.
+    ///
+    /// Prints how to use the workspace from elsewhere.
+    Init(InitArgs),
+    /// Make a pool of a repository
+    ///
+    /// Clones the repository once and makes its slots, each with the repository's content at the
+    /// base branch. A failed or interrupted creation leaves nothing behind.
+    ///
+    /// Prints the new pool and its slots.
+    Create(CreateArgs),
+    /// Hand out a slot and print its path
+    ///
+    /// Fetches, chooses a free slot, brings it clean to the newest base commit (or to what --ref
+    /// or --branch name) and marks it as allocated. POOL is the name of a pool, the path of a
+    /// repository ("." or one with a slash), or a URL; for the latter two the pool is made on
+    /// first use.
+    ///
+    /// Prints one absolute path and nothing else.
+    Allocate(AllocateArgs),
+    /// Give slots back
+    ///
+    /// Saves commits that no remote branch holds and changes that no commit holds, cleans the
+    /// slot and makes it available. Without SLOT: the one in $REPO_POOL_SLOT, else the slot of
+    /// the current directory. Releasing an available slot changes nothing.
+    ///
+    /// Prints what was cleaned and what was saved.
+    Release(ReleaseArgs),
+    /// Run a command in a slot of its own
+    ///
+    /// Allocates a slot, runs CMD in it (without CMD: $SHELL) and releases the slot however CMD
+    /// ends. Signals are forwarded. CMD finds REPO_POOL_SLOT, REPO_POOL_SLOT_PATH,
+    /// REPO_POOL_POOL, REPO_POOL_ALLOCATION and REPO_POOL_WORKSPACE in its environment.
+    ///
+    /// The standard streams belong to CMD. The exit code is CMD's.
+    Exec(ExecArgs),
+    /// Bring the branches made in a slot into your own repository
+    ///
+    /// Fetches the branches that were made or moved in SLOT into the repository DIR (default: the
+    /// current directory's), where they can be merged. Without SLOT: the one in $REPO_POOL_SLOT,
+    /// else the slot of the current directory.
+    ///
+    /// Prints the branches that were brought over.
+    Collect(CollectArgs),
+    /// Add slots to a pool
+    ///
+    /// The new slots are filled and ready when the command returns.
+    ///
+    /// Prints the new slots.
+    AddSlot(AddSlotArgs),
+    /// Remove a slot
+    ///
+    /// Deletes the slot's directory and its registration in git. An allocated slot is refused
+    /// unless --force is given; unlanded work is saved in either case.
+    ///
+    /// Prints what was removed.
+    RemoveSlot(RemoveSlotArgs),
+    /// Remove a pool with all its slots
+    ///
+    /// Refuses while a slot is allocated or saved work is left in the pool, unless --force is
+    /// given. Saved work goes with the pool.
+    ///
+    /// Prints what was removed.
+    RemovePool(RemovePoolArgs),
+    /// List the pools
+    ///
+    /// Prints the names of the pools, one a line.
+    List,
+    /// Show pools, the slots of a pool, or one slot
+    ///
+    /// Without a target: all pools with their totals. With a pool: its slots. With a slot:
+    /// everything about it, its disk use too.
+    ///
+    /// Prints tables, or with --json the same as one document.
+    Status(StatusArgs),
+    /// Find what is wrong, say it and repair it
+    ///
+    /// Looks for unfinished operations, missing and damaged slots, dead owners, slots allocated
+    /// for too long, leftovers and strays; completes, undoes or rebuilds. A second run finds
+    /// nothing. What cannot be repaired is taken out of use with the reason. With an isolated
+    /// SLOT: brings it back once it verifies.
+    ///
+    /// Prints one line per finding with what was done.
+    Recover(RecoverArgs),
+    /// Take an idle slot out of use
+    ///
+    /// The slot keeps its content for inspection and is not handed out again until `recover SLOT`
+    /// brings it back.
+    ///
+    /// Prints the slot.
+    Isolate(IsolateArgs),
+    /// List the remote branches of a pool
+    ///
+    /// Prints one branch a line with its commit, as of the pool's last fetch.
+    Branches(BranchesArgs),
+    /// Show the history of a pool or a slot
+    ///
+    /// Prints allocations, releases, cleanups and repairs, oldest first, one a line; with --json
+    /// one document a line.
+    Log(LogArgs),
+    /// Show or check the settings
+    ///
+    /// Settings come, in this order, from the command line, the environment, the pool's table in
+    /// pools.toml, its table of defaults, and what is built in.
+    Config(ConfigArgs),
+    /// Print the completion script of a shell
+    ///
+    /// Prints the script on stdout, to be sourced or put where the shell looks for it.
+    Completions(CompletionsArgs),
+    /// Print or write the manual pages
+    ///
+    /// Without DIR prints the page repo-pool(1). With DIR writes one page per command there.
+    ///
+    /// The pages are roff source; `man -l FILE` shows one.
+    Man(ManArgs),
+}
+
+/// Parses a command line, the program's name first.
+///
+/// # Errors
+/// What clap has to say, which includes the texts of `--help` and `--version`: its `exit_code`
+/// is 2 for wrong usage and 0 for those.
+pub fn parse_from<I, T>(args: I) -> Result<Cli, clap::Error>
+where
+    I: IntoIterator<Item = T>,
+    T: Into<OsString> + Clone,
+{
+    let mut command = command();
+    command
+        .try_get_matches_from_mut(args)
+        .and_then(|mut matches| Cli::from_arg_matches_mut(&mut matches))
+        .map_err(|error| help::with_tip(error).format(&mut command))
+}
+
+/// Whether `--json` stands among the arguments before `--`: a command line that cannot be parsed
+/// still says by it in which form its error is wanted.
+pub fn wants_json<I, T>(args: I) -> bool
+where
+    I: IntoIterator<Item = T>,
+    T: Into<OsString>,
+{
+    args.into_iter()
+        .map(Into::into)
+        .take_while(|arg: &OsString| arg != "--")
+        .any(|arg| arg == "--json")
+}
+
+/// The whole grammar, with the help texts in place.
+#[must_use]
+pub fn command() -> clap::Command {
+    help::attach(Cli::command())
+}
+
+#[cfg(test)]
+mod tests;
