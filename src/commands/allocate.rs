@@ -1,0 +1,160 @@
+//! `allocate`: hand out a slot and print its path.
+
+use serde_json::{Map, Value};
+
+use super::session::Session;
+use crate::cli::{AllocateArgs, AllocateOptions};
+use crate::config::Flags;
+use crate::domain::lease::{METADATA_MAX, Owner};
+use crate::domain::process::ProcessStamp;
+use crate::domain::{Error, Result};
+use crate::pool::acquire::{self, Allocated, Request};
+use crate::pool::fetch::Freshness;
+use crate::pool::find::{self, FoundPool};
+use crate::pool::first_use::GROWS_TO;
+use crate::pool::view;
+use crate::report::human;
+use crate::report::output::delivered;
+use crate::sys::liveness;
+
+/// Hands out a slot. If its path can't be printed, the allocation is undone.
+pub fn run(session: &Session, args: &AllocateArgs) -> Result<u8> {
+    let prepared = Asked::new(&args.options)?;
+    let context = session.context_or_new(prepared.flags(session))?;
+    let found = find::pool_or_create(&context, &args.pool)?;
+    let request = prepared.request(&found, liveness::parent(), false)?;
+    let allocated = acquire::allocate(&found.pool, &request)?;
+    let written = if session.output.is_json() {
+        let slot = view::recorded(&found.pool, &allocated.pool, &allocated.slot);
+        session.output.json("slot", &slot)
+    } else {
+        use std::os::unix::ffi::OsStrExt;
+        session.output.data(allocated.path.as_os_str().as_bytes())
+    };
+    if let Err(error) = delivered(written) {
+        acquire::take_back(&found.pool, &allocated)?;
+        return Err(error);
+    }
+    say(session, &allocated);
+    Ok(0)
+}
+
+/// With `-v`: what was handed out, and how long it took.
+pub fn say(session: &Session, allocated: &Allocated) {
+    let Some(allocation) = &allocated.slot.allocation else {
+        return;
+    };
+    session.output.detail(&format!(
+        "allocated slot{} on {} at {} in {}",
+        allocated.slot.number,
+        allocation.branch,
+        &allocation.commit[..allocation.commit.len().min(12)],
+        human::seconds(allocated.took.as_secs_f64())
+    ));
+}
+
+/// The options of `allocate` and `exec`, checked before anything is touched.
+pub struct Asked<'a> {
+    options: &'a AllocateOptions,
+    metadata: Map<String, Value>,
+    owner: Owner,
+}
+
+impl<'a> Asked<'a> {
+    /// Checks the options.
+    pub fn new(options: &'a AllocateOptions) -> Result<Self> {
+        if let Some(name) = &options.reference {
+            crate::git::refs::check_name(name)?;
+        }
+        let process = options.owner_pid.map(owner_process).transpose()?;
+        Ok(Self {
+            options,
+            metadata: metadata(options)?,
+            owner: Owner {
+                label: options.owner.clone(),
+                process,
+            },
+        })
+    }
+
+    /// What they say about the settings.
+    pub fn flags(&self, session: &Session) -> Flags {
+        Flags {
+            fetch_max_age: self.options.fetch_max_age,
+            no_fetch: self.options.no_fetch,
+            ..session.flags()
+        }
+    }
+
+    /// The request to the pool that was found.
+    pub fn request(
+        &self,
+        found: &FoundPool<'_>,
+        caller: Option<ProcessStamp>,
+        hold: bool,
+    ) -> Result<Request> {
+        let settings = &found.pool.settings;
+        let record = found.pool.read()?;
+        let freshness = match settings.fetch_on_allocate {
+            true => Freshness::Within(settings.fetch_max_age),
+            false => Freshness::Known,
+        };
+        // A pool that was made on first use grows by itself, any other only when asked to.
+        let grows = self.options.grow || record.grows_to.is_some();
+        let most = settings.max_slots.or(record.grows_to).unwrap_or(GROWS_TO);
+        Ok(Request {
+            reference: self.options.reference.clone(),
+            branch: self.options.branch.clone(),
+            source: found.source.clone(),
+            metadata: self.metadata.clone(),
+            owner: self.owner.clone(),
+            caller,
+            hold,
+            freshness,
+            grow_to: grows.then_some(most),
+        })
+    }
+}
+
+fn owner_process(pid: u32) -> Result<ProcessStamp> {
+    liveness::stamp(pid).ok_or_else(|| {
+        Error::usage(format!("there is no process {pid} that could own the slot"))
+            .with_hint("--owner-pid $$ names the shell that runs the command")
+    })
+}
+
+/// The notes of `--meta` and `--meta-json` together.
+fn metadata(options: &AllocateOptions) -> Result<Map<String, Value>> {
+    let mut notes = match &options.meta_json {
+        None => Map::new(),
+        Some(text) if text.len() > METADATA_MAX => return Err(too_large()),
+        Some(text) => match serde_json::from_str(text) {
+            Ok(Value::Object(notes)) => notes,
+            Ok(_) => {
+                return Err(Error::usage(
+                    "--meta-json takes a JSON object, as in '{\"task\": 1}'",
+                ));
+            }
+            Err(error) => return Err(Error::usage(format!("--meta-json is no JSON: {error}"))),
+        },
+    };
+    for (key, value) in &options.meta {
+        if notes
+            .insert(key.clone(), Value::String(value.clone()))
+            .is_some()
+        {
+            return Err(Error::usage(format!("the note {key:?} is given twice")));
+        }
+    }
+    let size = serde_json::to_string(&notes).map_or(0, |text| text.len());
+    if size > METADATA_MAX {
+        Err(too_large())
+    } else {
+        Ok(notes)
+    }
+}
+
+fn too_large() -> Error {
+    Error::usage(format!("the notes take more than {METADATA_MAX} bytes"))
+        .with_hint("keep large data in a file and note its path")
+}

@@ -1,0 +1,139 @@
+//! `release`: give slots back.
+
+use serde_json::json;
+
+use super::session::{self, Session};
+use crate::cli::ReleaseArgs;
+use crate::config::Flags;
+use crate::domain::outcome::{Released, RescueView};
+use crate::domain::{Error, Result};
+use crate::pool::release::{self, Request, Returned};
+use crate::pool::{Context, Pool, parallel, view};
+use crate::report::Failure;
+use crate::report::human;
+use crate::report::output::unless_closed;
+
+/// Gives slots back; without one, the slot of the environment or of the current directory.
+pub fn run(session: &Session, args: &ReleaseArgs) -> Result<u8> {
+    if args.allocation.is_some() && args.slots.len() > 1 {
+        return Err(Error::usage("--allocation goes with one slot only"));
+    }
+    let flags = Flags {
+        no_cleanup: args.no_cleanup,
+        ..session.flags()
+    };
+    let first = args.slots.first().map(String::as_str);
+    let context = session
+        .context(flags)?
+        .ok_or_else(|| session::no_slot(first))?;
+    let names: Vec<Option<&str>> = match args.slots.as_slice() {
+        [] => vec![None],
+        names => names.iter().map(|name| Some(name.as_str())).collect(),
+    };
+    let jobs = parallel::jobs(context.config.settings(None, &context.flags).jobs);
+    let mut released = Vec::new();
+    let mut failures = Vec::new();
+    for result in parallel::each(&names, jobs, |name| one(session, &context, *name, args)) {
+        match result {
+            Ok(done) => released.push(done),
+            Err(error) => failures.push(error),
+        }
+    }
+    report(session, &released, args.slots.len() > 1)?;
+    let mut failures = failures.into_iter();
+    let Some(first) = failures.next() else {
+        return Ok(0);
+    };
+    let mut last = first;
+    for next in failures {
+        session.output.error(&Failure::from(last));
+        last = next;
+    }
+    Err(last)
+}
+
+fn one(
+    session: &Session,
+    context: &Context<'_>,
+    name: Option<&str>,
+    args: &ReleaseArgs,
+) -> Result<Released> {
+    let (pool, number) = session.slot_or_default(context, name)?;
+    let request = Request {
+        allocation: args
+            .allocation
+            .clone()
+            .or_else(|| own_allocation(session, &pool, number)),
+        no_cleanup: args.no_cleanup || !pool.settings.clean_on_release,
+        discard: args.discard,
+        kill: args.kill,
+        force: args.force,
+    };
+    let returned = release::release(&pool, number, &request)?;
+    tell_of_rescue(session, &pool, returned.rescue.as_ref());
+    shown(&pool, returned)
+}
+
+/// `$REPO_POOL_ALLOCATION` speaks for the slot in `$REPO_POOL_SLOT` only.
+fn own_allocation(session: &Session, pool: &Pool<'_>, number: u32) -> Option<String> {
+    let slot = session.environment.slot()?;
+    let named = crate::pool::find::slot(pool.context, &slot).ok()?;
+    (named.0.name == pool.name && named.1 == number).then(|| session.environment.allocation())?
+}
+
+fn shown(pool: &Pool<'_>, returned: Returned) -> Result<Released> {
+    let record = pool.read()?;
+    Ok(Released {
+        slot: view::recorded(pool, &record, &returned.slot),
+        was_allocated: returned.was_allocated,
+        cleanup: returned.cleanup,
+        rescue: returned.rescue,
+    })
+}
+
+/// Saved work is always said, with the way to it.
+pub fn tell_of_rescue(session: &Session, pool: &Pool<'_>, rescue: Option<&RescueView>) {
+    let Some(rescue) = rescue else { return };
+    let mut what = Vec::new();
+    if rescue.unlanded_commits > 0 {
+        what.push(human::count(rescue.unlanded_commits, "unpushed commit"));
+    }
+    if rescue.uncommitted_changes {
+        what.push("uncommitted changes".to_owned());
+    }
+    session.output.note(&format!(
+        "{} saved as {}; to see it: git -C {} show {}",
+        what.join(" and "),
+        rescue.reference,
+        crate::report::escape::shell_word(&pool.paths.repository().to_string_lossy()),
+        rescue.reference
+    ));
+}
+
+fn report(session: &Session, released: &[Released], several: bool) -> Result<()> {
+    if session.output.is_json() {
+        let written = match released {
+            [one] if !several => session.output.json_object(one),
+            [] => Ok(()),
+            all => session.output.json_object(&json!({ "released": all })),
+        };
+        return unless_closed(written);
+    }
+    for one in released {
+        session
+            .output
+            .detail(&match (one.was_allocated, &one.cleanup) {
+                (false, _) => format!("{} was not allocated; nothing was done", one.slot.slot_id),
+                (true, None) => format!(
+                    "{} is back; it will be cleaned before it is handed out",
+                    one.slot.slot_id
+                ),
+                (true, Some(cleanup)) => format!(
+                    "{} is back, cleaned in {}",
+                    one.slot.slot_id,
+                    human::seconds(cleanup.duration_seconds)
+                ),
+            });
+    }
+    Ok(())
+}
