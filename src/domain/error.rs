@@ -80,6 +80,14 @@ pub enum Error {
     /// The allocation presented is not the current one, or the slot is somebody else's.
     #[error("{0}")]
     StaleAllocation(String),
+    /// A fault of the whole pool: every other slot would meet it too.
+    #[error("{message}")]
+    Pool {
+        /// What is wrong.
+        message: String,
+        /// What puts it right.
+        hint: Option<String>,
+    },
     /// A signal asked this process to end; what was under way has been undone or is journalled.
     #[error("interrupted by signal {0}")]
     Interrupted(i32),
@@ -159,8 +167,10 @@ impl Error {
     /// Adds the next thing to try, where this error has a place for one.
     #[must_use]
     pub fn with_hint(mut self, text: impl Into<String>) -> Self {
-        if let Self::Usage { hint, .. } | Self::Refused { hint, .. } | Self::Failed { hint, .. } =
-            &mut self
+        if let Self::Usage { hint, .. }
+        | Self::Refused { hint, .. }
+        | Self::Pool { hint, .. }
+        | Self::Failed { hint, .. } = &mut self
         {
             *hint = Some(text.into());
         }

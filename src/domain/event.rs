@@ -24,10 +24,18 @@ pub enum EventKind {
     Cleaned,
     /// Work was saved under a ref.
     Rescued,
+    /// Saved work was brought back.
+    RescueRestored,
+    /// Saved work was dropped by the user; the commit can be found until the next gc.
+    RescueDropped,
+    /// Saved work was kept as long as was promised, and dropped.
+    RescueExpired,
     /// Work was given up by the user.
     Discarded,
     /// An operator's force went past a live holder.
     Forced,
+    /// A slot is taken back from a holder that is gone, whose lease ran out, or that is stale.
+    Reclaimed,
     /// Something damaged or unfinished was put right.
     Repaired,
     /// A slot was taken out of use.

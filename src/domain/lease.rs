@@ -1,13 +1,28 @@
-//! Who holds a slot, and who may take it from them: pure rules over observed facts.
+//! Who holds a slot, for how long, and who may release it: pure rules over observed facts.
+//!
+//! [`verdict`] has the other half: when a slot may be taken back without being asked for.
+
+use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::pool::BootInstant;
 use super::process::{Liveness, ProcessStamp};
+
+mod verdict;
+
+pub use verdict::{
+    Doubt, GRACE, Reason, Verdict, age, holder_state, lease_left, may_take_stale, verdict,
+};
 
 /// The most that an allocation's metadata may take, as JSON text, in bytes.
 pub const METADATA_MAX: usize = 16 * 1024;
+
+/// The longest label of an owner, or reason for an isolation, in bytes: each line of the history
+/// repeats it.
+pub const LABEL_MAX: usize = 1024;
 
 /// One period in which somebody holds a slot.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -18,6 +33,12 @@ pub struct Allocation {
     pub generation: u64,
     /// When it began.
     pub allocated_at: Timestamp,
+    /// The same moment by the clock that nobody can set.
+    #[serde(default)]
+    pub began: BootInstant,
+    /// For how long it was asked for; absent: until it is released.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lease: Option<Lease>,
     /// Who holds it, as said by the caller.
     #[serde(default)]
     pub owner: Owner,
@@ -39,6 +60,67 @@ pub struct Allocation {
     pub metadata: Map<String, Value>,
 }
 
+impl Allocation {
+    /// When its holder was last heard of: at the last renewal, else when it began.
+    pub fn last_sign(&self) -> Moment {
+        match self.lease.as_ref().and_then(|lease| lease.renewed.as_ref()) {
+            Some(renewed) => renewed.clone(),
+            None => Moment {
+                at: self.allocated_at,
+                boot: self.began.clone(),
+            },
+        }
+    }
+
+    /// When its lease ends, by the wall clock.
+    pub fn expires_at(&self) -> Option<Timestamp> {
+        let lease = self.lease.as_ref()?;
+        self.last_sign().at.checked_add(lease.ttl()).ok()
+    }
+
+    /// Extends the lease: it runs for `ttl` from `now` on.
+    pub fn renew(&mut self, ttl: Duration, now: Moment) {
+        self.lease = Some(Lease {
+            renewed: Some(now),
+            ..Lease::new(ttl)
+        });
+    }
+}
+
+/// A promise to be heard of again within a time.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Lease {
+    /// How long it runs from when it was given or last renewed.
+    pub ttl_seconds: f64,
+    /// When it was last renewed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub renewed: Option<Moment>,
+}
+
+impl Lease {
+    /// A lease that was not renewed yet.
+    pub fn new(ttl: Duration) -> Self {
+        Self {
+            ttl_seconds: ttl.as_secs_f64(),
+            renewed: None,
+        }
+    }
+
+    /// How long it runs; for ever if what was recorded is no time.
+    pub fn ttl(&self) -> Duration {
+        Duration::try_from_secs_f64(self.ttl_seconds).unwrap_or(Duration::MAX)
+    }
+}
+
+/// A moment by both clocks: the one that people read, and the one that nobody can set.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Moment {
+    /// The wall clock's time.
+    pub at: Timestamp,
+    /// The time since boot.
+    pub boot: BootInstant,
+}
+
 /// The holder, as recorded.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Owner {
@@ -51,7 +133,7 @@ pub struct Owner {
 }
 
 /// The facts about a holder at the moment of asking.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct HolderFacts {
     /// The owner process, if one was named.
     pub owner: Option<Liveness>,
@@ -63,6 +145,10 @@ pub struct HolderFacts {
     pub owner_is_ours: bool,
     /// The same for the process that called `allocate`.
     pub caller_is_ours: bool,
+    /// A process inside the slot, if there is one and somebody looked.
+    pub inside: Option<u32>,
+    /// The moment of asking.
+    pub now: Moment,
 }
 
 /// Whether a holder is known to be gone.
@@ -76,36 +162,21 @@ pub enum HolderState {
     Unknown,
 }
 
-/// The state of an allocation's holder. Only what the holder itself named counts: the process that
-/// called `allocate` is usually gone at once, and its end means nothing.
-pub fn holder_state(allocation: &Allocation, facts: &HolderFacts) -> HolderState {
-    if allocation.holder_lock {
-        return match facts.holder_lock {
-            Some(true) => HolderState::Alive,
-            Some(false) => HolderState::Dead,
-            None => HolderState::Unknown,
-        };
-    }
-    match facts.owner {
-        Some(Liveness::Alive) => HolderState::Alive,
-        Some(Liveness::Dead) => HolderState::Dead,
-        Some(Liveness::Unknown) | None => HolderState::Unknown,
-    }
-}
-
 /// Whether a release may go ahead.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Permission {
     /// It may.
     Granted,
-    /// It may, by an operator's force past a live holder: to be logged.
+    /// It may, by an operator's force past this holder: to be logged.
     Forced(String),
-    /// It may not; the text names the reason.
-    Denied(String),
+    /// It may not: the id that was presented is not the current one.
+    WrongId,
+    /// It may not: this holder stands against it.
+    HeldBy(String),
 }
 
-/// Decides who may release, in the order of the specification: the current allocation id always;
-/// a wrong one never; without one, unless a live holder stands against it.
+/// Decides who may release, renew or remove, in the order of the specification: the current
+/// allocation id always; a wrong one never; without one, unless a holder stands against it.
 pub fn may_release(
     allocation: &Allocation,
     presented: Option<&str>,
@@ -114,136 +185,49 @@ pub fn may_release(
 ) -> Permission {
     match presented {
         Some(id) if id == allocation.id => return Permission::Granted,
-        Some(id) => {
-            return Permission::Denied(format!(
-                "allocation {} is not the current one of this slot",
-                id.escape_debug()
-            ));
-        }
+        Some(_) => return Permission::WrongId,
         None => {}
     }
-    match live_stranger(allocation, facts) {
+    match stranger(allocation, facts) {
         None => Permission::Granted,
         Some(who) if force => Permission::Forced(who),
-        Some(who) => Permission::Denied(format!(
-            "it is held by {who}, which is alive; an operator gets past that with --force"
-        )),
+        Some(who) => Permission::HeldBy(who),
     }
 }
 
-/// The live holder that is neither the asking process nor one of its ancestors.
-fn live_stranger(allocation: &Allocation, facts: &HolderFacts) -> Option<String> {
+/// The holder that stands against everybody who presents no id: a live one that is neither the
+/// asking process nor one of its ancestors. What was *named* as holder protects its slot also
+/// where it can't be seen from here; the process that called `allocate` only while it is seen.
+fn stranger(allocation: &Allocation, facts: &HolderFacts) -> Option<String> {
     let name = |process: &Option<ProcessStamp>, what: &str| match process {
         Some(stamp) => format!("{what} (pid {})", stamp.pid),
         None => what.to_owned(),
     };
-    if facts.owner == Some(Liveness::Alive) && !facts.owner_is_ours {
-        return Some(name(&allocation.owner.process, "its owner"));
+    let alive = |who: String| Some(format!("{who}, which is alive"));
+    let unseen = |who: String| {
+        Some(format!(
+            "{who}; whether it is alive can't be told from here"
+        ))
+    };
+    match facts.owner {
+        Some(Liveness::Alive) if !facts.owner_is_ours => {
+            return alive(name(&allocation.owner.process, "its owner"));
+        }
+        Some(Liveness::Unknown) => return unseen(name(&allocation.owner.process, "its owner")),
+        _ => {}
     }
-    if facts.caller == Some(Liveness::Alive) && !facts.caller_is_ours {
-        return Some(name(&allocation.caller, "the process that allocated it"));
+    if facts.caller_is_ours {
+        return None;
     }
-    if facts.holder_lock == Some(true) && !facts.caller_is_ours {
-        return Some(name(&allocation.owner.process, "a running exec"));
+    if facts.caller == Some(Liveness::Alive) {
+        return alive(name(&allocation.caller, "the process that allocated it"));
     }
-    None
+    match (allocation.holder_lock, facts.holder_lock) {
+        (true, Some(true)) => alive(name(&allocation.caller, "a running exec")),
+        (true, None) => unseen(name(&allocation.caller, "an exec")),
+        _ => None,
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn allocation(holder_lock: bool) -> Allocation {
-        Allocation {
-            id: "a".repeat(32),
-            generation: 1,
-            allocated_at: Timestamp::UNIX_EPOCH,
-            owner: Owner::default(),
-            caller: None,
-            holder_lock,
-            commit: String::new(),
-            branch: String::new(),
-            named_branch: false,
-            metadata: Map::new(),
-        }
-    }
-
-    const NOBODY: HolderFacts = HolderFacts {
-        owner: None,
-        caller: None,
-        holder_lock: None,
-        owner_is_ours: false,
-        caller_is_ours: false,
-    };
-
-    #[test]
-    fn the_right_id_always_releases_and_a_wrong_one_never() {
-        let held = allocation(false);
-        let alive = HolderFacts {
-            owner: Some(Liveness::Alive),
-            ..NOBODY
-        };
-        assert_eq!(
-            may_release(&held, Some(&held.id), &alive, false),
-            Permission::Granted
-        );
-        assert!(matches!(
-            may_release(&held, Some("b"), &NOBODY, false),
-            Permission::Denied(_)
-        ));
-    }
-
-    #[test]
-    fn a_live_stranger_is_protected_but_not_from_an_operator() {
-        let held = allocation(false);
-        let alive = HolderFacts {
-            caller: Some(Liveness::Alive),
-            ..NOBODY
-        };
-        assert!(matches!(
-            may_release(&held, None, &alive, false),
-            Permission::Denied(_)
-        ));
-        assert!(matches!(
-            may_release(&held, None, &alive, true),
-            Permission::Forced(_)
-        ));
-        let ours = HolderFacts {
-            caller_is_ours: true,
-            ..alive
-        };
-        assert_eq!(may_release(&held, None, &ours, false), Permission::Granted);
-    }
-
-    #[test]
-    fn only_what_the_holder_named_can_prove_its_death() {
-        let gone = HolderFacts {
-            caller: Some(Liveness::Dead),
-            ..NOBODY
-        };
-        assert_eq!(
-            holder_state(&allocation(false), &gone),
-            HolderState::Unknown
-        );
-        let owner_gone = HolderFacts {
-            owner: Some(Liveness::Dead),
-            ..NOBODY
-        };
-        assert_eq!(
-            holder_state(&allocation(false), &owner_gone),
-            HolderState::Dead
-        );
-        let unlocked = HolderFacts {
-            holder_lock: Some(false),
-            ..NOBODY
-        };
-        assert_eq!(
-            holder_state(&allocation(true), &unlocked),
-            HolderState::Dead
-        );
-        assert_eq!(
-            holder_state(&allocation(true), &NOBODY),
-            HolderState::Unknown
-        );
-    }
-}
+mod tests;

@@ -2,6 +2,7 @@
 //!
 //! Everything here can be tested with values alone. Times come in as arguments.
 
+pub mod damage;
 pub mod error;
 pub mod event;
 pub mod lease;
@@ -12,6 +13,7 @@ pub mod pool;
 pub mod process;
 pub mod progress;
 pub mod remote;
+pub mod rescue;
 pub mod selection;
 pub mod slot;
 

@@ -11,6 +11,10 @@ use super::lease::Owner;
 use super::pool::Strategy;
 use super::slot::SlotState;
 
+mod rescue;
+
+pub use rescue::{CommitView, PathView, RescueDetails, RescueView, Restored};
+
 /// A value that may not apply (absent) or not be determinable (`null`).
 pub type Determined<T> = Option<Option<T>>;
 
@@ -27,7 +31,7 @@ pub struct SlotView {
     pub slot_path: String,
     /// The state.
     pub state: SlotState,
-    /// Whether the directory is set aside while idle.
+    /// Whether it is idle and out of reach, so that there is no directory at `slot_path`.
     pub parked: bool,
     /// Whether it was seen clean when it became available.
     pub verified: bool,
@@ -62,9 +66,21 @@ pub struct SlotView {
     /// When the current allocation began.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub allocated_at: Option<Timestamp>,
+    /// For how long it is held unless renewed, in seconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ttl_seconds: Option<f64>,
+    /// When that was last renewed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub renewed_at: Option<Timestamp>,
+    /// When that ends.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<Timestamp>,
     /// Who holds it, while allocated.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub owner: Option<OwnerView>,
+    /// What speaks against its holder, if anything does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reclaim: Option<ReclaimView>,
     /// Why it is out of use.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
@@ -91,6 +107,18 @@ pub struct OwnerView {
     /// The pid of the process that called `allocate`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub caller_pid: Option<u32>,
+}
+
+/// Whether a slot may be taken back from its holder, as shown.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ReclaimView {
+    /// `reclaimable`, `not_yet` or `doubtful`.
+    pub verdict: &'static str,
+    /// What speaks against the holder, and what against taking the slot back.
+    pub reason: String,
+    /// After how long it may be taken back, in seconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub after_seconds: Option<f64>,
 }
 
 /// An operation under way, as shown.
@@ -209,21 +237,6 @@ pub struct CleanupView {
     pub errors: Vec<String>,
 }
 
-/// Work that was saved.
-#[derive(Debug, Clone, Serialize)]
-pub struct RescueView {
-    /// Its id: the part of the ref after `refs/repo-pool/rescue/`.
-    pub rescue_id: String,
-    /// The ref that holds it.
-    pub reference: String,
-    /// The commit.
-    pub commit: String,
-    /// How many commits no remote branch holds.
-    pub unlanded_commits: u64,
-    /// Whether uncommitted changes are in it.
-    pub uncommitted_changes: bool,
-}
-
 /// A slot that was given back.
 #[derive(Debug, Clone, Serialize)]
 pub struct Released {
@@ -278,6 +291,8 @@ pub enum FindingKind {
     DamagedSlot,
     /// The holder of a slot is provably gone.
     DeadOwner,
+    /// The lease of a slot's holder ran out.
+    ExpiredLease,
     /// A slot has been held for longer than `stale_after`.
     StaleAllocation,
     /// A slot is out of use.
@@ -296,6 +311,12 @@ pub enum FindingKind {
     ForeignDirectory,
     /// A pool's record that can't be read.
     UnreadableRecord,
+    /// What all slots share is not as the pool made it.
+    ChangedConfig,
+    /// Objects of the pool's repository that are missing or damaged.
+    CorruptObjects,
+    /// Directories that are gone as if their disk were not mounted.
+    Unmounted,
 }
 
 impl FindingKind {

@@ -1,5 +1,7 @@
 //! A pool's record: one document with everything about the pool and its slots.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -37,9 +39,9 @@ pub struct RemoteState {
 }
 
 /// A moment of one boot: comparable within that boot whatever the wall clock does.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BootInstant {
-    /// The boot it belongs to.
+    /// The boot it belongs to; empty if the system did not tell.
     pub boot_id: String,
     /// Nanoseconds since then.
     pub nanoseconds: u64,
@@ -49,6 +51,14 @@ impl BootInstant {
     /// Whether `self` is not earlier than `other`; moments of two boots can't be compared.
     pub fn not_before(&self, other: &Self) -> bool {
         self.boot_id == other.boot_id && self.nanoseconds >= other.nanoseconds
+    }
+
+    /// The time from `earlier` to this; `None` unless both are known to be of one boot. A clock
+    /// that shows less than before is another one, that of a container with an offset.
+    pub fn since(&self, earlier: &Self) -> Option<Duration> {
+        let one_boot = self.boot_id == earlier.boot_id && !self.boot_id.is_empty();
+        let nanoseconds = self.nanoseconds.checked_sub(earlier.nanoseconds)?;
+        one_boot.then(|| Duration::from_nanos(nanoseconds))
     }
 }
 

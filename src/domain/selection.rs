@@ -26,8 +26,8 @@ pub fn idle_in_order(pool: &PoolRecord, wanted: &str) -> Vec<u32> {
         .collect();
     idle.sort_by_key(|slot| {
         (
-            !(slot.verified && slot.commit.as_deref() == Some(wanted)),
-            !slot.verified,
+            !(slot.is_verified() && slot.commit.as_deref() == Some(wanted)),
+            !slot.is_verified(),
             Reverse(slot.last_released_at),
             slot.number,
         )

@@ -93,9 +93,15 @@ pub struct Operation {
     /// Release only: leave the tree as it is, for the next allocation to clean.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub no_cleanup: bool,
+    /// Release only: the caller's own shell stands in the slot, which so stays where it is.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub in_place: bool,
     /// Release only: the user gave the work up, so nothing is saved.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub discard: bool,
+    /// Release only: the slot is taken back from a holder that is gone.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub reclaim: bool,
 }
 
 /// What a slot was before an operation began.
@@ -106,10 +112,16 @@ pub struct Before {
     /// Why it was out of use.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
-    /// Whether it had been seen clean.
-    #[serde(default)]
-    pub verified: bool,
+    /// The mark it had.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mark: Option<Mark>,
 }
+
+/// What a slot looked like when it was parked and seen clean there: a digest of a few facts that any
+/// change by git or by hand would alter. While it still looks like that it is *verified*.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Mark(pub String);
 
 /// Everything recorded about a slot.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -132,9 +144,10 @@ pub struct SlotRecord {
     pub allocation_count: u64,
     /// For how long it was in use, over all ended allocations.
     pub total_usage_seconds: f64,
-    /// Whether it was seen clean, with nobody inside, when it became available.
-    #[serde(default)]
-    pub verified: bool,
+    /// Idle slots: what it looked like when it was seen clean, parked, with nobody inside; absent if
+    /// it is to be looked at before it is handed out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mark: Option<Mark>,
     /// The commit that HEAD was last brought to (an object id).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub commit: Option<String>,
@@ -161,7 +174,7 @@ impl SlotRecord {
             last_released_at: None,
             allocation_count: 0,
             total_usage_seconds: 0.0,
-            verified: false,
+            mark: None,
             commit: None,
             error: None,
             allocation: None,
@@ -177,7 +190,7 @@ impl SlotRecord {
             operation.before = Some(Before {
                 state: self.state,
                 error: self.error.take(),
-                verified: self.verified,
+                mark: self.mark.take(),
             });
         }
         self.state = SlotState::Cleaning;
@@ -199,7 +212,7 @@ impl SlotRecord {
         let Some(before) = before else { return };
         self.state = before.state;
         self.error = before.error;
-        self.verified = before.verified;
+        self.mark = before.mark;
         self.updated_at = now;
     }
 
@@ -207,7 +220,7 @@ impl SlotRecord {
     pub fn hand_out(&mut self, allocation: Allocation, commit: String, now: Timestamp) {
         self.state = SlotState::Allocated;
         self.operation = None;
-        self.verified = false;
+        self.mark = None;
         self.commit = Some(commit);
         self.last_allocated_at = Some(now);
         self.allocation_count += 1;
@@ -215,13 +228,18 @@ impl SlotRecord {
         self.updated_at = now;
     }
 
+    /// Whether it was seen clean where nobody can reach it.
+    pub fn is_verified(&self) -> bool {
+        self.mark.is_some()
+    }
+
     /// The operation ended with the slot idle; an allocation it had is over.
-    pub fn make_available(&mut self, verified: bool, commit: Option<String>, now: Timestamp) {
+    pub fn make_available(&mut self, mark: Option<Mark>, commit: Option<String>, now: Timestamp) {
         self.end_allocation(now);
         self.state = SlotState::Available;
         self.operation = None;
         self.error = None;
-        self.verified = verified;
+        self.mark = mark;
         if commit.is_some() {
             self.commit = commit;
         }
@@ -233,7 +251,7 @@ impl SlotRecord {
         self.end_allocation(now);
         self.state = SlotState::Error;
         self.operation = None;
-        self.verified = false;
+        self.mark = None;
         self.error = Some(reason.into());
         self.updated_at = now;
     }
