@@ -5,7 +5,8 @@
     reason = "this module is where the clock is read"
 )]
 
-use std::time::{Duration, Instant};
+use std::fs::Metadata;
+use std::time::{Duration, Instant, SystemTime};
 
 use rustix::event::PollFlags;
 use rustix::time::{ClockId, clock_gettime};
@@ -22,6 +23,14 @@ pub fn now() -> jiff::Timestamp {
 pub fn boot_time() -> Duration {
     let time = clock_gettime(ClockId::Boottime);
     Duration::try_from(time).unwrap_or_default()
+}
+
+/// How long ago a file was last written; nothing if that lies in the future.
+pub fn age_of(file: &Metadata) -> Duration {
+    let written = file.modified().ok();
+    written
+        .and_then(|at| SystemTime::now().duration_since(at).ok())
+        .unwrap_or_default()
 }
 
 /// Measures how long something takes.

@@ -19,7 +19,7 @@ use rustix::termios::tcgetpgrp;
 use signal_hook::consts::{SIGINT, SIGQUIT};
 
 use super::signals::{self, Relay};
-use super::wait;
+use super::{crash, wait};
 
 /// How a foreground command came to its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,7 +57,9 @@ pub fn run_foreground(
             None => command.env_remove(key),
         };
     }
+    crash::point("start", program);
     let mut child = command.spawn()?;
+    crash::point("wait for", program);
     // Without a pidfd there is no forwarding, but the wait for its exit still holds.
     if let Ok(pidfd) = pidfd_open(Pid::from_child(&child), PidfdFlags::empty()) {
         loop {

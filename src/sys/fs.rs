@@ -15,24 +15,30 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{CWD, Mode, OFlags, RenameFlags, renameat_with};
+use rustix::fs::{CWD, OFlags, RenameFlags, renameat_with};
 
-use super::{mounts, user};
+use super::{crash, mounts, user};
 use crate::domain::{Error, Result};
 
+mod lock_file;
+
 pub use super::mounts::{disk_usage, filesystem_kind, is_mount_point};
+pub use lock_file::{open_existing_lock_file, open_if_there, open_lock_file};
 
 /// What must survive a crash of the machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Durability {
     /// The new content, once the call has returned.
     Durable,
+    /// The old or the new content, whole.
+    Whole,
     /// Nothing: after a crash of the machine the old or the new content is there, or an empty file.
     RenameOnly,
 }
 
 /// Makes a directory and what is missing above it, all 0700. What is there already stays as it is.
 pub fn create_private_dir_all(path: &Path) -> Result<()> {
+    crash::point("make directory", path);
     DirBuilder::new()
         .recursive(true)
         .mode(0o700)
@@ -59,13 +65,14 @@ pub fn write_atomic(path: &Path, bytes: &[u8], durability: Durability) -> Result
 
 /// Writes what was renamed, created or removed in a directory to the disk.
 pub fn sync_dir(path: &Path) -> Result<()> {
+    crash::point("sync directory", path);
     File::open(path)
         .and_then(|dir| dir.sync_all())
         .map_err(|e| Error::io("sync", path, e))
 }
 
 /// A new name in the directory of `path` that tells what it is for.
-fn temporary_beside(path: &Path) -> PathBuf {
+pub fn temporary_beside(path: &Path) -> PathBuf {
     let mut name = OsString::from(".");
     name.push(path.file_name().unwrap_or_default());
     name.push(".tmp-");
@@ -99,9 +106,10 @@ pub fn make_directories_usable(path: &Path) -> Result<bool> {
         let mode = metadata.mode() & 0o7777;
         if mode & 0o700 != 0o700 {
             let usable = std::fs::Permissions::from_mode(mode | 0o700);
+            crash::point("make usable", &dir);
             changed |= std::fs::set_permissions(&dir, usable).is_ok();
         }
-        if let Ok(entries) = std::fs::read_dir(&dir) {
+        if let Ok(entries) = entries(&dir) {
             let directories = entries
                 .flatten()
                 .filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
@@ -111,99 +119,88 @@ pub fn make_directories_usable(path: &Path) -> Result<bool> {
     Ok(changed)
 }
 
-/// What git does not see in a work tree: directories with nothing in them, FIFOs, sockets, devices.
-/// The top's `.git` and the directories in `except` (relative) are left out.
-pub fn odd_entries(top: &Path, except: &[PathBuf]) -> Result<Vec<PathBuf>> {
-    let mut found = Vec::new();
-    // Each directory with whether anything in it is worth keeping it.
-    let mut order: Vec<(PathBuf, bool)> = vec![(top.to_owned(), true)];
-    let mut index = 0;
-    let mut parents: Vec<usize> = vec![0];
-    while index < order.len() {
-        let dir = order[index].0.clone();
-        let listed = std::fs::read_dir(&dir).map_err(|e| Error::io("read", &dir, e))?;
-        for entry in listed.flatten() {
-            let path = entry.path();
-            let Ok(kind) = entry.file_type() else {
-                continue;
-            };
-            if kind.is_dir() && !(index == 0 && entry.file_name() == ".git") {
-                let kept = path
-                    .strip_prefix(top)
-                    .is_ok_and(|path| except.iter().any(|other| other == path));
-                match kept {
-                    true => keep_up(&mut order, &parents, index),
-                    false => {
-                        order.push((path, false));
-                        parents.push(index);
-                    }
-                }
-            } else if kind.is_file() || kind.is_symlink() {
-                keep_up(&mut order, &parents, index);
-            } else if !kind.is_dir() {
-                found.push(path);
-            }
-        }
-        index += 1;
-    }
-    // A directory below one that goes goes with it.
-    let empty = order
-        .iter()
-        .zip(&parents)
-        .skip(1)
-        .filter(|((_, keep), parent)| !keep && order[**parent].1);
-    found.extend(empty.map(|((path, _), _)| path.clone()));
-    Ok(found)
+/// Gives this user all rights to one directory of its own; false if that can't be done.
+pub fn make_directory_usable(path: &Path) -> bool {
+    std::fs::symlink_metadata(path).is_ok_and(|metadata| {
+        let usable = std::fs::Permissions::from_mode(metadata.mode() & 0o7777 | 0o700);
+        metadata.is_dir() && std::fs::set_permissions(path, usable).is_ok()
+    })
 }
 
-/// Notes that a directory and all above it have something in them.
-fn keep_up(order: &mut [(PathBuf, bool)], parents: &[usize], mut index: usize) {
-    while !order[index].1 {
-        order[index].1 = true;
-        index = parents[index];
+/// Removes a directory with nothing in it; false if it is none, or can't be removed.
+pub fn remove_dir_if_empty(path: &Path) -> bool {
+    std::fs::remove_dir(path).is_ok()
+}
+
+/// Begins to list a directory. Opening one can be interrupted, which the standard library does not
+/// hide here.
+pub(super) fn entries(dir: &Path) -> io::Result<std::fs::ReadDir> {
+    loop {
+        match std::fs::read_dir(dir) {
+            Err(e) if e.kind() == ErrorKind::Interrupted => {}
+            other => return other,
+        }
     }
 }
 
 /// Makes a directory that others may read, and its parents: for what is published.
 pub fn create_dir_all(path: &Path) -> Result<()> {
+    crash::point("make directory", path);
     std::fs::create_dir_all(path).map_err(|e| Error::io("make", path, e))
 }
 
 /// Writes a file that others may read: for what is published.
 pub fn write_public(path: &Path, bytes: &[u8]) -> Result<()> {
+    crash::point("write", path);
     std::fs::write(path, bytes).map_err(|e| Error::io("write", path, e))
 }
 
 fn write_new(path: &Path, bytes: &[u8], durability: Durability) -> io::Result<()> {
+    crash::point("make", path);
     let mut file = OpenOptions::new()
         .write(true)
         .create_new(true)
         .mode(0o600)
         .open(path)?;
+    crash::point("write", path);
     file.write_all(bytes)?;
     match durability {
-        Durability::Durable => file.sync_all(),
+        Durability::Durable | Durability::Whole => {
+            crash::point("sync", path);
+            file.sync_all()
+        }
         Durability::RenameOnly => Ok(()),
     }
 }
 
-/// Appends `bytes`, which should end with a line end, in one write; makes the file when it is
-/// missing.
+/// Appends `bytes`, which should end with a line end, in one write, all or nothing; makes the file
+/// when it is missing. Others must be kept from writing it meanwhile. Refuses a symbolic link and
+/// anything else that is not a regular file.
 pub fn append_line(path: &Path, bytes: &[u8]) -> Result<()> {
     let append = || {
+        crash::point("open", path);
         let mut file = OpenOptions::new()
             .append(true)
             .create(true)
             .mode(0o600)
+            .custom_flags(flags(OFlags::NOFOLLOW | OFlags::NONBLOCK))
             .open(path)?;
-        match file.write(bytes)? {
-            n if n == bytes.len() => Ok(()),
-            // The rest would be a line of its own beside other writers: readers skip the torn one.
-            _ => Err(io::Error::new(
-                ErrorKind::StorageFull,
-                "only a part was written",
-            )),
+        regular(&file)?;
+        crash::point("append to", path);
+        let before = file.metadata()?.len();
+        let written = loop {
+            match file.write(bytes) {
+                Err(e) if e.kind() == ErrorKind::Interrupted => {}
+                other => break other?,
+            }
+        };
+        if written < bytes.len() {
+            // The caller is the only writer. Where this fails too, readers skip the torn line.
+            let _ = file.set_len(before);
+            let part = "only a part could be written";
+            return Err(io::Error::new(ErrorKind::StorageFull, part));
         }
+        Ok(())
     };
     append().map_err(|e| Error::io("append to", path, e))
 }
@@ -211,7 +208,7 @@ pub fn append_line(path: &Path, bytes: &[u8]) -> Result<()> {
 /// The last byte of the file at `path`; none if it is empty or not there.
 pub fn last_byte(path: &Path) -> Result<Option<u8>> {
     let read = || -> io::Result<Option<u8>> {
-        let mut file = File::open(path)?;
+        let mut file = open_to_read(path)?;
         if file.metadata()?.len() == 0 {
             return Ok(None);
         }
@@ -228,15 +225,18 @@ pub fn last_byte(path: &Path) -> Result<Option<u8>> {
 
 /// Copies a file with its modification time; the target must not exist. The copy is 0600.
 pub fn copy_with_time(from: &Path, to: &Path) -> Result<()> {
-    let mut source = File::open(from).map_err(|e| Error::io("open", from, e))?;
+    let mut source = open_to_read(from).map_err(|e| Error::io("open", from, e))?;
     let mut copy = || {
         let time = source.metadata()?.modified()?;
+        crash::point("make", to);
         let mut target = OpenOptions::new()
             .write(true)
             .create_new(true)
             .mode(0o600)
             .open(to)?;
+        crash::point("copy to", to);
         io::copy(&mut source, &mut target)?;
+        crash::point("set the time of", to);
         target.set_modified(time)
     };
     copy().map_err(|e| Error::io("copy to", to, e))
@@ -244,17 +244,31 @@ pub fn copy_with_time(from: &Path, to: &Path) -> Result<()> {
 
 /// Renames, replacing a file (or an empty directory, by a directory) at the target.
 pub fn rename(from: &Path, to: &Path) -> Result<()> {
+    crash::point("rename to", to);
     std::fs::rename(from, to).map_err(|e| Error::io("rename to", to, e))
 }
 
 /// Renames; fails with `AlreadyExists` if anything has the target's name.
 pub fn rename_noreplace(from: &Path, to: &Path) -> Result<()> {
+    crash::point("rename to", to);
     renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE)
         .map_err(|e| Error::io("rename to", to, e.into()))
 }
 
+/// Makes a symbolic link to `target` at `path`, where nothing may be.
+pub fn symlink(target: &Path, path: &Path) -> Result<()> {
+    std::os::unix::fs::symlink(target, path).map_err(|e| Error::io("link", path, e))
+}
+
+/// Lets two directories or files change places, in one step.
+pub fn exchange(one: &Path, other: &Path) -> Result<()> {
+    renameat_with(CWD, one, CWD, other, RenameFlags::EXCHANGE)
+        .map_err(|e| Error::io("exchange with", other, e.into()))
+}
+
 /// Removes a file or a symbolic link; false if it is not there.
 pub fn remove_file_if_there(path: &Path) -> Result<bool> {
+    crash::point("remove", path);
     match std::fs::remove_file(path) {
         Ok(()) => Ok(true),
         Err(e) if e.kind() == ErrorKind::NotFound => Ok(false),
@@ -262,9 +276,45 @@ pub fn remove_file_if_there(path: &Path) -> Result<bool> {
     }
 }
 
-/// The content of a file; none if it is not there.
+/// Removes the directories above `path` that are empty, up to `top`, which stays.
+pub fn remove_empty_parents(top: &Path, path: &Path) {
+    let above = path.ancestors().skip(1);
+    for dir in above.take_while(|dir| *dir != top && dir.starts_with(top)) {
+        if std::fs::remove_dir(dir).is_err() {
+            break;
+        }
+    }
+}
+
+/// Opens a regular file and nothing else: the open of a FIFO would wait for a writer.
+fn open_to_read(path: &Path) -> io::Result<File> {
+    let file = OpenOptions::new()
+        .read(true)
+        .custom_flags(flags(OFlags::NONBLOCK))
+        .open(path)?;
+    regular(&file)?;
+    Ok(file)
+}
+
+fn regular(file: &File) -> io::Result<()> {
+    match file.metadata()?.is_file() {
+        true => Ok(()),
+        false => Err(io::Error::other("it is not a regular file")),
+    }
+}
+
+fn flags(flags: OFlags) -> i32 {
+    flags.bits().cast_signed()
+}
+
+/// The content of a regular file; none if it is not there.
 pub fn read_if_there(path: &Path) -> Result<Option<Vec<u8>>> {
-    match std::fs::read(path) {
+    let read = || -> io::Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        open_to_read(path)?.read_to_end(&mut bytes)?;
+        Ok(bytes)
+    };
+    match read() {
         Ok(bytes) => Ok(Some(bytes)),
         Err(e) if e.kind() == ErrorKind::NotFound => Ok(None),
         Err(e) => Err(Error::io("read", path, e)),
@@ -275,14 +325,7 @@ pub fn read_if_there(path: &Path) -> Result<Option<Vec<u8>>> {
 /// that is not a regular file.
 pub fn read_limited(path: &Path, max: u64) -> Result<Vec<u8>> {
     let read = || {
-        // A FIFO must not make the open wait.
-        let file = OpenOptions::new()
-            .read(true)
-            .custom_flags(OFlags::NONBLOCK.bits().cast_signed())
-            .open(path)?;
-        if !file.metadata()?.is_file() {
-            return Err(io::Error::other("it is not a regular file"));
-        }
+        let file = open_to_read(path)?;
         let mut bytes = Vec::new();
         file.take(max.saturating_add(1)).read_to_end(&mut bytes)?;
         if bytes.len() as u64 > max {
@@ -294,25 +337,10 @@ pub fn read_limited(path: &Path, max: u64) -> Result<Vec<u8>> {
     read().map_err(|e| Error::io("read", path, e))
 }
 
-/// Opens the lock file at `path`, and makes it when it is missing. Refuses a symbolic link and
-/// anything else that is not a regular file.
-pub fn open_lock_file(path: &Path) -> Result<File> {
-    let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let open = || {
-        let fd = rustix::fs::open(path, flags | OFlags::NONBLOCK, Mode::RUSR | Mode::WUSR)?;
-        let file = File::from(fd);
-        if !file.metadata()?.is_file() {
-            return Err(io::Error::other("it is not a regular file"));
-        }
-        Ok(file)
-    };
-    open().map_err(|e| Error::io("open the lock file", path, e))
-}
-
 /// The names in a directory, sorted; none if there is no directory.
 pub fn list_dir_if_there(path: &Path) -> Result<Option<Vec<OsString>>> {
     let list = || -> io::Result<Vec<OsString>> {
-        let mut names = std::fs::read_dir(path)?
+        let mut names = entries(path)?
             .map(|entry| Ok(entry?.file_name()))
             .collect::<io::Result<Vec<_>>>()?;
         names.sort_by(|a, b| a.as_bytes().cmp(b.as_bytes()));
@@ -332,6 +360,46 @@ pub fn metadata_if_there(path: &Path) -> Result<Option<Metadata>> {
         Err(e) if matches!(e.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => Ok(None),
         Err(e) => Err(Error::io("look at", path, e)),
     }
+}
+
+/// Whether `path`, relative to `top`, is a directory and leads through directories only: a link on
+/// the way would lead elsewhere.
+pub fn is_directory_below(top: &Path, path: &Path) -> Result<bool> {
+    let mut dir = top.to_owned();
+    for part in path.components() {
+        dir.push(part);
+        if !metadata_if_there(&dir)?.is_some_and(|metadata| metadata.is_dir()) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// What keeps the content of the file at `path` from being read; none if nothing does. A FIFO does
+/// not make this wait.
+pub fn unreadable(path: &Path) -> Option<io::Error> {
+    let open = || {
+        let file = OpenOptions::new()
+            .read(true)
+            .custom_flags((OFlags::NONBLOCK | OFlags::NOFOLLOW).bits().cast_signed())
+            .open(path)?;
+        match file.metadata()?.is_file() {
+            true => Ok(()),
+            false => Err(io::Error::other("it is not a regular file")),
+        }
+    };
+    open().err()
+}
+
+/// How long before `now` a file was last written to; nothing if it is not there.
+pub fn age(path: &Path, now: jiff::Timestamp) -> std::time::Duration {
+    let written = std::fs::symlink_metadata(path).and_then(|metadata| metadata.modified());
+    let written = written
+        .ok()
+        .and_then(|at| jiff::Timestamp::try_from(at).ok());
+    let age = written.map(|at| now.duration_since(at));
+    age.filter(|age| !age.is_negative())
+        .map_or(std::time::Duration::ZERO, |age| age.unsigned_abs())
 }
 
 /// The owner's user id and the permission bits of what `path` leads to; none if there is nothing.

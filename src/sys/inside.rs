@@ -64,7 +64,7 @@ pub fn processes_inside(dir: &Path, except: &[u32]) -> Scan {
         }
         // Whoever is gone by now is not inside.
         let Some(stat) = Stat::of(pid) else { continue };
-        if stat.is_kernel_thread() || stat.is_dead() {
+        if stat.is_kernel_thread() || stat.is_dead() || is_being_started(pid, &stat) {
             continue;
         }
         let Some(uid) = procfs::effective_uid(pid) else {
@@ -84,6 +84,13 @@ pub fn processes_inside(dir: &Path, except: &[u32]) -> Scan {
         }
     }
     scan
+}
+
+/// Whether it is a child of this very process that has not become another program yet: until then
+/// it has what this process has open.
+fn is_being_started(pid: u32, stat: &Stat) -> bool {
+    let program = |of: &str| std::fs::read_link(format!("/proc/{of}/exe")).ok();
+    stat.parent == std::process::id() && program(&pid.to_string()) == program("self")
 }
 
 fn still_runs(pid: u32, stat: &Stat) -> bool {

@@ -1,11 +1,13 @@
 //! Whether a process that was written down earlier is still the one that runs.
 
 use std::sync::OnceLock;
+use std::time::Duration;
 
+use rustix::param::clock_ticks_per_second;
 use rustix::process::{Pid, getppid, test_kill_process};
 
 use super::procfs::{self, Stat};
-use super::user;
+use super::{clock, user};
 use crate::domain::{Liveness, ProcessStamp};
 
 /// The longest description of a command, in characters.
@@ -53,11 +55,16 @@ pub fn stamp(pid: u32) -> Option<ProcessStamp> {
 pub fn liveness(process: &ProcessStamp) -> Liveness {
     let here = machine();
     let unknown_here = here.boot_id.is_empty() || here.pid_namespace == 0;
-    if unknown_here || process.host != here.host || process.pid_namespace != here.pid_namespace {
+    if unknown_here || process.pid_namespace != here.pid_namespace {
         return Liveness::Unknown;
     }
     if process.boot_id != here.boot_id {
-        return Liveness::Dead;
+        // Another boot of this machine, or another machine. Within a boot the name, which can be
+        // changed at any time, tells nothing that the boot does not.
+        return match process.host == here.host {
+            true => Liveness::Dead,
+            false => Liveness::Unknown,
+        };
     }
     match Stat::of(process.pid) {
         Some(stat) if stat.is_dead() || stat.start_time != process.start_time => Liveness::Dead,
@@ -73,6 +80,14 @@ fn exists(pid: u32) -> bool {
         .ok()
         .and_then(Pid::from_raw)
         .is_some_and(|pid| test_kill_process(pid) != Err(rustix::io::Errno::SRCH))
+}
+
+/// For how long the process has run; none if there is none, or it has ended.
+pub fn age(pid: u32) -> Option<Duration> {
+    let stat = Stat::of(pid).filter(|stat| !stat.is_dead())?;
+    let ticks = clock_ticks_per_second().max(1);
+    let start = Duration::from_millis(stat.start_time.saturating_mul(1000) / ticks);
+    Some(clock::boot_time().saturating_sub(start))
 }
 
 /// Names the parent of this process; none if it is outside this pid namespace.
@@ -174,9 +189,19 @@ mod tests {
     }
 
     #[test]
+    fn a_machine_that_was_renamed_is_the_same() {
+        let before = ProcessStamp {
+            host: "another name".to_owned(),
+            ..own()
+        };
+        assert_eq!(liveness(&before), Liveness::Alive);
+    }
+
+    #[test]
     fn another_host_or_namespace_is_unknown() {
         let other = ProcessStamp {
             host: "elsewhere".to_owned(),
+            boot_id: "elsewhere's".to_owned(),
             ..own()
         };
         assert_eq!(liveness(&other), Liveness::Unknown);

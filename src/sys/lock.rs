@@ -3,7 +3,7 @@
 //! A lock ends when the last descriptor of its open file is closed, and in no other way: a child
 //! that has inherited it keeps it. So nothing here unlocks explicitly.
 
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::MetadataExt;
@@ -16,7 +16,7 @@ use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
 
 use super::clock::{Deadline, Interrupted, Stopwatch};
-use super::{fs, proc_locks, signals, wait};
+use super::{fs, inside, liveness, proc_locks, signals, wait};
 use crate::domain::{Error, Result};
 
 /// A wait shorter than this is nobody's concern.
@@ -101,10 +101,34 @@ impl FileLock {
     }
 }
 
-/// The pid of the process that took the lock at `path`. It may be gone while its child keeps the
-/// lock; one outside this pid namespace is not seen.
+/// Deletes the file at `path` if it is still the one that `seen` describes. Of several processes
+/// that do this at once, each by this function, one deletes it, and none a successor of it.
+pub fn remove_if_still(path: &Path, seen: &Metadata) -> Result<bool> {
+    let Some(file) = fs::open_if_there(path)? else {
+        return Ok(false);
+    };
+    let open = file.metadata().map_err(|e| Error::io("look at", path, e))?;
+    let same = (open.dev(), open.ino(), open.mtime(), open.mtime_nsec())
+        == (seen.dev(), seen.ino(), seen.mtime(), seen.mtime_nsec());
+    if !same || !try_lock(&file).map_err(|e| Error::io("lock", path, e))? {
+        return Ok(false);
+    }
+    // Whoever deletes it has it locked, so from here on the name can't pass to another file.
+    match is_still_at(&file, path)? {
+        true => fs::remove_file_if_there(path),
+        false => Ok(false),
+    }
+}
+
+/// The pid of the process that took the lock at `path`, or if that is gone, of a child that keeps
+/// it; one outside this pid namespace is not seen.
 pub fn holder(path: &Path) -> Option<u32> {
-    proc_locks::holder(path).flatten().filter(|&pid| pid != 0)
+    let pid = proc_locks::holder(path).flatten().filter(|&pid| pid != 0)?;
+    if liveness::stamp(pid).is_some() {
+        return Some(pid);
+    }
+    let open = inside::processes_inside(path, &[std::process::id()]).inside;
+    Some(open.first().map_or(pid, |process| process.pid))
 }
 
 /// Whether somebody holds the lock at `path`, without touching it; none if the system does not
@@ -113,9 +137,26 @@ pub fn is_locked(path: &Path) -> Option<bool> {
     proc_locks::holder(path).map(|holder| holder.is_some())
 }
 
+/// The same, and sure also of holders that the kernel does not list here: in another pid namespace,
+/// or a child that keeps the lock of a parent that is gone. Unless a holder is listed, it shares the
+/// lock for a moment, in which nobody else gets it. None if there is no lock file, or if it can't be
+/// tried.
+pub fn is_held(path: &Path) -> Option<bool> {
+    if is_locked(path) == Some(true) {
+        return Some(true);
+    }
+    let file = fs::open_existing_lock_file(path).ok()?;
+    let free = try_flock(&file, FlockOperation::NonBlockingLockShared).ok()?;
+    Some(!free)
+}
+
 fn try_lock(file: &File) -> io::Result<bool> {
+    try_flock(file, FlockOperation::NonBlockingLockExclusive)
+}
+
+fn try_flock(file: &File, how: FlockOperation) -> io::Result<bool> {
     loop {
-        match flock(file, FlockOperation::NonBlockingLockExclusive) {
+        match flock(file, how) {
             Ok(()) => return Ok(true),
             Err(Errno::WOULDBLOCK) => return Ok(false),
             Err(Errno::INTR) => {}

@@ -5,6 +5,7 @@
 //! return values; what a failure means is the caller's to say.
 
 pub mod clock;
+pub mod crash;
 pub mod foreground;
 pub mod fs;
 pub mod inside;
@@ -12,8 +13,10 @@ pub mod limits;
 pub mod liveness;
 pub mod lock;
 pub mod mounts;
+pub mod odd;
 pub mod process;
 pub mod remove;
+pub mod seen;
 pub mod signals;
 pub mod user;
 

@@ -63,13 +63,14 @@ fn mounted_device(line: &str, id: u64) -> Option<(u32, u32)> {
     (own == id && id != 0).then_some((major.parse().ok()?, minor.parse().ok()?))
 }
 
-/// Pid and file of one line; none for a line of another kind, or of one who still waits.
+/// Pid and file of one line; none for a line of another kind, of one who still waits, or of one who
+/// only shares the lock for the moment it takes to see whether it is free.
 fn parse_line(line: &str) -> Option<(u32, FileKey)> {
     let mut fields = line.split_whitespace().skip(1);
-    if fields.next()? != "FLOCK" {
+    if fields.next()? != "FLOCK" || fields.nth(1)? != "WRITE" {
         return None;
     }
-    let pid = fields.nth(2)?.parse().ok()?;
+    let pid = fields.next()?.parse().ok()?;
     let mut file = fields.next()?.split(':');
     Some((
         pid,
@@ -98,6 +99,8 @@ mod tests {
         assert_eq!(parse_line(line), Some((4711, key)));
         let waiter = "1: -> FLOCK  ADVISORY  WRITE 4712 fe:0a:123456 0 EOF";
         assert_eq!(parse_line(waiter), None);
+        let looks = "1: FLOCK  ADVISORY  READ 4713 fe:0a:123456 0 EOF";
+        assert_eq!(parse_line(looks), None);
         let other = "2: POSIX  ADVISORY  WRITE 4711 fe:0a:123456 0 EOF";
         assert_eq!(parse_line(other), None);
     }

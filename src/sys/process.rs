@@ -19,7 +19,7 @@ use std::time::Duration;
 use rustix::process::Signal;
 
 use super::clock::{Deadline, Stopwatch};
-use super::signals;
+use super::{crash, signals};
 use running::Running;
 
 pub use super::foreground::{ForegroundEnd, run_foreground};
@@ -83,6 +83,7 @@ pub struct Command<'a> {
     input: Option<Vec<u8>>,
     limits: Limits,
     on_stderr: Option<Observer<'a>>,
+    sweeps: bool,
 }
 
 impl<'a> Command<'a> {
@@ -99,7 +100,15 @@ impl<'a> Command<'a> {
             input: None,
             limits: Limits::default(),
             on_stderr: None,
+            sweeps: false,
         }
+    }
+
+    /// Ends also what the command has started and left, if it fails. After a success that may be of
+    /// use to the user: a daemon that keeps passwords, a connection that is shared.
+    pub fn sweeping(&mut self, sweeps: bool) -> &mut Self {
+        self.sweeps = sweeps;
+        self
     }
 
     /// Adds an argument.
@@ -181,7 +190,9 @@ impl<'a> Command<'a> {
                 ended: Some(ended),
             });
         }
+        crash::point("start", self.inner.get_program());
         let spawned = self.inner.spawn();
+        crash::point("wait for", self.inner.get_program());
         // The builder would otherwise hold the descriptor of `stdin_file` open.
         self.inner.stdin(Stdio::null());
         let mut running = Running::new(spawned?, self.input.take(), self.on_stderr.take())?;
@@ -195,7 +206,8 @@ impl<'a> Command<'a> {
                 Err(e) => break Err(e),
             }
         };
-        if !matches!(outcome, Ok(None)) {
+        let left_alone = !self.sweeps || running.has_succeeded();
+        if !matches!(outcome, Ok(None)) || !left_alone {
             running.end(self.limits.grace)?;
         }
         let (status, stdout, stderr) = running.reap()?;

@@ -13,8 +13,9 @@ use rustix::fs::{
     AtFlags, CWD, Dir, FileType, Mode, OFlags, Stat, chmodat, fchmod, fstat, open, openat, statat,
     unlinkat,
 };
-use rustix::io::Errno;
+use rustix::io::{Errno, retry_on_intr};
 
+use super::crash;
 use super::fs::parent_of;
 use super::mounts::{Mount, mount_of};
 use super::user;
@@ -40,11 +41,8 @@ pub fn remove_tree(path: &Path) -> Result<()> {
     let name = CString::new(name.as_bytes())
         .map_err(|_| Error::io("delete", path, Errno::INVAL.into()))?;
     let above = parent_of(path);
-    let parent = match open(
-        above,
-        OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC,
-        Mode::empty(),
-    ) {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let parent = match retry_on_intr(|| open(above, flags, Mode::empty())) {
         Ok(parent) => parent,
         Err(Errno::NOENT) => return Ok(()),
         Err(e) => return Err(Error::io("open", above, e.into())),
@@ -150,10 +148,10 @@ impl Walk<'_> {
     }
 
     fn open_below(&self, dir: &OwnedFd, name: &CStr) -> rustix::io::Result<(OwnedFd, (u64, u64))> {
-        let entered = match openat(dir, name, DIRECTORY, Mode::empty()) {
+        let entered = match retry_on_intr(|| openat(dir, name, DIRECTORY, Mode::empty())) {
             Err(Errno::ACCESS) => {
                 make_accessible(dir, name)?;
-                openat(dir, name, DIRECTORY, Mode::empty())?
+                retry_on_intr(|| openat(dir, name, DIRECTORY, Mode::empty()))?
             }
             other => other?,
         };
@@ -168,7 +166,7 @@ impl Walk<'_> {
     fn empty(&mut self, dir: &OwnedFd) -> rustix::io::Result<()> {
         // The names first: what a listing shows while its entries go differs between file systems.
         let mut names = Vec::new();
-        for entry in Dir::read_from(dir)? {
+        for entry in retry_on_intr(|| Dir::read_from(dir))? {
             let entry = entry?;
             if !matches!(entry.file_name().to_bytes(), b"." | b"..") {
                 names.push((entry.file_name().to_owned(), entry.file_type()));
@@ -187,7 +185,7 @@ impl Walk<'_> {
     /// directory than the one it came from: somebody has moved the tree.
     fn leave(&mut self, dir: &OwnedFd) -> rustix::io::Result<OwnedFd> {
         let frame = self.frames.pop().expect("inside a directory");
-        let above = openat(dir, c"..", DIRECTORY, Mode::empty())?;
+        let above = retry_on_intr(|| openat(dir, c"..", DIRECTORY, Mode::empty()))?;
         if identity(&fstat(&above)?) != frame.above {
             return Err(Errno::STALE);
         }
@@ -208,6 +206,7 @@ impl Walk<'_> {
     /// Deletes a name; makes its directory writable if that stands in the way. The directory that
     /// holds the tree is not part of it and stays as it is.
     fn unlink(&self, dir: &OwnedFd, name: &CStr, flags: AtFlags) -> rustix::io::Result<()> {
+        crash::point("delete", OsStr::from_bytes(name.to_bytes()));
         match unlinkat(dir, name, flags) {
             Err(Errno::ACCESS) if !self.frames.is_empty() => {
                 make_writable(dir)?;
@@ -275,7 +274,7 @@ fn make_writable(dir: impl AsFd) -> rustix::io::Result<()> {
 /// link put in its place is not followed.
 fn make_accessible(dir: &OwnedFd, name: &CStr) -> rustix::io::Result<()> {
     let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    let found = openat(dir, name, flags, Mode::empty())?;
+    let found = retry_on_intr(|| openat(dir, name, flags, Mode::empty()))?;
     let stat = fstat(&found)?;
     if stat.st_uid != user::effective_uid() {
         return Err(Errno::ACCESS);

@@ -31,6 +31,25 @@ fn a_lock_excludes_until_it_is_dropped() {
 }
 
 #[test]
+fn a_look_at_a_lock_is_sure_and_leaves_nothing() {
+    let dir = tempfile::tempdir().expect("directory");
+    let path = dir.path().join("lock");
+    assert_eq!(is_held(&path), None, "there is none to look at");
+    assert!(!path.exists());
+    let lock = take(&path);
+    assert_eq!(is_held(&path), Some(true));
+    drop(lock);
+    // Two who look at the same moment do not take each other for a holder.
+    let looks = fs::open_existing_lock_file(&path).expect("opened");
+    flock(&looks, FlockOperation::LockShared).expect("shared");
+    assert_eq!(is_locked(&path), Some(false));
+    assert_eq!(is_held(&path), Some(false));
+    let link = dir.path().join("link");
+    std::os::unix::fs::symlink(&path, &link).expect("link");
+    assert_eq!(is_held(&link), None, "a link is no lock file");
+}
+
+#[test]
 fn a_wait_is_announced_once_and_ends_with_the_holder() {
     let dir = tempfile::tempdir().expect("directory");
     let path = dir.path().join("lock");

@@ -6,7 +6,7 @@ use std::process::{Child, ChildStderr, ChildStdin, ChildStdout, ExitStatus};
 use std::time::Duration;
 
 use rustix::event::PollFlags;
-use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open};
+use rustix::process::{Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, pidfd_open, waitid};
 
 use super::super::clock::{Deadline, Stopwatch};
 use super::super::{group, wait};
@@ -148,6 +148,13 @@ impl<'a> Running<'a> {
         if input.written == input.bytes.len() {
             self.input = None;
         }
+    }
+
+    /// Whether the child has exited with code 0. It stays to be reaped.
+    pub(super) fn has_succeeded(&self) -> bool {
+        let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT | WaitIdOptions::NOHANG;
+        let status = waitid(WaitId::PidFd(self.pidfd.as_fd()), options);
+        status.is_ok_and(|status| status.is_some_and(|status| status.exit_status() == Some(0)))
     }
 
     /// Ends the whole group: SIGTERM, up to `grace`, then SIGKILL. Afterwards the child can be
