@@ -4,11 +4,13 @@
 
 use std::path::{Path, PathBuf};
 
+use super::parse::Head;
 use super::status::{self, Status};
-use super::{Git, Oid, Worktree, hidden, submodules};
+use super::{Git, Oid, Worktree, submodules, unseen};
 use crate::domain::{Error, Result};
 use crate::sys::clock::Deadline;
 use crate::sys::lock::FileLock;
+use crate::sys::odd::Odd;
 use crate::sys::{fs, remove};
 
 /// How many paths a message names.
@@ -22,8 +24,8 @@ pub struct Goal<'a> {
     pub keep: &'a [String],
     /// When it must be done.
     pub deadline: Deadline,
-    /// Whether to look for what git does not see: empty directories, FIFOs, sockets.
-    pub thorough: bool,
+    /// What was found that git does not see, if that was looked for: it goes too.
+    pub unseen: Option<Odd>,
 }
 
 /// What was done.
@@ -52,6 +54,11 @@ pub fn to_goal(
         submodules::empty(slot, &places)?;
         done.operations.push("empty submodules".into());
     }
+    for dir in &seen.embedded {
+        remove::remove_tree(&slot.path.join(dir).join(".git"))?;
+        done.operations
+            .push(format!("remove the repository in {}", dir.display()));
+    }
     // Every commit leaves its message behind, which is no news.
     for name in slot
         .scrub_admin()?
@@ -61,7 +68,7 @@ pub fn to_goal(
         done.operations
             .push(format!("remove {name} from the registration"));
     }
-    if seen.hidden {
+    if !seen.hidden.is_empty() {
         // Without the index, what it hides are ordinary differences.
         slot.forget_index()?;
         done.operations
@@ -71,7 +78,10 @@ pub fn to_goal(
         fs::make_directories_usable(&slot.path)?;
         done.operations.push("make directories readable".into());
     }
-    let dirty = filled || !seen.changed.is_empty() || !seen.unreadable.is_empty() || seen.hidden;
+    let dirty = filled
+        || !seen.changed.is_empty()
+        || !seen.unreadable.is_empty()
+        || !seen.hidden.is_empty();
     if dirty || seen.commit.as_ref() != Some(goal.commit) {
         checkout(git, slot, lock, goal)?;
         done.operations.push(format!(
@@ -79,49 +89,46 @@ pub fn to_goal(
             &goal.commit[..goal.commit.len().min(12)]
         ));
     } else if seen.branch.is_some() {
-        super::refs::detach(git, slot, lock, goal.commit)?;
+        slot.set_head(&Head::Detached(goal.commit.clone()))?;
         done.operations.push("detach HEAD".into());
     }
     if !seen.untracked.is_empty() || !seen.ignored.is_empty() || dirty {
-        sweep(git, slot, lock, goal)?;
+        sweep(git, slot, lock, seen, goal)?;
         done.operations.push(format!(
             "remove {} untracked and {} ignored paths",
             seen.untracked.len(),
             seen.ignored.len()
         ));
     }
-    if goal.thorough && goal.keep.is_empty() {
-        // The commit may have other submodules than what was there before.
-        let submodules = hidden::entries(git, slot, Some(lock))?.submodules;
-        let odd = fs::odd_entries(&slot.path, &submodules)?;
-        for path in &odd {
-            remove::remove_tree(path)?;
-        }
-        if !odd.is_empty() {
-            done.operations.push(format!(
-                "remove {} empty directories and special files",
-                odd.len()
-            ));
-        }
+    if slot.join_index(git, lock)? {
+        done.operations.push("make the split index one".into());
     }
-    if done
+    let mut left_in = Vec::new();
+    let touched = done
         .operations
         .iter()
-        .any(|operation| operation != "detach HEAD")
-    {
-        verify(git, slot, lock, goal, seen, &mut done)?;
+        .any(|operation| operation != "detach HEAD");
+    if touched {
+        left_in = verify(git, slot, lock, goal, seen, &mut done)?;
+    }
+    if let Some(odd) = &goal.unseen {
+        let known = Some(odd).filter(|_| !touched);
+        done.operations
+            .extend(unseen::remove(git, slot, lock, known, &left_in)?);
     }
     Ok(done)
 }
 
 /// `checkout --force --detach`: like `reset --hard`, it restores every tracked file and throws
-/// unmerged entries away, and it moves no branch. Read-only directories are made writable if they
+/// unmerged entries away, and it moves no branch. Attributes are the commit's: a `.gitattributes` that
+/// is only in the tree would decide about line ends and then go. Read-only directories are made writable if they
 /// stand in its way.
 fn checkout(git: &Git, slot: &Worktree, lock: &FileLock, goal: &Goal<'_>) -> Result<()> {
     let run = || {
         slot.command(git)
             .holding(Some(lock))
             .until(goal.deadline)
+            .env("GIT_ATTR_SOURCE", goal.commit)
             .args([
                 "checkout",
                 "--quiet",
@@ -144,7 +151,13 @@ fn checkout(git: &Git, slot: &Worktree, lock: &FileLock, goal: &Goal<'_>) -> Res
 /// Removes what is untracked and ignored, nested repositories too (3.2). What git can't delete
 /// because a directory is read-only is made
 /// writable first.
-fn sweep(git: &Git, slot: &Worktree, lock: &FileLock, goal: &Goal<'_>) -> Result<()> {
+fn sweep(
+    git: &Git,
+    slot: &Worktree,
+    lock: &FileLock,
+    seen: &Status,
+    goal: &Goal<'_>,
+) -> Result<()> {
     let clean = || {
         let mut command = slot.command(git).holding(Some(lock)).until(goal.deadline);
         command = command.args(["clean", "-ffdxq"]);
@@ -154,17 +167,27 @@ fn sweep(git: &Git, slot: &Worktree, lock: &FileLock, goal: &Goal<'_>) -> Result
         command.run_allowing(&[1], &format!("clean {}", slot.path.display()), &mut |_| ())
     };
     if clean()?.code != 0 {
-        // What can't be deleted now either shows in the verification that follows, with its path.
         fs::make_directories_usable(&slot.path)?;
-        clean()?;
+        if clean()?.code != 0 {
+            return name_stuck(slot, seen, goal);
+        }
     }
     Ok(())
+}
+
+/// What git can't delete is deleted, or named path by path with the reason. Where some of it is to be
+/// kept, the verification that follows tells.
+fn name_stuck(slot: &Worktree, seen: &Status, goal: &Goal<'_>) -> Result<()> {
+    let all = seen.untracked.iter().chain(&seen.ignored);
+    all.filter(|_| goal.keep.is_empty())
+        .try_for_each(|path| remove::remove_tree(&slot.path.join(path)))
 }
 
 fn kept_out<'a>(ignored: &'a [PathBuf], keep: &'a [String]) -> impl Iterator<Item = &'a PathBuf> {
     ignored.iter().filter(move |_| keep.is_empty())
 }
 
+/// Makes sure that the slot is where it was to be brought. Returns the ignored paths that are kept.
 fn verify(
     git: &Git,
     slot: &Worktree,
@@ -172,7 +195,7 @@ fn verify(
     goal: &Goal<'_>,
     before: &Status,
     done: &mut Done,
-) -> Result<()> {
+) -> Result<Vec<PathBuf>> {
     let after = status::look(git, slot, Some(lock))?;
     let left: Vec<&PathBuf> = after
         .changed
@@ -196,7 +219,7 @@ fn verify(
         .filter(|path| !after.ignored.contains(path))
         .cloned()
         .collect();
-    Ok(())
+    Ok(after.ignored)
 }
 
 /// Up to twenty paths, each on a line of its own, and how many more there are.

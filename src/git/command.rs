@@ -2,8 +2,8 @@
 //!
 //! - Inherited `GIT_DIR`, `GIT_WORK_TREE`, `GIT_INDEX_FILE` and the like beat every argument, so no
 //!   `GIT_*` variable reaches a child but those that the module `environment` keeps.
-//! - Hooks, fsmonitor, automatic gc and the `ext::` transport are off, whatever the repository's
-//!   config says: an agent can write to it.
+//! - The shared config, which an agent can write to, is not read: see the module `view`. Hooks,
+//!   fsmonitor, automatic gc and the `ext::` transport are off, whatever the user's config says.
 //! - Nobody can be asked: no terminal prompt, stdin is empty.
 //! - Every child runs in a process group of its own and is ended with it.
 
@@ -13,7 +13,9 @@ use std::process::ExitStatus;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::environment::{environments, safe_path, secret_environment};
+use super::environment::{config_files, environments, safe_path, secret_environment};
+use super::locked::Obstacles;
+use super::view;
 use crate::domain::{Error, GitFailure, Result, remote};
 use crate::sys::clock::Deadline;
 use crate::sys::lock::FileLock;
@@ -68,10 +70,7 @@ impl Git {
             .iter()
             .find(|(key, _)| key == "PATH")
             .map(|(_, value)| value.clone());
-        let search = safe_path(
-            path.as_deref()
-                .unwrap_or(OsStr::new("/usr/local/bin:/usr/bin:/bin")),
-        );
+        let search = safe_path(path.as_deref());
         let program = which::which_in_global("git", Some(&search))
             .ok()
             .and_then(|mut found| found.next())
@@ -101,8 +100,14 @@ impl Git {
         }
     }
 
-    /// A command on the repository at `git_dir`.
-    pub fn repository(&self, git_dir: &Path) -> Invocation<'_> {
+    /// A command on the pool's repository at `repository`, through the view that nobody else writes
+    /// to.
+    pub fn repository(&self, repository: &Path) -> Invocation<'_> {
+        self.within(&view::path(repository))
+    }
+
+    /// A command on the repository whose files lie in `git_dir`, with its own config.
+    pub(crate) fn within(&self, git_dir: &Path) -> Invocation<'_> {
         let mut invocation = self.bare();
         invocation.args.push(joined("--git-dir=", git_dir));
         invocation.cwd = Some(git_dir.to_owned());
@@ -127,14 +132,22 @@ impl Git {
                 .flat_map(|setting| ["-c".into(), OsString::from(setting)])
                 .collect(),
             shown_from: OVERRIDES.len() * 2,
-            env: vec![("GIT_OPTIONAL_LOCKS".into(), "0".into())],
+            env: [("GIT_OPTIONAL_LOCKS", "0"), ("GIT_NO_LAZY_FETCH", "1")]
+                .map(|(key, value)| (key.into(), value.into()))
+                .to_vec(),
             cwd: None,
             lock: None,
             network: false,
             limit: Limit::Patience,
             url: None,
             stdin: None,
+            stdin_file: None,
         }
+    }
+
+    /// The files outside of the repository that can say how files are checked out.
+    pub fn config_files(&self) -> Vec<PathBuf> {
+        config_files(&self.local)
     }
 
     /// The value that the caller's environment has for a variable of the network's.
@@ -148,6 +161,12 @@ impl Git {
     /// How long commands that talk to a remote may be silent.
     pub(crate) fn silence(&self) -> Duration {
         self.silence
+    }
+
+    /// The same git with another limit for commands that talk to a remote.
+    #[must_use]
+    pub fn silent_for(&self, silence: Duration) -> Self {
+        self.limited(silence, self.patience)
     }
 }
 
@@ -169,6 +188,7 @@ pub struct Invocation<'g> {
     limit: Limit,
     url: Option<&'g remote::RemoteUrl>,
     stdin: Option<Vec<u8>>,
+    stdin_file: Option<std::fs::File>,
 }
 
 /// What a successful or expected git command printed.
@@ -236,6 +256,13 @@ impl<'g> Invocation<'g> {
         self
     }
 
+    /// Gives a file to the command's stdin.
+    pub fn stdin_from(mut self, path: &Path) -> Result<Self> {
+        let file = std::fs::File::open(path).map_err(|e| Error::io("open", path, e))?;
+        self.stdin_file = Some(file);
+        Ok(self)
+    }
+
     /// Runs in the environment of commands that talk to a remote, without talking to one.
     #[must_use]
     pub fn with_network_settings(mut self) -> Self {
@@ -275,7 +302,14 @@ impl<'g> Invocation<'g> {
             .and_then(|url| url.secret())
             .map(remote::secrets)
             .unwrap_or_default();
-        let finished = self.start(on_stderr, &shown, context)?;
+        let mut obstacles = Obstacles::default();
+        let finished = loop {
+            let finished = self.start(on_stderr, &shown, context)?;
+            let over = finished.status.success() || finished.ended.is_some();
+            if over || !obstacles.cleared(&finished.stderr)? {
+                break finished;
+            }
+        };
         let exit_code = finished.status.code();
         match (exit_code, &finished.ended) {
             (_, Some(Ended::Signal(signal))) => Err(Error::Interrupted(*signal)),
@@ -289,7 +323,7 @@ impl<'g> Invocation<'g> {
     }
 
     fn start(
-        self,
+        &self,
         on_stderr: &mut dyn FnMut(&[u8]),
         shown: &str,
         context: &str,
@@ -307,6 +341,7 @@ impl<'g> Invocation<'g> {
             .envs(environment.iter().cloned())
             .envs(self.env.iter().cloned())
             .limits(self.limits())
+            .sweeping(self.url.is_some())
             .on_stderr(on_stderr);
         if let Some(url) = self.url {
             command.envs(secret_environment(url, environment));
@@ -314,10 +349,11 @@ impl<'g> Invocation<'g> {
         if let Some(dir) = &self.cwd {
             command.current_dir(dir);
         }
-        match (self.stdin, self.lock) {
-            (Some(bytes), _) => command.stdin_bytes(bytes),
-            (None, Some(lock)) => command.stdin_file(lock.stdin_for_child().map_err(failed)?),
-            (None, None) => &mut command,
+        match (&self.stdin, &self.stdin_file, self.lock) {
+            (Some(bytes), _, _) => command.stdin_bytes(bytes.clone()),
+            (None, Some(file), _) => command.stdin_file(file.try_clone().map_err(failed)?.into()),
+            (None, None, Some(lock)) => command.stdin_file(lock.stdin_for_child().map_err(failed)?),
+            (None, None, None) => &mut command,
         };
         let finished = command.run().map_err(|source| Error::Failed {
             message: format!(

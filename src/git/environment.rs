@@ -1,6 +1,7 @@
 //! Which variables reach git: none of the `GIT_*` ones but those named here.
 
 use std::ffi::{OsStr, OsString};
+use std::path::PathBuf;
 
 use crate::domain::remote;
 
@@ -26,10 +27,17 @@ const NETWORK_KEPT: [&str; 11] = [
     "GIT_CONFIG_PARAMETERS",
 ];
 
-/// `PATH` without relative entries, which would mean the current directory.
-pub(super) fn safe_path(path: &OsStr) -> OsString {
-    let kept = std::env::split_paths(path).filter(|entry| entry.is_absolute());
-    std::env::join_paths(kept).unwrap_or_else(|_| "/usr/local/bin:/usr/bin:/bin".into())
+/// Where programs are looked for when nothing is said about it.
+const USUAL_PATH: &str = "/usr/local/bin:/usr/bin:/bin";
+
+/// `PATH` without relative entries, which would mean the current directory; so would an empty one.
+pub(super) fn safe_path(path: Option<&OsStr>) -> OsString {
+    let entries = std::env::split_paths(path.unwrap_or_default());
+    let kept = entries.filter(|entry| entry.is_absolute());
+    match std::env::join_paths(kept) {
+        Ok(path) if !path.is_empty() => path,
+        _ => USUAL_PATH.into(),
+    }
 }
 
 /// Names and values.
@@ -62,6 +70,32 @@ pub(super) fn environments(all: &[(OsString, OsString)], path: &OsStr) -> (Varia
     };
     network.extend(all.iter().filter(|(key, _)| kept(key)).cloned());
     (local, network)
+}
+
+/// The files of the user's and the machine's own that can say how files are checked out. Files that
+/// they include are not looked for.
+pub(super) fn config_files(environment: &[(OsString, OsString)]) -> Vec<PathBuf> {
+    let variable = |name: &str| {
+        let found = environment.iter().find(|(key, _)| key == name);
+        found
+            .map(|(_, value)| PathBuf::from(value))
+            .filter(|path| path.is_absolute())
+    };
+    let home = variable("HOME");
+    let below = |name: &str| home.as_ref().map(|home| home.join(name));
+    let own = variable("XDG_CONFIG_HOME").or_else(|| below(".config"));
+    let own = |name: &str| own.as_ref().map(|own| own.join("git").join(name));
+    let global = match variable("GIT_CONFIG_GLOBAL") {
+        Some(file) => vec![Some(file)],
+        None => vec![below(".gitconfig"), own("config")],
+    };
+    let system = variable("GIT_CONFIG_SYSTEM").unwrap_or_else(|| "/etc/gitconfig".into());
+    let rest = [
+        own("attributes"),
+        Some(system),
+        Some("/etc/gitattributes".into()),
+    ];
+    global.into_iter().chain(rest).flatten().collect()
 }
 
 /// The variables that make git use the URL with its secret where it is given the one without:
@@ -127,11 +161,25 @@ mod tests {
     }
 
     #[test]
+    fn the_users_config_is_where_git_looks_for_it() {
+        let files = |pairs: &[(&str, &str)]| config_files(&variables(pairs));
+        let usual = files(&[("HOME", "/h")]);
+        assert!(usual.contains(&"/h/.gitconfig".into()));
+        assert!(usual.contains(&"/h/.config/git/attributes".into()));
+        let chosen = files(&[("HOME", "/h"), ("GIT_CONFIG_GLOBAL", "/g")]);
+        assert!(chosen.contains(&"/g".into()) && !chosen.contains(&"/h/.gitconfig".into()));
+        let moved = files(&[("HOME", "/h"), ("XDG_CONFIG_HOME", "/x")]);
+        assert!(moved.contains(&"/x/git/config".into()));
+    }
+
+    #[test]
     fn relative_entries_leave_the_path() {
-        assert_eq!(
-            safe_path(OsStr::new(".:/bin::x:/usr/bin")),
-            OsStr::new("/bin:/usr/bin")
-        );
+        let safe = |path| safe_path(Some(OsStr::new(path)));
+        assert_eq!(safe(".:/bin::x:/usr/bin"), "/bin:/usr/bin");
+        for nothing in ["", ".", "::", "bin:./x"] {
+            assert_eq!(safe(nothing), USUAL_PATH);
+        }
+        assert_eq!(safe_path(None), USUAL_PATH);
     }
 
     #[test]

@@ -1,12 +1,17 @@
 //! What an index tells that `status` does not: paths under assume-unchanged or skip-worktree bits,
 //! whose edits it hides and a reset leaves, and the places of submodules.
 
+use std::collections::BTreeSet;
 use std::ffi::OsStr;
+use std::io::ErrorKind::PermissionDenied;
 use std::os::unix::ffi::OsStrExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use super::{Git, Worktree};
-use crate::domain::Result;
+use super::scratch::Scratch;
+use super::status::{self, Status};
+use super::{Git, Invocation, Worktree};
+use crate::domain::{Error, GitFailure, Result};
+use crate::sys::fs;
 use crate::sys::lock::FileLock;
 
 /// What stands in an index.
@@ -16,21 +21,81 @@ pub struct Entries {
     pub hidden: Vec<PathBuf>,
     /// The paths of submodules.
     pub submodules: Vec<PathBuf>,
+    /// The directories of what is tracked.
+    pub directories: BTreeSet<PathBuf>,
+    /// Whether there are entries without a path or without contents, which no git writes.
+    pub damaged: bool,
+}
+
+impl Entries {
+    /// The directories that are repositories of their own: neither `status` nor `clean` says a word
+    /// about the `.git` that somebody made among tracked files.
+    pub fn embedded(&self, slot: &Worktree) -> Result<Vec<PathBuf>> {
+        let mut found = Vec::new();
+        for dir in &self.directories {
+            // Of a directory that can't be entered, `status` tells.
+            let there = match fs::metadata_if_there(&slot.path.join(dir).join(".git")) {
+                Err(Error::Io { source, .. }) if source.kind() == PermissionDenied => false,
+                other => other?.is_some(),
+            };
+            // Through a link it would be somebody else's.
+            if there && fs::is_directory_below(&slot.path, dir)? {
+                found.push(dir.clone());
+            }
+        }
+        Ok(found)
+    }
+
+    fn note_directories(&mut self, path: &Path) {
+        let mut dir = path.parent();
+        while let Some(next) = dir.filter(|dir| !dir.as_os_str().is_empty()) {
+            if !self.directories.insert(next.to_owned()) {
+                break;
+            }
+            dir = next.parent();
+        }
+    }
 }
 
 /// Reads the slot's index.
 pub fn entries(git: &Git, slot: &Worktree, lock: Option<&FileLock>) -> Result<Entries> {
-    let listed = slot
-        .command(git)
-        .holding(lock)
-        .args(["ls-files", "-v", "-s", "-z"])
-        .run("read the index")?;
-    Ok(parse(&listed.stdout))
+    ask(slot.command(git).holding(lock))
 }
 
-/// Takes the bits off those of `paths` that have a file, so that their edits show. The others are
-/// what a sparse checkout leaves out, and no work.
-pub fn reveal(git: &Git, slot: &Worktree, paths: &[PathBuf]) -> Result<()> {
+/// Completes a command on the tree that has the index.
+pub(super) fn ask(command: Invocation<'_>) -> Result<Entries> {
+    let listed = command
+        .args(["ls-files", "-v", "-s", "-z"])
+        .run("read the index")?;
+    match is_cut_off(&listed.stdout) {
+        false => Ok(parse(&listed.stdout)),
+        true => Err(cut_off()),
+    }
+}
+
+/// Looks at the tree by a copy of the index from which the bits of `paths` were taken, so that their
+/// edits show. The slot's own index stays as it is.
+pub fn look_behind(
+    git: &Git,
+    slot: &Worktree,
+    lock: &FileLock,
+    paths: &[PathBuf],
+) -> Result<Status> {
+    let scratch = Scratch::new(git, slot)?;
+    let index = scratch.path("index");
+    scratch.copy_index()?;
+    let by_copy = || slot.command(git).env("GIT_INDEX_FILE", &index);
+    reveal(by_copy, slot, paths)?;
+    status::look_by(git, slot, Some(lock), Some(&index))
+}
+
+/// Takes the bits off those of `paths` that have a file, in the index that `command` works on. The
+/// others are what a sparse checkout leaves out, and no work.
+pub(super) fn reveal<'g>(
+    command: impl Fn() -> Invocation<'g>,
+    slot: &Worktree,
+    paths: &[PathBuf],
+) -> Result<()> {
     let mut present = Vec::new();
     for path in paths {
         if slot.path.join(path).symlink_metadata().is_ok() {
@@ -42,7 +107,7 @@ pub fn reveal(git: &Git, slot: &Worktree, paths: &[PathBuf]) -> Result<()> {
         return Ok(());
     }
     for switch in ["--no-assume-unchanged", "--no-skip-worktree"] {
-        slot.command(git)
+        command()
             .stdin(present.clone())
             .args(["update-index", switch, "-z", "--stdin"])
             .run("show hidden changes")?;
@@ -52,7 +117,7 @@ pub fn reveal(git: &Git, slot: &Worktree, paths: &[PathBuf]) -> Result<()> {
 
 /// Reads `ls-files -v -s -z`: `<tag> <mode> <object> <stage>\t<path>`. A lower-case tag is
 /// assume-unchanged, `S` is skip-worktree, mode 160000 is a submodule.
-fn parse(bytes: &[u8]) -> Entries {
+pub(super) fn parse(bytes: &[u8]) -> Entries {
     let mut found = Entries::default();
     for entry in bytes.split(|byte| *byte == 0) {
         let Some(at) = entry.iter().position(|byte| *byte == b'\t') else {
@@ -62,19 +127,58 @@ fn parse(bytes: &[u8]) -> Entries {
         let Some(tag) = entry.first().filter(|_| at > 0) else {
             continue;
         };
+        let object = entry.get(9..at).unwrap_or_default();
+        let object = object
+            .split(|byte| *byte == b' ')
+            .next()
+            .unwrap_or_default();
+        found.damaged |= at + 1 == entry.len() || object.iter().all(|byte| *byte == b'0');
         if tag.is_ascii_lowercase() || *tag == b'S' {
             found.hidden.push(path());
         }
         if entry.get(2..8) == Some(b"160000") {
             found.submodules.push(path());
         }
+        found.damaged |= entry[..at].windows(32).any(|part| *part == [b'0'; 32]);
+        found.note_directories(Path::new(OsStr::from_bytes(&entry[at + 1..])));
     }
     found
+}
+
+/// Whether there are entries without an object in `ls-files -v -s -z`: a part of the index is
+/// missing. git takes zeros for what is not there, and notices nothing.
+fn is_cut_off(listed: &[u8]) -> bool {
+    let mut entries = listed.split(|byte| *byte == 0);
+    entries.any(|entry| {
+        let object = entry.splitn(4, |byte| *byte == b' ').nth(2);
+        object.is_some_and(|id| id.iter().all(|digit| *digit == b'0'))
+    })
+}
+
+/// What git should have said.
+fn cut_off() -> Error {
+    let words = "its index was cut off";
+    Error::Git {
+        context: words.into(),
+        failure: Box::new(GitFailure {
+            stderr: words.into(),
+            ..GitFailure::default()
+        }),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_index_that_was_cut_off_is_recognised() {
+        let none = "0".repeat(40);
+        let whole = format!("H 100644 {} 0\t{none} x\0", "1".repeat(40));
+        let cut = format!("{whole}H 000000 {none} 0\t./\0");
+        assert!(is_cut_off(cut.as_bytes()));
+        assert!(!is_cut_off(whole.as_bytes()) && !is_cut_off(b""));
+    }
 
     #[test]
     fn flagged_paths_and_submodules_are_named() {
@@ -85,6 +189,12 @@ mod tests {
         let found = parse(text.as_bytes());
         assert_eq!(found.hidden, ["b c", "d"].map(PathBuf::from));
         assert_eq!(found.submodules, [PathBuf::from("sub")]);
+        assert!(!found.damaged);
+        assert!(parse(format!("H 100644 {oid} 0\t\0").as_bytes()).damaged);
+        let null = "0".repeat(40);
+        assert!(parse(format!("H 100644 {null} 0\tx\0").as_bytes()).damaged);
         assert_eq!(parse(b"\0H\0\t\0").hidden.len(), 0);
+        let deep = parse(format!("H 100644 {oid} 0\tx/y/z\0").as_bytes());
+        assert!(deep.directories.iter().eq(["x", "x/y"].map(Path::new)));
     }
 }

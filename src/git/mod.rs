@@ -5,18 +5,32 @@
 //! parsers of what git prints. Nothing here knows pools, locks (beyond passing one on to a child)
 //! or state files.
 
+pub mod broken_index;
+pub mod capture;
 pub mod clean;
 pub mod command;
+mod config_keys;
 mod environment;
-mod guard;
 pub mod hidden;
+pub mod leftovers;
+mod locked;
+pub mod objects;
 pub mod parse;
+pub mod partial;
 pub mod refs;
+pub mod registration;
 pub mod remote;
 pub mod repository;
+pub mod rescue;
+pub mod restore;
+pub mod salvage;
+mod scratch;
+pub mod shared;
 pub mod snapshot;
 pub mod status;
 pub mod submodules;
+pub mod unseen;
+pub mod view;
 pub mod worktree;
 
 pub use command::{Git, Invocation, Trace};

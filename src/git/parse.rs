@@ -1,5 +1,9 @@
 //! Parsers of what git prints: bytes in, values out, no failure on any input.
 
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
+
 use super::{Oid, oid_or_none};
 
 /// A ref and the object it names.
@@ -57,6 +61,14 @@ pub fn refs(bytes: &[u8]) -> Vec<Ref> {
             })
         })
         .collect()
+}
+
+/// Reads a registration's `gitdir`: the worktree's directory.
+pub fn linked(bytes: &[u8]) -> Option<PathBuf> {
+    let line = bytes.strip_suffix(b"\n").unwrap_or(bytes);
+    let dir = line.strip_suffix(b"/.git")?;
+    dir.starts_with(b"/")
+        .then(|| PathBuf::from(OsStr::from_bytes(dir)))
 }
 
 /// What the HEAD file of a repository says.

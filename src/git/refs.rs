@@ -31,7 +31,7 @@ pub fn check_name(name: &str) -> Result<()> {
 pub fn check_branch(git: &Git, name: &str) -> Result<()> {
     check_name(name)?;
     let checked = git
-        .bare()
+        .outside()
         .args(["check-ref-format", "--branch", name])
         .run_allowing(&[1, 128], "check the branch's name", &mut |_| ())?;
     if checked.code != 0 || name == "HEAD" {
@@ -52,6 +52,17 @@ pub fn commit_of(git: &Git, repository: &Path, revision: &str) -> Result<Option<
     Ok((output.code == 0 && is_oid(&text)).then_some(text))
 }
 
+/// The tree of a commit, if it can be read.
+pub fn tree_of(git: &Git, repository: &Path, commit: &Oid) -> Result<Option<Oid>> {
+    let output = git
+        .repository(repository)
+        .args(["rev-parse", "--verify", "--quiet", "--end-of-options"])
+        .args([format!("{commit}^{{tree}}")])
+        .run_allowing(&[1, 128], "look up a tree", &mut |_| ())?;
+    let text = output.text();
+    Ok((output.code == 0 && is_oid(&text)).then_some(text))
+}
+
 /// All refs below the given prefixes, with their objects.
 pub fn list(git: &Git, repository: &Path, prefixes: &[&str]) -> Result<Vec<Ref>> {
     let output = git
@@ -68,10 +79,11 @@ pub fn holder_of(repository: &Path, branch: &str) -> Result<Option<String>> {
     let worktrees = repository.join("worktrees");
     for name in fs::list_dir_if_there(&worktrees)?.unwrap_or_default() {
         let head = worktrees.join(&name).join("HEAD");
-        if fs::is_symlink(&head)? {
+        if !fs::metadata_if_there(&head)?.is_some_and(|head| head.is_file()) {
             continue;
         }
-        let bytes = fs::read_if_there(&head)?.unwrap_or_default();
+        // One that can't be read is another slot's damage.
+        let bytes = fs::read_if_there(&head).ok().flatten().unwrap_or_default();
         if parse::head(&bytes) == Some(wanted.clone()) {
             return Ok(Some(name.to_string_lossy().into_owned()));
         }
@@ -79,13 +91,13 @@ pub fn holder_of(repository: &Path, branch: &str) -> Result<Option<String>> {
     Ok(None)
 }
 
-/// Puts the slot on `branch` at `commit` without touching a file: HEAD's tree must be that commit's
-/// already. With `expected`, the branch must still be there (or not yet exist, if that is `None`):
-/// somebody may have committed to it meanwhile.
+/// Sets `branch` to `commit`, for a slot that is about to be put on it. With `expected`, the branch
+/// must still be there (or not yet exist, if that is `None`): somebody may have committed to it
+/// meanwhile.
 ///
 /// # Errors
 /// git's own words, if the branch is not as expected or can't be made.
-pub fn put_on_branch(
+pub fn set_branch(
     git: &Git,
     slot: &Worktree,
     lock: &FileLock,
@@ -98,37 +110,47 @@ pub fn put_on_branch(
     let old = expected.map(|expected| expected.map_or(absent.as_str(), |oid| oid.as_str()));
     slot.command(git)
         .holding(Some(lock))
-        .args([
-            "update-ref",
-            "--no-deref",
-            "-m",
-            "repo-pool: allocate",
-            &name,
-            commit,
-        ])
+        .args(["update-ref", "--no-deref", "-m", "repo-pool: allocate"])
+        .args([&name, commit])
         .args(old)
         .run(&format!("set branch {branch}"))?;
-    slot.command(git)
-        .holding(Some(lock))
-        .args(["symbolic-ref", "-m", "repo-pool: allocate", "HEAD", &name])
-        .run(&format!("put the slot on branch {branch}"))?;
     Ok(())
 }
 
-/// Detaches the slot's HEAD at `commit` without touching a file.
-pub fn detach(git: &Git, slot: &Worktree, lock: &FileLock, commit: &Oid) -> Result<()> {
+/// Whether a loose ref of that name is at `commit`: one read of a small file. A packed one is not
+/// looked for, which only means that it is set again.
+pub fn is_at(repository: &Path, name: &str, commit: &Oid) -> Result<bool> {
+    let path = repository.join(name);
+    if !fs::metadata_if_there(&path)?.is_some_and(|metadata| metadata.is_file()) {
+        return Ok(false);
+    }
+    let bytes = fs::read_if_there(&path)?.unwrap_or_default();
+    Ok(String::from_utf8_lossy(&bytes).trim() == commit)
+}
+
+/// Moves HEAD, and the branch that it is on, from one commit to another without touching a file.
+pub fn move_head(
+    git: &Git,
+    slot: &Worktree,
+    lock: &FileLock,
+    from: Option<&Oid>,
+    to: &Oid,
+) -> Result<()> {
     slot.command(git)
         .holding(Some(lock))
-        .args([
-            "update-ref",
-            "--no-deref",
-            "-m",
-            "repo-pool: release",
-            "HEAD",
-            commit,
-        ])
-        .run("detach HEAD")?;
+        .args(["update-ref", "-m", "repo-pool: restore", "HEAD", to])
+        .args(from)
+        .run("move HEAD")?;
     Ok(())
+}
+
+/// Whether `old` is `new` or comes before it.
+pub fn leads_to(git: &Git, repository: &Path, old: &Oid, new: &Oid) -> Result<bool> {
+    let output = git
+        .repository(repository)
+        .args(["merge-base", "--is-ancestor", old, new])
+        .run_allowing(&[1], "compare commits", &mut |_| ())?;
+    Ok(output.code == 0)
 }
 
 /// Sets a ref, whatever it was.
@@ -144,6 +166,17 @@ pub fn delete(git: &Git, repository: &Path, name: &str) -> Result<()> {
     git.repository(repository)
         .args(["update-ref", "--no-deref", "-d", name])
         .run(&format!("delete {name}"))?;
+    Ok(())
+}
+
+/// Deletes a branch that may or may not be there, for the slot whose lock is given: a git that
+/// outlived its killed caller must not delete the branch of the slot's successor.
+pub fn delete_branch(git: &Git, repository: &Path, lock: &FileLock, branch: &str) -> Result<()> {
+    git.repository(repository)
+        .holding(Some(lock))
+        .args(["update-ref", "--no-deref", "-d"])
+        .args([format!("refs/heads/{branch}")])
+        .run(&format!("delete branch {branch}"))?;
     Ok(())
 }
 

@@ -12,6 +12,7 @@ use super::{Git, Invocation, refs};
 use crate::domain::remote::RemoteUrl;
 use crate::domain::{Error, Result};
 use crate::sys::clock;
+use crate::sys::lock::FileLock;
 
 /// The refs that hold what the remote has.
 pub const TRACKING: &str = "refs/remotes/origin/";
@@ -55,7 +56,8 @@ const FINAL: [&str; 6] = [
 
 /// What the remote has: HEAD, and the refs that match `patterns`.
 pub fn look(git: &Git, url: &RemoteUrl, patterns: &[&str]) -> Result<RemoteRefs> {
-    retrying(git.silence(), || {
+    retrying(git.silence(), |left| {
+        let git = &git.silent_for(left);
         let invocation = git
             .outside()
             .args(["ls-remote", "--symref", "--", url.stored(), "HEAD"])
@@ -66,17 +68,19 @@ pub fn look(git: &Git, url: &RemoteUrl, patterns: &[&str]) -> Result<RemoteRefs>
 }
 
 /// Brings all branches of the remote here (3.1), dropping those it no longer has, and the tags that
-/// belong to them.
+/// belong to them. The child keeps `running` locked, so that it is known as long as it lives.
 pub fn fetch_all(
     git: &Git,
     repository: &Path,
     url: &RemoteUrl,
+    running: Option<&FileLock>,
     on_progress: &mut dyn FnMut(&[u8]),
 ) -> Result<()> {
     fetch(
         git,
         repository,
         url,
+        running,
         &["--prune", "--force"],
         &["+refs/heads/*:refs/remotes/origin/*"],
         on_progress,
@@ -95,6 +99,7 @@ pub fn fetch_exactly(
         git,
         repository,
         url,
+        None,
         &["--no-tags"],
         &[&format!("+{source}:{target}")],
         &mut |_| (),
@@ -105,13 +110,16 @@ fn fetch(
     git: &Git,
     repository: &Path,
     url: &RemoteUrl,
+    running: Option<&FileLock>,
     options: &[&str],
     refspecs: &[&str],
     on_progress: &mut dyn FnMut(&[u8]),
 ) -> Result<()> {
-    retrying(git.silence(), || {
+    retrying(git.silence(), |left| {
+        let git = &git.silent_for(left);
         let invocation = git
             .repository(repository)
+            .holding(running)
             .env("GIT_PROGRESS_DELAY", "0")
             .args([
                 "fetch",
@@ -153,13 +161,13 @@ fn reaching<'g>(git: &'g Git, invocation: Invocation<'g>, url: &'g RemoteUrl) ->
     }
 }
 
-/// Tries up to three times while the failure is one that can pass, within one allowance of time
-/// for all tries together.
-fn retrying<T>(allowance: Duration, mut attempt: impl FnMut() -> Result<T>) -> Result<T> {
+/// Tries up to three times while the failure is one that can pass. One allowance of time without
+/// progress covers all tries together: each gets what the ones before it have left.
+fn retrying<T>(allowance: Duration, mut attempt: impl FnMut(Duration) -> Result<T>) -> Result<T> {
     let mut pause = FIRST_PAUSE;
     let watch = clock::Stopwatch::start();
     for _ in 1..ATTEMPTS {
-        match attempt() {
+        match attempt(allowance.saturating_sub(watch.elapsed())) {
             Err(error) if can_pass(&error) && watch.elapsed() + pause < allowance => {
                 clock::pause(pause)?;
                 pause *= 2;
@@ -167,7 +175,7 @@ fn retrying<T>(allowance: Duration, mut attempt: impl FnMut() -> Result<T>) -> R
             other => return other,
         }
     }
-    attempt()
+    attempt(allowance.saturating_sub(watch.elapsed()))
 }
 
 /// Whether trying again may help. A command that was ended for being silent has used up its time.
@@ -239,11 +247,27 @@ mod tests {
     #[test]
     fn three_tries_and_no_more() {
         let mut tries = 0;
-        let result: Result<()> = retrying(Duration::from_secs(9), || {
+        let result: Result<()> = retrying(Duration::from_secs(9), |_| {
             tries += 1;
             Err(said("fatal: bad object"))
         });
         assert!(result.is_err());
         assert_eq!(tries, 1);
+    }
+
+    #[test]
+    fn later_tries_get_what_the_earlier_ones_have_left() {
+        let mut given = Vec::new();
+        let result: Result<()> = retrying(Duration::from_secs(600), |left| {
+            given.push(left);
+            Err(said("fatal: early EOF"))
+        });
+        assert!(result.is_err());
+        assert_eq!(given.len(), 3);
+        assert!(
+            given
+                .windows(2)
+                .all(|pair| pair[1] + FIRST_PAUSE <= pair[0])
+        );
     }
 }

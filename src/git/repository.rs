@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{Git, Oid};
+use super::{Git, Oid, view};
 use crate::domain::{Error, Result};
 use crate::sys::fs;
 
@@ -10,13 +10,14 @@ use crate::sys::fs;
 /// signed.
 const TAKEN_OVER: &str = r"^(user\..*|gpg\..*|commit\.gpgsign|tag\.gpgsign)$";
 
+/// What a pool's repository that is made anew takes over from its own old config.
+const KEPT: &str = r"^(user\..*|gpg\..*|commit\.gpgsign|tag\.gpgsign|branch\..*\.(remote|merge))$";
+
 /// A name and value of a git configuration.
 pub type Setting = (String, String);
 
-/// Makes the bare repository that all slots of a pool share. Objects are named as `example` is.
-///
-/// The fetch refspec is what a bare clone lacks; `logAllRefUpdates` keeps agents' branches
-/// traceable; automatic gc is off because it could delete what is being saved meanwhile.
+/// Makes the bare repository that all slots of a pool share, and the view of it that the tool's own
+/// git uses. Objects are named as `example` is.
 pub fn init(
     git: &Git,
     path: &Path,
@@ -24,6 +25,14 @@ pub fn init(
     example: Option<&Oid>,
     settings: &[Setting],
 ) -> Result<()> {
+    init_bare(git, path, example)?;
+    view::make(git, path, url, example, settings)?;
+    let made = view::config_as_made(path)?.unwrap_or_default();
+    write_config(path, &made)
+}
+
+/// A bare repository with nothing in it but what git needs.
+pub fn init_bare(git: &Git, path: &Path, example: Option<&Oid>) -> Result<()> {
     let format = if example.is_some_and(|oid| oid.len() == 64) {
         "sha256"
     } else {
@@ -31,6 +40,7 @@ pub fn init(
     };
     git.bare()
         .cwd(path.parent().unwrap_or(path))
+        .args(["-c", "init.defaultRefFormat=files"])
         .args([
             "init",
             "--quiet",
@@ -42,34 +52,48 @@ pub fn init(
         .args(["--"])
         .args([path])
         .run("make the pool's repository")?;
-    let mut text =
-        String::from_utf8_lossy(&fs::read_if_there(&path.join("config"))?.unwrap_or_default())
-            .into_owned();
-    for (key, value) in [
+    Ok(())
+}
+
+/// Writes the config that all slots share, and the one of the repository itself.
+///
+/// Should an agent switch worktree configs on, a `core.bare` in the shared config would make every
+/// slot look bare. So they are on from the start, with `core.bare` where it belongs.
+pub fn write_config(repository: &Path, shared: &[u8]) -> Result<()> {
+    let own = section("core.bare", "true");
+    for (name, bytes) in [("config.worktree", own.as_bytes()), ("config", shared)] {
+        fs::write_atomic(&repository.join(name), bytes, fs::Durability::Durable)?;
+    }
+    Ok(())
+}
+
+/// The config that all slots share, from the one that git makes.
+///
+/// The fetch refspec is what a bare clone lacks; `logAllRefUpdates` keeps agents' branches
+/// traceable; automatic gc is off because it could delete what is being saved meanwhile.
+pub fn shared_config(init: &str, url: &str, settings: &[Setting]) -> String {
+    let own = [
         ("core.logAllRefUpdates", "true"),
         ("gc.auto", "0"),
         ("maintenance.auto", "false"),
         ("remote.origin.url", url),
         ("remote.origin.fetch", "+refs/heads/*:refs/remotes/origin/*"),
-    ] {
-        text.push_str(&section(key, value));
-    }
-    for (key, value) in settings {
-        text.push_str(&section(key, value));
-    }
-    // Should an agent switch worktree configs on, a `core.bare` in the shared config would make every
-    // slot look bare. So they are on from the start, with `core.bare` where it belongs.
-    let text = text.replace("\tbare = true\n", "") + &section("extensions.worktreeConfig", "true");
-    fs::write_atomic(
-        &path.join("config.worktree"),
-        section("core.bare", "true").as_bytes(),
-        fs::Durability::Durable,
-    )?;
-    fs::write_atomic(
-        &path.join("config"),
-        text.as_bytes(),
-        fs::Durability::Durable,
-    )
+    ];
+    let own = own.iter().map(|(key, value)| section(key, value));
+    let taken = settings.iter().map(|(key, value)| section(key, value));
+    let sections: String = own.chain(taken).collect();
+    init.replace("\tbare = true\n", "") + &sections + &section("extensions.worktreeConfig", "true")
+}
+
+/// The config of the tool's own git. The remote stands in it for those filters of the user's that
+/// have to know it (LFS); it is never fetched from by name.
+pub fn private_config(init: &str, url: &str) -> String {
+    let own = [
+        ("core.logAllRefUpdates", "true"),
+        ("remote.origin.url", url),
+    ];
+    let sections: String = own.iter().map(|(key, value)| section(key, value)).collect();
+    init.to_owned() + &sections
 }
 
 /// One setting as a section of a config file of its own.
@@ -161,6 +185,17 @@ fn absolute(root: &Path, url: &str) -> String {
         .to_string()
 }
 
+/// What slots keep of a config file that may be damaged: who commits, and what branches track.
+pub fn settings_in(git: &Git, file: &Path) -> Result<Vec<Setting>> {
+    let found = git
+        .outside()
+        .args(["config", "--file"])
+        .args([file])
+        .args(["-z", "--get-regexp", KEPT])
+        .run_allowing(&[1, 2, 3, 128], "read the old config", &mut |_| ())?;
+    Ok(parse_settings(&found.stdout))
+}
+
 /// Reads `config -z --get-regexp`: `key\nvalue\0`.
 fn parse_settings(bytes: &[u8]) -> Vec<Setting> {
     String::from_utf8_lossy(bytes)
@@ -168,49 +203,6 @@ fn parse_settings(bytes: &[u8]) -> Vec<Setting> {
         .filter_map(|record| record.split_once('\n'))
         .map(|(key, value)| (key.to_owned(), value.to_owned()))
         .collect()
-}
-
-/// What killed git processes left in a repository.
-#[derive(Debug, Clone, Default)]
-pub struct Leftovers {
-    /// Lock files: of refs, packed-refs, config, gc.
-    pub locks: Vec<PathBuf>,
-    /// Packs and objects that were being written.
-    pub temporary: Vec<PathBuf>,
-}
-
-/// Finds what killed git processes left. To be believed only while no git works there.
-pub fn leftovers(repository: &Path) -> Result<Leftovers> {
-    let mut found = Leftovers::default();
-    for name in fs::list_dir_if_there(repository)?.unwrap_or_default() {
-        if name.as_encoded_bytes().ends_with(b".lock")
-            || name == "gc.pid"
-            || name == "packed-refs.new"
-        {
-            found.locks.push(repository.join(name));
-        }
-    }
-    locks_below(&repository.join("refs"), &mut found.locks)?;
-    let pack = repository.join("objects/pack");
-    for name in fs::list_dir_if_there(&pack)?.unwrap_or_default() {
-        let name = name.to_string_lossy();
-        if name.starts_with("tmp_") || name.starts_with(".tmp-") {
-            found.temporary.push(pack.join(name.as_ref()));
-        }
-    }
-    Ok(found)
-}
-
-fn locks_below(dir: &Path, found: &mut Vec<PathBuf>) -> Result<()> {
-    for name in fs::list_dir_if_there(dir)?.unwrap_or_default() {
-        let path = dir.join(&name);
-        if name.as_encoded_bytes().ends_with(b".lock") {
-            found.push(path);
-        } else if path.is_dir() && !fs::is_symlink(&path)? {
-            locks_below(&path, found)?;
-        }
-    }
-    Ok(())
 }
 
 /// Makes `branch` track the remote's branch of the same name, as `git switch` would.
@@ -226,8 +218,10 @@ pub fn track(git: &Git, repository: &Path, branch: &str) -> Result<()> {
         let mut tries = 0;
         loop {
             let set = git
-                .repository(repository)
-                .args(["config", &name, &value])
+                .outside()
+                .args(["config", "--file"])
+                .args([repository.join("config")])
+                .args([&name, &value])
                 .run("set the tracking branch");
             match set {
                 Err(Error::Git { failure, .. })

@@ -4,9 +4,12 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use super::{Git, Oid, Worktree, oid_or_none};
+use super::{Git, Invocation, Oid, Worktree, oid_or_none};
 use crate::domain::Result;
 use crate::sys::lock::FileLock;
+
+/// How many words stand before the path of an unmerged one.
+const UNMERGED: usize = 9;
 
 /// What `git status` says about a tree.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -19,7 +22,7 @@ pub struct Status {
     pub changed: Vec<PathBuf>,
     /// Those of them that are unmerged.
     pub unmerged: Vec<PathBuf>,
-    /// Submodules with changes inside.
+    /// Submodules with work inside; `git status` is not asked for those, see [`super::submodules`].
     pub dirty_submodules: Vec<PathBuf>,
     /// Untracked files; a nested repository is one entry that ends in `/`.
     pub untracked: Vec<PathBuf>,
@@ -27,16 +30,24 @@ pub struct Status {
     pub ignored: Vec<PathBuf>,
     /// Directories that can't be looked into.
     pub unreadable: Vec<PathBuf>,
-    /// Whether the index hides changes of some paths.
-    pub hidden: bool,
+    /// The paths whose changes the index hides.
+    pub hidden: Vec<PathBuf>,
+    /// Whether the index has entries that no git writes: it was cut off, and git reads on.
+    pub damaged_index: bool,
     /// The places of submodules, filled or not.
     pub submodules: Vec<PathBuf>,
+    /// Directories of tracked files that are repositories of their own, which git passes over.
+    pub embedded: Vec<PathBuf>,
+    /// How many paths differ between HEAD and the index.
+    pub staged: u64,
+    /// How many paths differ between the index and the files.
+    pub unstaged: u64,
 }
 
 impl Status {
     /// Whether there is nothing that a commit does not hold, ignored files aside.
     pub fn has_changes(&self) -> bool {
-        !self.changed.is_empty() || !self.untracked.is_empty()
+        !self.changed.is_empty() || !self.untracked.is_empty() || !self.dirty_submodules.is_empty()
     }
 
     /// Nested repositories among what is untracked.
@@ -52,11 +63,29 @@ fn ends_in_slash(path: &Path) -> bool {
     path.as_os_str().as_bytes().ends_with(b"/")
 }
 
-/// Looks at the whole tree of `slot`. Every switch that a config file could change is given.
+/// Looks at the whole tree of `slot`.
 pub fn look(git: &Git, slot: &Worktree, lock: Option<&FileLock>) -> Result<Status> {
-    let output = slot
-        .command(git)
-        .holding(lock)
+    look_by(git, slot, lock, None)
+}
+
+/// The same by another index than the slot's.
+pub fn look_by(
+    git: &Git,
+    slot: &Worktree,
+    lock: Option<&FileLock>,
+    index: Option<&Path>,
+) -> Result<Status> {
+    let mut command = slot.command(git).holding(lock);
+    if let Some(index) = index {
+        command = command.env("GIT_INDEX_FILE", index);
+    }
+    ask(command, &slot.path)
+}
+
+/// Completes a command on the tree at `path`. Every switch that a config file could change is given.
+/// git must not look into submodules: it would do so with the config of theirs, which anybody wrote.
+pub(super) fn ask(command: Invocation<'_>, path: &Path) -> Result<Status> {
+    let output = command
         .args([
             "status",
             "--porcelain=v2",
@@ -66,23 +95,24 @@ pub fn look(git: &Git, slot: &Worktree, lock: Option<&FileLock>) -> Result<Statu
         ])
         .args([
             "--ignored=matching",
-            "--ignore-submodules=none",
+            "--ignore-submodules=dirty",
             "--no-renames",
             "--no-ahead-behind",
         ])
-        .run(&format!("look at the tree of {}", slot.path.display()))?;
+        .run(&format!("look at the tree of {}", path.display()))?;
     let mut status = parse(&output.stdout);
     status.unreadable = unreadable(&String::from_utf8_lossy(&output.stderr));
     Ok(status)
 }
 
-/// The directories that git says it can't look into: what is in there is not in its answer.
+/// The directories that git says it can't look into: what is in there is not in its answer. Of a path
+/// that is too long for the system, git says only the beginning.
 fn unreadable(stderr: &str) -> Vec<PathBuf> {
     stderr
         .lines()
         .filter_map(|line| line.strip_prefix("warning: could not open directory '"))
-        .filter_map(|rest| rest.rsplit_once("': "))
-        .map(|(path, _)| PathBuf::from(path))
+        .map(|rest| rest.rsplit_once("': ").map_or(rest, |(path, _)| path))
+        .map(PathBuf::from)
         .collect()
 }
 
@@ -103,7 +133,7 @@ pub fn parse(bytes: &[u8]) -> Status {
                 records.next();
             }
             b'u' => {
-                changed(&mut status, rest, 9);
+                changed(&mut status, rest, UNMERGED);
                 status.unmerged.extend(status.changed.last().cloned());
             }
             b'?' => status.untracked.push(to_path(rest)),
@@ -122,18 +152,18 @@ fn header(status: &mut Status, text: &str) {
     }
 }
 
-/// A record with `fields` words before its path; the second word tells about submodules.
+/// A record with `fields` words before its path.
 fn changed(status: &mut Status, rest: &[u8], fields: usize) {
     let mut words = rest.splitn(fields + 1, |byte| *byte == b' ');
-    let submodule = words.nth(1).unwrap_or_default().to_owned();
-    let Some(path) = words.nth(fields - 2) else {
+    let sides = words.next().unwrap_or_default();
+    let Some(path) = words.nth(fields - 1) else {
         return;
     };
-    let path = to_path(path);
-    if submodule.starts_with(b"S") && submodule[1..].iter().any(|byte| b"MU".contains(byte)) {
-        status.dirty_submodules.push(path.clone());
+    if fields != UNMERGED {
+        status.staged += u64::from(sides.first().is_some_and(|side| *side != b'.'));
+        status.unstaged += u64::from(sides.get(1).is_some_and(|side| *side != b'.'));
     }
-    status.changed.push(path);
+    status.changed.push(to_path(path));
 }
 
 fn to_path(bytes: &[u8]) -> PathBuf {
@@ -151,7 +181,7 @@ mod tests {
         let text = format!(
             "# branch.oid {oid}\0# branch.head main\0\
              1 .M N... 100644 100644 100644 {oid} {oid} a file\0\
-             1 .M S.MU 160000 160000 160000 {oid} {oid} sub\0\
+             1 .M SC.. 160000 160000 160000 {oid} {oid} sub\0\
              2 R. N... 100644 100644 100644 {oid} {oid} R100 new\0old\0\
              u UU N... 100644 100644 100644 100644 {oid} {oid} {oid} both\0\
              ? new file\0? nested/\0! target/\0"
@@ -162,7 +192,7 @@ mod tests {
         let names: Vec<_> = status.changed.iter().map(|p| p.to_str().unwrap()).collect();
         assert_eq!(names, ["a file", "sub", "new", "both"]);
         assert_eq!(status.unmerged, [PathBuf::from("both")]);
-        assert_eq!(status.dirty_submodules, [PathBuf::from("sub")]);
+        assert_eq!((status.staged, status.unstaged), (1, 2));
         assert_eq!(status.untracked.len(), 2);
         assert_eq!(status.nested().count(), 1);
         assert_eq!(status.ignored, [PathBuf::from("target/")]);

@@ -3,16 +3,22 @@
 //! Their repositories lie in the slot's registration (`modules/`), so they go with it: what only they
 //! hold has to be found before, and the directories emptied together with them. A directory whose
 //! `.git` file leads nowhere makes git fail on the whole slot.
+//!
+//! Each of them has a config that anybody may have written, so git looks into them one at a time,
+//! through a view as into the pool's repository, and never follows them by itself.
 
 use std::path::{Path, PathBuf};
 
-use super::{Git, Worktree};
-use crate::domain::Result;
+use super::{Git, Invocation, Oid, Worktree, command, hidden, status, view};
+use crate::domain::{Error, Result};
 use crate::sys::{fs, remove};
+
+/// The longest `.git` file that is read, in bytes.
+const LINK_MAX: u64 = 16 * 1024;
 
 /// Whether any of the submodules at `places` is filled, or was.
 pub fn any(slot: &Worktree, places: &[PathBuf]) -> Result<bool> {
-    if slot.admin.join("modules").is_dir() {
+    if slot.has_submodules() {
         return Ok(true);
     }
     for place in places {
@@ -26,56 +32,145 @@ pub fn any(slot: &Worktree, places: &[PathBuf]) -> Result<bool> {
 /// Whether there is a directory with something in it, in the slot itself: a link on the way would
 /// lead elsewhere.
 fn is_filled(top: &Path, place: &Path) -> Result<bool> {
-    let mut dir = top.to_owned();
-    for part in place.components() {
-        dir.push(part);
-        if !fs::metadata_if_there(&dir)?.is_some_and(|metadata| metadata.is_dir()) {
-            return Ok(false);
-        }
+    if !fs::is_directory_below(top, place)? {
+        return Ok(false);
     }
-    Ok(fs::list_dir_if_there(&dir)?.is_some_and(|names| !names.is_empty()))
+    let names = fs::list_dir_if_there(&top.join(place))?;
+    Ok(names.is_some_and(|names| !names.is_empty()))
 }
 
-/// The places that hold a repository of their own instead of one in the registration: nothing is
-/// known of what is in there.
-pub fn embedded(slot: &Worktree, places: &[PathBuf]) -> Result<Vec<PathBuf>> {
-    let mut found = Vec::new();
-    for place in places {
-        if is_filled(&slot.path, place)? && slot.path.join(place).join(".git").is_dir() {
-            found.push(place.clone());
-        }
-    }
-    Ok(found)
-}
-
-/// The submodules with commits that their own remotes do not have.
-pub fn unlanded(git: &Git, slot: &Worktree) -> Result<Vec<PathBuf>> {
+/// The submodules that hold work: changes that no commit of theirs holds, commits that their own
+/// remotes do not have, or something of which nothing is known.
+pub fn holding_work(git: &Git, slot: &Worktree, places: &[PathBuf]) -> Result<Vec<PathBuf>> {
     let modules = slot.admin.join("modules");
     let mut found = Vec::new();
-    for repository in repositories(&modules)? {
-        let output = git
-            .repository(&repository)
-            .env("GIT_WORK_TREE", &repository)
-            .args(["rev-list", "--max-count=1", "--ignore-missing"])
-            .args(["HEAD", "--branches", "--glob=refs/stash"])
-            .args(has_been_at(&repository)?)
-            .args(["--not", "--remotes"])
-            .run_allowing(&[128], "look into a submodule", &mut |_| ())?;
-        // One that git can't read is not known to hold nothing.
-        if output.code != 0 || !output.text().is_empty() {
-            found.push(
-                repository
-                    .strip_prefix(&modules)
-                    .unwrap_or(&repository)
-                    .to_owned(),
-            );
+    let mut left = places.to_vec();
+    while let Some(place) = left.pop() {
+        if !is_filled(&slot.path, &place)? {
+            continue;
+        }
+        match look_inside(git, slot, &modules, &place)? {
+            Some(below) => left.extend(below.into_iter().map(|below| place.join(below))),
+            None => found.push(place),
         }
     }
+    for repository in repositories(&modules)? {
+        if Module::open(git, slot, repository.clone())?.holds_commits()? {
+            let name = repository.strip_prefix(&modules).unwrap_or(&repository);
+            found.push(name.to_owned());
+        }
+    }
+    found.sort();
+    found.dedup();
     Ok(found)
+}
+
+/// The submodules of the one at `place`; none if there is work in it, or git can't tell.
+fn look_inside(
+    git: &Git,
+    slot: &Worktree,
+    modules: &Path,
+    place: &Path,
+) -> Result<Option<Vec<PathBuf>>> {
+    let tree = slot.path.join(place);
+    let Some(repository) = repository_of(&tree, modules)? else {
+        return Ok(None);
+    };
+    let module = Module::open(git, slot, repository)?;
+    let seen = || -> Result<Option<Vec<PathBuf>>> {
+        let seen = status::ask(module.tree_command(&tree), &tree)?;
+        let entries = hidden::ask(module.tree_command(&tree))?;
+        let untouched =
+            !seen.has_changes() && seen.unreadable.is_empty() && entries.hidden.is_empty();
+        Ok((untouched && !module.has_attributes()).then_some(entries.submodules))
+    };
+    match seen() {
+        Err(Error::Git { failure, .. }) if failure.ended.is_none() => Ok(None),
+        other => other,
+    }
+}
+
+/// The repository that the `.git` file of a submodule's tree names, if it is one of `modules`.
+fn repository_of(tree: &Path, modules: &Path) -> Result<Option<PathBuf>> {
+    let link = tree.join(".git");
+    if !fs::metadata_if_there(&link)?.is_some_and(|metadata| metadata.is_file()) {
+        return Ok(None);
+    }
+    let text = fs::read_limited(&link, LINK_MAX).unwrap_or_default();
+    let target = String::from_utf8_lossy(&text)
+        .strip_prefix("gitdir: ")
+        .map(|target| tree.join(target.trim_end_matches('\n')));
+    let real = |path: &Path| path.canonicalize().ok();
+    Ok(target
+        .and_then(|target| real(&target))
+        .filter(|target| real(modules).is_some_and(|modules| target.starts_with(modules))))
+}
+
+/// A submodule's repository, with a view of it that lasts as long as this.
+struct Module<'g> {
+    git: &'g Git,
+    repository: PathBuf,
+    view: PathBuf,
+}
+
+impl<'g> Module<'g> {
+    fn open(git: &'g Git, slot: &Worktree, repository: PathBuf) -> Result<Self> {
+        let view = slot
+            .common
+            .join("repo-pool-tmp")
+            .join(crate::sys::user::random_hex(8));
+        view::of_other(&repository, &view)?;
+        Ok(Self {
+            git,
+            repository,
+            view,
+        })
+    }
+
+    fn command(&self) -> Invocation<'g> {
+        self.git
+            .within(&self.repository)
+            .env("GIT_COMMON_DIR", &self.view)
+    }
+
+    fn tree_command(&self, tree: &Path) -> Invocation<'g> {
+        self.command()
+            .args([command::joined("--work-tree=", tree)])
+            .cwd(tree)
+    }
+
+    /// Whether it holds commits that its own remotes do not have. One that git can't read is not
+    /// known to hold nothing.
+    fn holds_commits(&self) -> Result<bool> {
+        let output = self
+            .command()
+            .args(["rev-list", "--max-count=1", "--ignore-missing"])
+            .args(["HEAD", "--branches", "--glob=refs/stash"])
+            .args(has_been_at(&self.repository)?)
+            .args(["--not", "--remotes"])
+            .run_allowing(&[128], "look into a submodule", &mut |_| ())?;
+        Ok(output.code != 0 || !output.text().is_empty())
+    }
+
+    /// Whether it has attributes that no commit holds: where git follows submodules by itself, as
+    /// `add` does, they can start programs.
+    fn has_attributes(&self) -> bool {
+        self.repository
+            .join("info/attributes")
+            .symlink_metadata()
+            .is_ok()
+    }
+}
+
+impl Drop for Module<'_> {
+    fn drop(&mut self) {
+        // What stays is found as a leftover.
+        let _ = remove::remove_tree(&self.view);
+    }
 }
 
 /// The commits that a submodule's HEAD has had: one may have been made there and left behind.
-fn has_been_at(repository: &Path) -> Result<Vec<super::Oid>> {
+fn has_been_at(repository: &Path) -> Result<Vec<Oid>> {
     let log = repository.join("logs/HEAD");
     match fs::metadata_if_there(&log)?.is_some_and(|metadata| metadata.is_file()) {
         true => Ok(super::parse::reflog(

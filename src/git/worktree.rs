@@ -5,12 +5,17 @@
 //! nothing. Every registration is locked, so that no `worktree prune` takes it away while the
 //! directory can't be seen.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use super::parse::{self, Head};
-use super::{Git, Invocation, Oid, command};
+use super::{Git, Invocation, Oid, command, view};
 use crate::domain::{Error, Result};
-use crate::sys::{fs, mounts};
+use crate::sys::fs;
+
+mod fault;
+
+pub use fault::Fault;
 
 /// What may stand in an idle slot's administrative directory.
 const ADMIN_FILES: [&str; 8] = [
@@ -28,7 +33,10 @@ const ADMIN_FILES: [&str; 8] = [
 const SHARED_INDEX: &[u8] = b"sharedindex.";
 
 /// Where git puts a commit aside in the middle of something.
-const SET_ASIDE: [&str; 6] = [
+const SET_ASIDE: [&str; 9] = [
+    "MERGE_HEAD",
+    "REVERT_HEAD",
+    "REBASE_HEAD",
     "rebase-merge/autostash",
     "rebase-apply/autostash",
     "MERGE_AUTOSTASH",
@@ -37,123 +45,47 @@ const SET_ASIDE: [&str; 6] = [
     "CHERRY_PICK_HEAD",
 ];
 
+/// What shows that a user is in the middle of something.
+const UNDER_WAY: [(&str, &str); 6] = [
+    ("rebase-merge", "a rebase"),
+    ("rebase-apply", "a rebase"),
+    ("MERGE_HEAD", "a merge"),
+    ("CHERRY_PICK_HEAD", "a cherry-pick"),
+    ("REVERT_HEAD", "a revert"),
+    ("BISECT_LOG", "a bisection"),
+];
+
 /// Why every registration is locked, as `git worktree list -v` shows it.
-const LOCK_REASON: &str = "managed by repo-pool; remove it with: repo-pool remove-slot\n";
+pub(super) const LOCK_REASON: &str =
+    "managed by repo-pool; remove it with: repo-pool remove-slot\n";
 
 /// The paths that make up a slot.
 #[derive(Debug, Clone)]
 pub struct Worktree {
-    /// The directory that users work in.
+    /// The directory in which its files are now.
     pub path: PathBuf,
+    /// The directory that users work in, and by which git knows it; the same unless it is parked.
+    pub home: PathBuf,
     /// Its administrative directory, `<repository>/worktrees/<name>`.
     pub admin: PathBuf,
     /// The shared repository.
     pub common: PathBuf,
 }
 
-/// What is wrong with a slot's links.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Fault {
-    /// The directory is not there.
-    MissingDirectory,
-    /// The directory was replaced by something else, which is nobody's to delete.
-    Replaced(String),
-    /// Something is mounted there: nothing is done.
-    Mounted,
-    /// The directory's `.git` file is missing or names another place.
-    Link(String),
-    /// The administrative directory is missing.
-    Unregistered,
-    /// A file in the administrative directory is damaged.
-    Admin(String),
-}
-
-impl std::fmt::Display for Fault {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::MissingDirectory => f.write_str("its directory is missing"),
-            Self::Mounted => {
-                f.write_str("something is mounted on its directory or inside; unmount it")
-            }
-            Self::Replaced(what) | Self::Link(what) | Self::Admin(what) => f.write_str(what),
-            Self::Unregistered => f.write_str("its registration in git is missing"),
-        }
-    }
-}
-
 impl Worktree {
     /// A git command on this slot: repository and tree are given explicitly, never discovered, so
-    /// a slot that lost its `.git` file can't resolve to a repository around the workspace. Filters
-    /// that were defined in the shared config are not run.
+    /// a slot that lost its `.git` file can't resolve to a repository around the workspace. What all
+    /// slots share is seen through the view, so neither the shared config nor the slot's own is read.
     pub fn command<'g>(&self, git: &'g Git) -> Invocation<'g> {
-        git.bare()
-            .args([
-                command::joined("--git-dir=", &self.admin),
-                command::joined("--work-tree=", &self.path),
-            ])
-            .args(super::guard::without_filters(
-                git,
-                &self.common,
-                &self.admin,
-            ))
+        self.registration(git)
+            .args([command::joined("--work-tree=", &self.path)])
             .cwd(&self.path)
     }
 
-    /// Checks the links both ways; `None` if the slot is sound enough for git to work on it.
-    pub fn fault(&self) -> Result<Option<Fault>> {
-        if let Some(fault) = self.directory_fault()? {
-            return Ok(Some(fault));
-        }
-        if !self.admin.is_dir() {
-            return Ok(Some(Fault::Unregistered));
-        }
-        let link = self.read(&self.path.join(".git"))?;
-        if link.as_deref() != Some(self.link().as_bytes()) {
-            return Ok(Some(Fault::Link(
-                "its .git file does not name its registration".into(),
-            )));
-        }
-        self.admin_fault()
-    }
-
-    fn directory_fault(&self) -> Result<Option<Fault>> {
-        if fs::is_symlink(&self.path)? {
-            return Ok(Some(Fault::Replaced(
-                "its directory was replaced by a symbolic link".into(),
-            )));
-        }
-        if !self.path.exists() {
-            return Ok(Some(Fault::MissingDirectory));
-        }
-        if !self.path.is_dir() {
-            return Ok(Some(Fault::Replaced(
-                "its directory was replaced by a file".into(),
-            )));
-        }
-        if mounts::is_mount_point(&self.path)? || !mounts::mounts_below(&self.path).is_empty() {
-            return Ok(Some(Fault::Mounted));
-        }
-        Ok(None)
-    }
-
-    fn admin_fault(&self) -> Result<Option<Fault>> {
-        let is = |name: &str, wanted: &str| -> Result<bool> {
-            Ok(self.read(&self.admin.join(name))?.as_deref() == Some(wanted.as_bytes()))
-        };
-        if !is("gitdir", &self.back_link())? {
-            return Ok(Some(Fault::Admin(
-                "its registration does not name its directory".into(),
-            )));
-        }
-        if !is("commondir", "../..\n")? {
-            return Ok(Some(Fault::Admin(
-                "its registration does not name the repository".into(),
-            )));
-        }
-        if self.head()?.is_none() {
-            return Ok(Some(Fault::Admin("its HEAD is damaged".into())));
-        }
-        Ok(None)
+    /// A git command on the slot's registration, which needs no directory.
+    fn registration<'g>(&self, git: &'g Git) -> Invocation<'g> {
+        git.within(&self.admin)
+            .env("GIT_COMMON_DIR", view::path(&self.common))
     }
 
     /// What HEAD says; `None` if it is missing or damaged.
@@ -184,7 +116,7 @@ impl Worktree {
     }
 
     fn back_link(&self) -> String {
-        format!("{}/.git\n", self.path.display())
+        format!("{}/.git\n", self.home.display())
     }
 
     /// Registers the slot with HEAD detached at `commit` and makes its (still empty) directory.
@@ -237,35 +169,49 @@ impl Worktree {
         Ok(())
     }
 
-    /// Files that a killed git left locked. Only for a slot in which provably nobody works.
+    /// Files that a killed git left locked, or a killed command half written. Only for a slot in which provably nobody works.
     pub fn stale_locks(&self) -> Result<Vec<PathBuf>> {
         let mut found = Vec::new();
         for name in fs::list_dir_if_there(&self.admin)?.unwrap_or_default() {
-            if name.as_encoded_bytes().ends_with(b".lock") {
+            if name.as_encoded_bytes().ends_with(b".lock") || fs::is_temporary_name(&name) {
                 found.push(self.admin.join(name));
             }
         }
         Ok(found)
     }
 
-    /// Removes from the administrative directory what an idle slot must not have: state of a merge,
-    /// rebase or bisect, worktree config, refs of the worktree's own, lock files.
-    /// Returns the names.
+    /// What an idle slot must not have in its administrative directory: state of a merge, rebase or
+    /// bisect, worktree config, refs of the worktree's own, lock files.
+    pub fn unexpected(&self) -> Result<Vec<OsString>> {
+        let mut found = fs::list_dir_if_there(&self.admin)?.unwrap_or_default();
+        found.retain(|name| {
+            let shared_index = name.as_encoded_bytes().starts_with(SHARED_INDEX);
+            !shared_index && !ADMIN_FILES.iter().any(|kept| name == *kept)
+        });
+        Ok(found)
+    }
+
+    /// Removes what is [unexpected](Self::unexpected). Returns the names.
     pub fn scrub_admin(&self) -> Result<Vec<String>> {
         let mut removed = Vec::new();
-        for name in fs::list_dir_if_there(&self.admin)?.unwrap_or_default() {
-            let shared_index = name.as_encoded_bytes().starts_with(SHARED_INDEX);
-            if !shared_index && !ADMIN_FILES.iter().any(|kept| name == *kept) {
-                crate::sys::remove::remove_tree(&self.admin.join(&name))?;
-                removed.push(name.to_string_lossy().into_owned());
-            }
+        for name in self.unexpected()? {
+            crate::sys::remove::remove_tree(&self.admin.join(&name))?;
+            removed.push(name.to_string_lossy().into_owned());
         }
         Ok(removed)
     }
 
-    /// Forgets HEAD's history, so that it shows one allocation only.
+    /// Forgets HEAD's history, so that it shows one allocation only. The empty file makes git write
+    /// it whatever `core.logAllRefUpdates` says.
     pub fn forget_history(&self) -> Result<()> {
-        fs::remove_file_if_there(&self.admin.join("logs/HEAD"))?;
+        let log = self.admin.join("logs/HEAD");
+        let empty = fs::metadata_if_there(&log)?
+            .is_some_and(|metadata| metadata.is_file() && metadata.len() == 0);
+        if !empty {
+            crate::sys::remove::remove_tree(&self.admin.join("logs"))?;
+            fs::create_private_dir_all(&self.admin.join("logs"))?;
+            fs::append_line(&log, b"")?;
+        }
         fs::remove_file_if_there(&self.admin.join("ORIG_HEAD"))?;
         Ok(())
     }
@@ -282,8 +228,8 @@ impl Worktree {
         if !self.admin.is_dir() {
             return Ok(None);
         }
-        let output = git
-            .repository(&self.admin)
+        let output = self
+            .registration(git)
             .args([
                 "rev-parse",
                 "--verify",
@@ -298,10 +244,9 @@ impl Worktree {
             .filter(|text| super::is_oid(text)))
     }
 
-    /// Removes the config of the slot's own, which no idle slot has: a user's could define filters,
-    /// declare work ignored, or keep git from reading the slot at all.
-    pub fn drop_own_config(&self) -> Result<()> {
-        crate::sys::remove::remove_tree(&self.admin.join("config.worktree"))
+    /// Whether submodules were filled in the slot.
+    pub fn has_submodules(&self) -> bool {
+        self.admin.join("modules").is_dir()
     }
 
     /// Whether there is an index.
@@ -312,7 +257,18 @@ impl Worktree {
     /// Commits that only files of the slot lead to: what a rebase or merge put aside, and refs of the
     /// worktree's own.
     pub fn commits_set_aside(&self) -> Result<Vec<Oid>> {
-        let mut files = SET_ASIDE.map(|name| self.admin.join(name)).to_vec();
+        let mut found: Vec<Oid> = self.own_refs()?.into_iter().map(|(_, oid)| oid).collect();
+        for name in SET_ASIDE {
+            let bytes = self.read(&self.admin.join(name))?.unwrap_or_default();
+            let text = String::from_utf8_lossy(&bytes);
+            found.extend(text.lines().map(str::trim).filter_map(super::oid_or_none));
+        }
+        Ok(found)
+    }
+
+    /// The refs of the worktree's own: their files, and what they name.
+    pub fn own_refs(&self) -> Result<Vec<(PathBuf, Oid)>> {
+        let mut files = Vec::new();
         let mut dirs = vec![self.admin.join("refs")];
         while let Some(dir) = dirs.pop() {
             for name in fs::list_dir_if_there(&dir)?.unwrap_or_default() {
@@ -326,28 +282,68 @@ impl Worktree {
         let mut found = Vec::new();
         for file in files {
             let bytes = self.read(&file)?.unwrap_or_default();
-            found.extend(super::oid_or_none(String::from_utf8_lossy(&bytes).trim()));
+            let oid = super::oid_or_none(String::from_utf8_lossy(&bytes).trim());
+            found.extend(oid.map(|oid| (file, oid)));
         }
         Ok(found)
     }
 
-    /// Drops an index that can't be read.
-    pub fn forget_index(&self) -> Result<()> {
-        for name in fs::list_dir_if_there(&self.admin)?.unwrap_or_default() {
-            if name == "index" || name.as_encoded_bytes().starts_with(SHARED_INDEX) {
-                crate::sys::remove::remove_tree(&self.admin.join(name))?;
+    /// What a user is in the middle of, if anything.
+    pub fn under_way(&self) -> Result<Option<&'static str>> {
+        for (name, what) in UNDER_WAY {
+            if fs::metadata_if_there(&self.admin.join(name))?.is_some() {
+                return Ok(Some(what));
             }
+        }
+        Ok(None)
+    }
+
+    /// The names of the files that make up the index.
+    pub fn index_files(&self) -> Result<Vec<OsString>> {
+        let mut names = fs::list_dir_if_there(&self.admin)?.unwrap_or_default();
+        names.retain(|name| name == "index" || name.as_encoded_bytes().starts_with(SHARED_INDEX));
+        Ok(names)
+    }
+
+    /// Drops the index.
+    pub fn forget_index(&self) -> Result<()> {
+        for name in self.index_files()? {
+            crate::sys::remove::remove_tree(&self.admin.join(name))?;
         }
         Ok(())
     }
 
-    /// Detaches HEAD at `commit` when it names nothing any more.
-    pub fn reset_head(&self, commit: &Oid) -> Result<()> {
-        fs::write_atomic(
-            &self.admin.join("HEAD"),
-            format!("{commit}\n").as_bytes(),
-            fs::Durability::RenameOnly,
-        )
+    /// Whether there is a directory of the slot's own, with nothing mounted in it.
+    pub fn may_be_walked(&self) -> Result<bool> {
+        Ok(self.directory_fault()?.is_none())
+    }
+
+    /// Makes one file of an index that somebody has split, as the pool's are. Tells whether it was.
+    pub fn join_index(&self, git: &Git, lock: &crate::sys::lock::FileLock) -> Result<bool> {
+        let mut shared = fs::list_dir_if_there(&self.admin)?.unwrap_or_default();
+        shared.retain(|name| name.as_encoded_bytes().starts_with(SHARED_INDEX));
+        if shared.is_empty() {
+            return Ok(false);
+        }
+        self.command(git)
+            .holding(Some(lock))
+            .args(["update-index", "--no-split-index"])
+            .run("make the split index one")?;
+        for name in shared {
+            crate::sys::remove::remove_tree(&self.admin.join(name))?;
+        }
+        Ok(true)
+    }
+
+    /// Points HEAD at a commit or a branch without touching a file of the tree: by one rename, as git
+    /// does it. Only for a slot in which nobody works.
+    pub fn set_head(&self, head: &Head) -> Result<()> {
+        let text = match head {
+            Head::Detached(commit) => format!("{commit}\n"),
+            Head::Symbolic(name) => format!("ref: {name}\n"),
+        };
+        let path = self.admin.join("HEAD");
+        fs::write_atomic(&path, text.as_bytes(), fs::Durability::RenameOnly)
     }
 
     /// Makes the index anew from HEAD and touches no file, so that every file that differs shows.
