@@ -33,10 +33,19 @@ pub fn read<T: DeserializeOwned>(path: &Path) -> Result<Option<T>> {
 
 /// Writes the document at `path` so that it is there after a power failure.
 pub fn write<T: Serialize>(path: &Path, document: &T) -> Result<()> {
+    write_as(path, document, Durability::Durable)
+}
+
+/// Writes the document at `path`; after a power failure it may be the one from before.
+pub fn write_lightly<T: Serialize>(path: &Path, document: &T) -> Result<()> {
+    write_as(path, document, Durability::Whole)
+}
+
+fn write_as<T: Serialize>(path: &Path, document: &T, durability: Durability) -> Result<()> {
     let mut bytes = serde_json::to_vec(document)
         .map_err(|error| Error::failed(format!("cannot write {}: {error}", path.display())))?;
     bytes.push(b'\n');
-    fs::write_atomic(path, &bytes, Durability::Durable)
+    fs::write_atomic(path, &bytes, durability)
 }
 
 /// Refuses to change what a newer version wrote.

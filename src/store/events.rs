@@ -4,7 +4,7 @@
 use super::PoolPaths;
 use crate::domain::event::Event;
 use crate::domain::{Error, Result};
-use crate::sys::fs;
+use crate::sys::{fs, user};
 
 /// The history is rotated beyond this size, in bytes; one older file is kept.
 const ROTATE_AT: u64 = 8 * 1024 * 1024;
@@ -15,6 +15,15 @@ pub fn append(paths: &PoolPaths, events: &[Event]) -> Result<()> {
         return Ok(());
     }
     let file = paths.events();
+    // A link would have it written elsewhere, and a pipe swallow it.
+    if fs::metadata_if_there(&file)?.is_some_and(|metadata| !metadata.is_file()) {
+        let place = paths.set_aside();
+        fs::create_private_dir_all(&place)?;
+        fs::rename_noreplace(
+            &file,
+            &place.join(format!("events.jsonl-{}", user::random_hex(4))),
+        )?;
+    }
     let mut bytes = Vec::new();
     // A line that a killed writer left torn must not swallow the next one.
     if torn(&file)? {

@@ -2,7 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::domain::Result;
 use crate::domain::names::{self, PoolName};
+use crate::sys::fs;
 
 /// The directory that makes a directory a workspace.
 pub const MARKER: &str = ".repo-pool";
@@ -25,9 +27,38 @@ impl PoolPaths {
         }
     }
 
+    /// The first of the pool's directories that is a symbolic link: what it leads to is not the
+    /// pool's to change.
+    pub fn led_astray(&self) -> Result<Option<PathBuf>> {
+        let repository = self.repository();
+        let admins = repository.join("worktrees");
+        let (slots, locks, trash) = (self.worktrees(), self.locks(), self.trash());
+        let parts = [
+            self.root.clone(),
+            repository,
+            admins,
+            slots,
+            self.parked(),
+            locks,
+            trash,
+            self.set_aside(),
+        ];
+        for part in parts {
+            if fs::is_symlink(&part)? {
+                return Ok(Some(part));
+            }
+        }
+        Ok(None)
+    }
+
     /// The pool's record.
     pub fn record(&self) -> PathBuf {
         self.root.join("pool.json")
+    }
+
+    /// Whether the pool is there, but for its record.
+    pub fn has_lost_its_record(&self) -> bool {
+        !self.record().exists() && self.repository().join("HEAD").is_file()
     }
 
     /// The pool's history.
@@ -45,7 +76,7 @@ impl PoolPaths {
         self.root.join("repo.git")
     }
 
-    /// The directory of all slots.
+    /// The directory of the slots in use.
     pub fn worktrees(&self) -> PathBuf {
         self.root.join("worktrees")
     }
@@ -53,6 +84,16 @@ impl PoolPaths {
     /// A slot's directory.
     pub fn slot(&self, number: u32) -> PathBuf {
         self.worktrees().join(names::dir_name(number))
+    }
+
+    /// The directory of the idle slots that were seen clean: out of everybody's reach.
+    pub fn parked(&self) -> PathBuf {
+        self.root.join("parked")
+    }
+
+    /// A slot's directory while it is parked.
+    pub fn parked_slot(&self, number: u32) -> PathBuf {
+        self.parked().join(names::dir_name(number))
     }
 
     /// A slot's registration in the repository.
@@ -72,6 +113,11 @@ impl PoolPaths {
         self.root.join("set-aside")
     }
 
+    /// Where the pool's repository is made anew; it is there only while that is under way.
+    pub fn anew(&self) -> PathBuf {
+        self.root.join("anew")
+    }
+
     /// The directory of all locks.
     pub fn locks(&self) -> PathBuf {
         self.root.join("locks")
@@ -85,6 +131,11 @@ impl PoolPaths {
     /// Guards looking at the remote; held while the pool is made.
     pub fn fetch_lock(&self) -> PathBuf {
         self.locks().join("fetch.lock")
+    }
+
+    /// Held by the git of a fetch, whether its command lives or not.
+    pub fn fetching_lock(&self) -> PathBuf {
+        self.locks().join("fetching.lock")
     }
 
     /// Held for as long as a command works on the slot.

@@ -55,11 +55,15 @@ impl Locks {
         FileLock::try_acquire(path)
     }
 
-    fn check(&self) -> Result<()> {
-        match &self.refusal {
+    /// Whether any is given at all.
+    pub fn check(&self) -> Result<()> {
+        match self.refusal.as_deref() {
             None => Ok(()),
-            Some(refusal) => Err(Error::failed(refusal.to_string())
-                .with_hint("update repo-pool; nothing was changed")),
+            Some(Error::Failed { message, hint }) => Err(Error::Failed {
+                message: message.clone(),
+                hint: hint.clone(),
+            }),
+            Some(other) => Err(Error::failed(other.to_string())),
         }
     }
 

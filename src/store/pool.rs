@@ -78,6 +78,12 @@ impl LockedPool {
         Ok(())
     }
 
+    /// Writes the record for what may be lost in a power failure, as a heartbeat may, and unlocks.
+    pub fn save_lightly(mut self) -> Result<()> {
+        self.record.updated_at = clock::now();
+        document::write_lightly(&self.paths.record(), &self.record)
+    }
+
     /// Writes the history alone.
     pub fn save_history(self) -> Result<()> {
         events::append(&self.paths, &self.events)

@@ -230,11 +230,20 @@ impl Workspace {
 
     /// The pools there are, by name.
     pub fn pool_names(&self) -> Result<Vec<PoolName>> {
+        self.pools_where(|pool| pool.record().exists())
+    }
+
+    /// Those that are there but for their record.
+    pub fn lost_pools(&self) -> Result<Vec<PoolName>> {
+        self.pools_where(PoolPaths::has_lost_its_record)
+    }
+
+    fn pools_where(&self, holds: impl Fn(&PoolPaths) -> bool) -> Result<Vec<PoolName>> {
         let mut names: Vec<PoolName> = fs::list_dir_if_there(&self.root)?
             .unwrap_or_default()
             .iter()
             .filter_map(|name| PoolName::new(name.to_str()?).ok())
-            .filter(|name| self.pool(name).record().exists())
+            .filter(|name| holds(&self.pool(name)))
             .collect();
         names.sort();
         Ok(names)
