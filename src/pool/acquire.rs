@@ -1,28 +1,27 @@
 //! Handing out a slot (2.1 to 2.3, 4.1, 4.2).
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use serde_json::{Map, Value};
 
 use super::fetch::{self, Freshness};
+use super::hand_out::{self, Allocated, Ready};
 use super::journal::{self, SlotWork};
 use super::ready::{self, Prepared, Unready};
 use super::target::{self, Branch, Target};
-use super::{Pool, exhaustion, holder, settle, slots};
+use super::{Pool, exhaustion, park, settle, shared, slots, verified};
 use crate::domain::event::{Event, EventKind};
-use crate::domain::lease::{Allocation, Owner};
-use crate::domain::pool::PoolRecord;
+use crate::domain::lease::Owner;
 use crate::domain::process::ProcessStamp;
 use crate::domain::selection::{self, Choice};
-use crate::domain::slot::{OperationKind, SlotRecord, SlotState};
+use crate::domain::slot::{OperationKind, SlotRecord};
 use crate::domain::{Error, Result};
 use crate::git::refs;
 use crate::git::repository::LocalRepository;
 use crate::store::LockedPool;
 use crate::sys::clock::Stopwatch;
 use crate::sys::lock::FileLock;
-use crate::sys::{clock, signals, user};
+use crate::sys::{clock, signals};
 
 /// What a caller asks for.
 #[derive(Debug, Clone)]
@@ -37,6 +36,8 @@ pub struct Request {
     pub metadata: Map<String, Value>,
     /// Who will hold the slot.
     pub owner: Owner,
+    /// For how long, unless renewed.
+    pub ttl: Option<Duration>,
     /// The process that asks.
     pub caller: Option<ProcessStamp>,
     /// Whether this process will hold the slot for its life.
@@ -45,24 +46,6 @@ pub struct Request {
     pub freshness: Freshness,
     /// How many slots the pool may grow to, if it may.
     pub grow_to: Option<u32>,
-}
-
-/// A slot that was handed out.
-pub struct Allocated {
-    /// Its record.
-    pub slot: SlotRecord,
-    /// Its directory.
-    pub path: PathBuf,
-    /// The lock that shows that the holder lives; to be kept as long as the slot is held.
-    pub holder: Option<FileLock>,
-    /// The pool's record as of then.
-    pub pool: PoolRecord,
-    /// How long it took.
-    pub took: Duration,
-    /// Whether the slot was verified and at the wanted commit.
-    pub hit: bool,
-    /// When the slot had been handed out before.
-    previous: Option<jiff::Timestamp>,
 }
 
 /// Hands out a slot: fetches, chooses, prepares. Failing slots are put out of use and the next one
@@ -103,6 +86,7 @@ fn is_a_failed_allocation(error: &Error) -> bool {
 
 fn attempt(pool: &Pool<'_>, request: &Request, watch: &Stopwatch) -> Result<Allocated> {
     settle::leftovers(pool)?;
+    shared::usable(pool)?;
     not_exhausted(pool, request)?;
     let record = fetch::refresh(pool, request.freshness)?;
     let network = request.freshness != Freshness::Known;
@@ -117,15 +101,21 @@ fn attempt(pool: &Pool<'_>, request: &Request, watch: &Stopwatch) -> Result<Allo
     let mut skip = Vec::new();
     let mut last_error = None;
     loop {
-        let Some(claim) = claim(pool, request, &target, &mut skip)? else {
-            return Err(match last_error {
-                Some(error) => error,
-                None => exhaustion::error(pool)?,
-            });
+        let claim = match claim(pool, request, &target, &mut skip, watch)? {
+            Claimed::Done(allocated) => return Ok(*allocated),
+            Claimed::ToPrepare(claim) => *claim,
+            Claimed::Nothing => {
+                return Err(match last_error {
+                    Some(error) => error,
+                    None => exhaustion::error(pool)?,
+                });
+            }
         };
         let number = claim.work.number;
         match prepare(pool, &claim, &target) {
-            Ok(prepared) => return hand_out(pool, request, &target, claim, prepared, watch),
+            Ok(prepared) => {
+                return hand_out::prepared(pool, request, &target, claim, prepared, watch);
+            }
             Err(Unready::Occupied(by)) => {
                 put_back(pool, &claim.work)?;
                 let id = pool.slot_id(number);
@@ -133,6 +123,7 @@ fn attempt(pool: &Pool<'_>, request: &Request, watch: &Stopwatch) -> Result<Allo
                     .observer
                     .note(&format!("{id} is passed over: {by} is inside"));
             }
+            Err(Unready::Passed(error)) => last_error = Some(undone(pool, &claim, error)),
             Err(Unready::Failed(error)) => return Err(undone(pool, &claim, error)),
             Err(Unready::Broken(error)) => {
                 if let Err(everybodys) = repository_answers(pool) {
@@ -167,23 +158,36 @@ fn not_exhausted(pool: &Pool<'_>, request: &Request) -> Result<()> {
 }
 
 /// A slot that was chosen for a request, with the intent recorded.
-struct Claim {
-    work: SlotWork,
-    /// Its record, as it was before.
+pub struct Claim {
+    /// The intent.
+    pub work: SlotWork,
+    /// The slot's record, as it was before.
     slot: SlotRecord,
     /// The lock that shows that the holder lives, if this process will be it.
-    holder: Option<FileLock>,
-    /// Whether it is verified and at the wanted commit.
-    hit: bool,
+    pub holder: Option<FileLock>,
+    /// Whether it was verified and at the wanted commit.
+    pub hit: bool,
 }
 
-/// Chooses a slot under the pool's lock and records the intent.
+/// What choosing came to.
+enum Claimed {
+    /// The slot needed no preparation and is handed out.
+    Done(Box<Allocated>),
+    /// It is to be prepared.
+    ToPrepare(Box<Claim>),
+    /// There is none.
+    Nothing,
+}
+
+/// Chooses a slot under the pool's lock. One that lies ready is handed out there and then; for any
+/// other the intent is recorded.
 fn claim(
     pool: &Pool<'_>,
     request: &Request,
     target: &Target,
     skip: &mut Vec<u32>,
-) -> Result<Option<Claim>> {
+    watch: &Stopwatch,
+) -> Result<Claimed> {
     loop {
         let mut locked = pool.lock()?;
         branch_is_free(pool, &locked, target)?;
@@ -192,7 +196,7 @@ fn claim(
         operation.branch.clone_from(&request.branch);
         let choice = selection::choose(&locked.record, &target.commit, skip, request.grow_to);
         let number = match choice {
-            Choice::Exhausted => return Ok(None),
+            Choice::Exhausted => return Ok(Claimed::Nothing),
             Choice::Idle(number) | Choice::New(number) => number,
         };
         let Some(lock) = journal::try_slot(pool, number)? else {
@@ -211,13 +215,23 @@ fn claim(
         };
         let before = locked.record.slot(number).cloned();
         let before = before.ok_or_else(|| Error::failed("the chosen slot is not in the record"))?;
+        let hit = before.is_verified() && before.commit.as_ref() == Some(&target.commit);
+        if hit && hand_out::lies_ready(pool, &before, target)? {
+            let ready = Ready {
+                number,
+                lock,
+                holder,
+            };
+            let allocated = hand_out::at_once(pool, request, target, locked, ready, watch)?;
+            return Ok(Claimed::Done(Box::new(allocated)));
+        }
         let work = journal::begin(locked, number, lock, operation)?;
-        return Ok(Some(Claim {
-            hit: before.verified && before.commit.as_ref() == Some(&target.commit),
+        return Ok(Claimed::ToPrepare(Box::new(Claim {
+            hit,
             slot: before,
             work,
             holder,
-        }));
+        })));
     }
 }
 
@@ -262,7 +276,7 @@ fn prepare(
     }
     slots::make(pool, slot.number, &work.lock, &target.commit)?;
     let made = SlotRecord {
-        verified: true,
+        mark: verified::mark(pool, slot.number, &target.commit),
         commit: Some(target.commit.clone()),
         ..slot.clone()
     };
@@ -276,74 +290,14 @@ fn is_new(slot: &SlotRecord) -> bool {
         .is_some_and(|operation| operation.kind == OperationKind::Add)
 }
 
-fn hand_out(
-    pool: &Pool<'_>,
-    request: &Request,
-    target: &Target,
-    claim: Claim,
-    prepared: Prepared,
-    watch: &Stopwatch,
-) -> Result<Allocated> {
-    let Claim {
-        work, holder, hit, ..
-    } = claim;
-    let work = &work;
-    let mut locked = journal::reload(pool, work)?;
-    let now = clock::now();
-    let allocation = Allocation {
-        id: user::random_hex(16),
-        generation: locked.record.next_generation(),
-        allocated_at: now,
-        owner: request.owner.clone(),
-        caller: request.caller.clone(),
-        holder_lock: holder.is_some(),
-        commit: target.commit.clone(),
-        branch: prepared.branch,
-        named_branch: matches!(target.branch, Branch::Named { .. }),
-        metadata: request.metadata.clone(),
-    };
-    prepared
-        .events
-        .into_iter()
-        .for_each(|event| locked.note(event));
-    let took = watch.elapsed();
-    locked.note(Event {
-        allocation_id: Some(allocation.id.clone()),
-        owner: Some(holder::name(&allocation)),
-        commit: Some(allocation.commit.clone()),
-        reference: Some(allocation.branch.clone()),
-        duration_seconds: Some(took.as_secs_f64()),
-        operations: prepared.operations,
-        metadata: allocation.metadata.clone(),
-        ..Event::new(EventKind::Allocated, &pool.name, now).slot(pool.slot_id(work.number))
-    });
-    let previous = journal::slot_of(&mut locked, work).last_allocated_at;
-    journal::slot_of(&mut locked, work).hand_out(allocation, target.commit.clone(), now);
-    if pool.settings.enable_metrics {
-        locked.record.metrics.record(took, hit);
-    }
-    let record = locked.record.clone();
-    locked.save()?;
-    let slot = record
-        .slot(work.number)
-        .cloned()
-        .ok_or_else(|| Error::failed("the slot is no more"))?;
-    Ok(Allocated {
-        slot,
-        path: pool.paths.slot(work.number),
-        holder,
-        pool: record,
-        took,
-        hit,
-        previous,
-    })
-}
-
-/// The slot is as it was: available, but not seen clean.
+/// The slot is as it was: available, but not seen clean. Off its branch it goes if git can do that.
 fn put_back(pool: &Pool<'_>, work: &SlotWork) -> Result<()> {
-    ready::take_off_branch(pool, work.number, &work.lock)?;
+    match ready::take_off_branch(pool, work.number) {
+        Err(error) if ready::is_shared(&error) => {}
+        other => other?,
+    }
     journal::finish(pool, work, |locked, now| {
-        journal::slot_of(locked, work).make_available(false, None, now);
+        journal::slot_of(locked, work).make_available(None, None, now);
     })?;
     Ok(())
 }
@@ -359,6 +313,7 @@ fn give_up(pool: &Pool<'_>, claim: &Claim, error: &Error) -> Result<()> {
         "{} is put out of use: {reason}",
         pool.slot_id(work.number)
     ));
+    park::bring_out(pool, work.number)?;
     journal::finish(pool, work, |locked, now| {
         journal::slot_of(locked, work).put_out_of_use(&reason, now);
         locked.note(
@@ -367,40 +322,6 @@ fn give_up(pool: &Pool<'_>, claim: &Claim, error: &Error) -> Result<()> {
                 .detail(&reason),
         );
     })?;
-    Ok(())
-}
-
-/// Takes back an allocation that could not be told to its caller: it never happened.
-pub fn take_back(pool: &Pool<'_>, allocated: &Allocated) -> Result<()> {
-    let _shield = signals::shield();
-    let number = allocated.slot.number;
-    let (lock, mut locked) = journal::wait_for_slot(pool, number)?;
-    let now = clock::now();
-    let ours = allocated
-        .slot
-        .allocation
-        .as_ref()
-        .map(|allocation| &allocation.id);
-    if let Some(slot) = locked.record.slot_mut(number)
-        && slot.state == SlotState::Allocated
-        && slot.allocation.as_ref().map(|allocation| &allocation.id) == ours
-    {
-        ready::take_off_branch(pool, number, &lock)?;
-        slot.take_back(allocated.previous, now);
-        slot.make_available(false, None, now);
-        if pool.settings.enable_metrics {
-            locked
-                .record
-                .metrics
-                .take_back(allocated.took, allocated.hit);
-        }
-        locked.note(
-            Event::new(EventKind::AllocationFailed, &pool.name, now)
-                .slot(pool.slot_id(number))
-                .detail("the path could not be printed; the allocation was taken back"),
-        );
-        locked.save()?;
-    }
     Ok(())
 }
 

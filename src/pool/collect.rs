@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use super::Pool;
 use crate::domain::{Error, Result};
 use crate::git::parse::{self, Head};
-use crate::git::{refs, repository};
+use crate::git::{refs, repository, snapshot, view};
 
 /// A branch that was brought over.
 #[derive(Debug, Clone, serde::Serialize)]
@@ -46,7 +46,7 @@ pub fn collect(pool: &Pool<'_>, number: u32, into: &Path) -> Result<Vec<Collecte
             "--no-tags",
             "--",
         ])
-        .args([pool.paths.repository()])
+        .args([view::path(&pool.paths.repository())])
         .args(&refspecs)
         .run(&format!(
             "fetch the branches of {} into {}",
@@ -67,15 +67,20 @@ fn made_in(pool: &Pool<'_>, number: u32) -> Result<Vec<Collected>> {
     names.push(pool.own_branch(number));
     names.sort();
     names.dedup();
-    let unlanded = crate::git::snapshot::unlanded_branches(&pool.git, &pool.paths.repository())?;
+    let repository = pool.paths.repository();
     let mut found = Vec::new();
-    for name in names.into_iter().filter(|name| unlanded.contains(name)) {
-        if let Some(commit) = refs::commit_of(
-            &pool.git,
-            &pool.paths.repository(),
-            &format!("refs/heads/{name}"),
-        )? {
-            found.push(Collected { name, commit });
+    for name in names {
+        let full = format!("refs/heads/{name}");
+        match refs::commit_of(&pool.git, &repository, &full)? {
+            Some(commit) if !snapshot::is_landed(&pool.git, &repository, &commit)? => {
+                found.push(Collected { name, commit });
+            }
+            Some(_) => {}
+            // git does not tell a branch that it can't read from one that is not there.
+            None if repository.join(&full).exists() => {
+                return Err(Error::failed(format!("branch {name:?} can't be read")));
+            }
+            None => {}
         }
     }
     Ok(found)

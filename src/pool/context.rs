@@ -8,7 +8,7 @@ use crate::domain::pool::PoolRecord;
 use crate::domain::progress::Observer;
 use crate::domain::remote::RemoteUrl;
 use crate::domain::{Error, Result};
-use crate::git::{Git, Worktree};
+use crate::git::{Git, Worktree, view};
 use crate::store::{LockedPool, Locks, PoolPaths, Workspace, pool as store};
 use crate::sys::lock::FileLock;
 
@@ -30,25 +30,45 @@ impl Context<'_> {
     /// A handle on pool `name` with the settings that hold for it.
     pub fn pool(&self, name: &PoolName) -> Pool<'_> {
         let settings = self.config.settings(Some(name.as_str()), &self.flags);
-        Pool {
+        let paths = self.workspace.pool(name);
+        let mut locks = self.workspace.locks().with_timeout(settings.lock_timeout);
+        if let Some(refusal) = refusal(&paths) {
+            locks = locks.refused(refusal);
+        }
+        let pool = Pool {
             context: self,
-            paths: self.workspace.pool(name),
+            paths,
             git: self.git.limited(
                 settings.git_timeout,
                 settings.git_timeout.max(settings.cleanup_timeout),
             ),
-            workspace: self
-                .workspace
-                .clone()
-                .with_locks(self.workspace.locks().with_timeout(settings.lock_timeout)),
+            workspace: self.workspace.clone().with_locks(locks),
             settings,
             name: name.clone(),
             given_url: None,
-        }
+        };
+        pool.mend_view();
+        pool
     }
 }
 
+/// Why nothing may be changed in a pool: a part of it leads out of the workspace.
+fn refusal(paths: &PoolPaths) -> Option<Error> {
+    let part = match paths.led_astray() {
+        Ok(part) => part?,
+        Err(error) => return Some(error),
+    };
+    let message = format!(
+        "{} is a symbolic link, and what it leads to is not the pool's to change",
+        part.display()
+    );
+    Some(Error::failed(message).with_hint(
+        "put the directory back in its place; to have pools elsewhere, move the whole workspace",
+    ))
+}
+
 /// A pool to work on.
+#[derive(Clone)]
 pub struct Pool<'a> {
     /// What the command works with.
     pub context: &'a Context<'a>,
@@ -67,6 +87,21 @@ pub struct Pool<'a> {
 }
 
 impl Pool<'_> {
+    /// Makes the view of the pool's repository anew if somebody deleted it or a part of it. What
+    /// can't be done shows in the first git command.
+    fn mend_view(&self) {
+        let repository = self.paths.repository();
+        if !repository.is_dir() || view::is_whole(&repository) || refusal(&self.paths).is_some() {
+            return;
+        }
+        if let Ok(record) = self.read()
+            && record.operation.is_none()
+        {
+            let example = record.remote.base_commit.as_ref();
+            let _ = view::make(&self.git, &repository, &record.repo_url, example, &[]);
+        }
+    }
+
     /// Reads the record, without a lock.
     pub fn read(&self) -> Result<PoolRecord> {
         store::read(&self.workspace, &self.name)
@@ -108,10 +143,16 @@ impl Pool<'_> {
         (declared.url.stored() == record.repo_url).then(|| declared.url.clone())
     }
 
-    /// A slot as git sees it.
+    /// A slot as git sees it, wherever its files are now.
     pub fn worktree(&self, number: u32) -> Worktree {
+        let home = self.paths.slot(number);
+        let parked = self.paths.parked_slot(number);
         Worktree {
-            path: self.paths.slot(number),
+            path: match parked.symlink_metadata() {
+                Ok(_) => parked,
+                Err(_) => home.clone(),
+            },
+            home,
             admin: self.paths.admin(number),
             common: self.paths.repository(),
         }

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use super::journal;
 use super::retire;
 use super::slots;
-use super::{Context, Pool, fetch, parallel};
+use super::{Context, Pool, fetch, parallel, verified};
 use crate::domain::event::{Event, EventKind};
 use crate::domain::metrics::Metrics;
 use crate::domain::names::PoolName;
@@ -154,7 +154,8 @@ fn build(pool: &Pool<'_>, plan: &Plan) -> Result<()> {
     for number in numbers {
         let operation = journal::operation(OperationKind::Add, now);
         let mut slot = SlotRecord::reserved(number, operation, now);
-        slot.make_available(true, Some(commit.clone()), now);
+        let mark = verified::mark(pool, number, &commit);
+        slot.make_available(mark, Some(commit.clone()), now);
         locked.record.insert(slot);
     }
     locked.record.remote = state;
@@ -179,11 +180,11 @@ fn clone(pool: &Pool<'_>, plan: &Plan) -> Result<RemoteState> {
         there.head.as_ref(),
         &plan.settings,
     )?;
-    remote::fetch_all(&pool.git, &repository, &plan.url, &mut |bytes| {
+    remote::fetch_all(&pool.git, &repository, &plan.url, None, &mut |bytes| {
         progress.git_progress(bytes)
     })?;
     fs::create_private_dir_all(&pool.paths.worktrees())?;
-    let (state, _) = fetch::look(pool, &record, began)?;
+    let (state, _) = fetch::look(pool, &record, &repository, None, began)?;
     progress.done();
     Ok(state)
 }

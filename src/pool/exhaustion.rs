@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use super::{Pool, holder};
-use crate::domain::lease::{self, Permission};
+use crate::config::parse::format_duration;
+use crate::domain::lease::{self, Allocation, Doubt, Permission, Verdict};
 use crate::domain::slot::{SlotRecord, SlotState};
 use crate::domain::{Error, Result};
 use crate::sys::clock;
@@ -27,22 +28,15 @@ fn holder_line(pool: &Pool<'_>, slot: &SlotRecord, now: jiff::Timestamp) -> Stri
     let id = pool.slot_id(slot.number);
     let since = |at: jiff::Timestamp| {
         let seconds = now.duration_since(at).as_secs().max(0) as u64;
-        crate::config::parse::format_duration(Duration::from_secs(seconds))
+        format_duration(Duration::from_secs(seconds))
     };
     match (slot.state, &slot.allocation, &slot.operation) {
-        (SlotState::Allocated, Some(allocation), _) => {
-            let facts = holder::facts(pool, slot.number, allocation);
-            // The command is one that works: a live holder is got past only by force.
-            let by_force = match lease::may_release(allocation, None, &facts, true) {
-                Permission::Granted => "",
-                _ => " --force (its holder is alive)",
-            };
-            format!(
-                "{id}: allocated to {} since {}; free it: repo-pool release {id}{by_force}",
-                holder::name(allocation),
-                since(allocation.allocated_at)
-            )
-        }
+        (SlotState::Allocated, Some(allocation), _) => format!(
+            "{id}: allocated to {} since {}{}",
+            holder::name(allocation),
+            since(allocation.allocated_at),
+            way_out(pool, slot.number, allocation)
+        ),
         (SlotState::Cleaning, _, Some(operation)) => {
             let pid = operation
                 .process
@@ -64,4 +58,39 @@ fn holder_line(pool: &Pool<'_>, slot: &SlotRecord, now: jiff::Timestamp) -> Stri
             slot.state
         ),
     }
+}
+
+/// What would free an allocated slot: waiting, where that helps, and the command that works now.
+fn way_out(pool: &Pool<'_>, number: u32, allocation: &Allocation) -> String {
+    let id = pool.slot_id(number);
+    let facts = holder::facts(pool, number, allocation);
+    let mut option = "";
+    let state = match holder::verdict(pool, number, allocation) {
+        Verdict::Held => match lease::lease_left(allocation, &facts.now) {
+            None => String::new(),
+            Some(Duration::ZERO) => ", its lease ran out".to_owned(),
+            Some(left) => format!(", its lease ends in {}", seconds(left)),
+        },
+        Verdict::NotYet(reason, left) => {
+            let when = seconds(left);
+            format!("; {reason}: the next allocate may have it in {when}")
+        }
+        Verdict::Reclaimable(reason) => format!("; {reason}"),
+        Verdict::Doubtful(reason, doubt) => {
+            if matches!(doubt, Doubt::Inside(_)) {
+                option = " --kill";
+            }
+            format!("; {reason}, but {doubt}")
+        }
+    };
+    // The command is one that works: who stands against it is got past only by force.
+    if let Permission::Forced(_) = lease::may_release(allocation, None, &facts, true) {
+        option = " --force (its holder is alive, or may be)";
+    }
+    format!("{state}; free it: repo-pool release {id}{option}")
+}
+
+/// In whole seconds, rounded up: who waits for so long does not come too early.
+fn seconds(time: Duration) -> String {
+    format_duration(Duration::from_secs(time.as_secs().saturating_add(1)))
 }

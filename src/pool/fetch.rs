@@ -3,9 +3,10 @@
 //! Everybody who wants the newest state waits for the fetch lock. Whoever gets it and finds that
 //! somebody else's look *began after it asked* needs none of its own.
 
+use std::path::Path;
 use std::time::Duration;
 
-use super::Pool;
+use super::{Pool, quiet};
 use crate::config::OnFetchFailure;
 use crate::domain::event::{Event, EventKind};
 use crate::domain::pool::{BootInstant, PoolRecord, RemoteState};
@@ -14,10 +15,14 @@ use crate::domain::{Error, Result};
 use crate::git::parse::RemoteRefs;
 use crate::git::remote::{self, TRACKING};
 use crate::git::{Oid, refs};
-use crate::sys::{clock, liveness};
+use crate::sys::lock::FileLock;
+use crate::sys::{clock, inside, liveness};
 
 /// Where the commit of a remote is kept whose HEAD is on no branch.
 const HEAD_KEPT: &str = "refs/repo-pool/head";
+
+/// How long a fetch that nobody waits for any more may take to end.
+const END_GRACE: Duration = Duration::from_secs(2);
 
 /// How new the remote's state must be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,6 +40,9 @@ pub fn moment() -> BootInstant {
         nanoseconds: clock::boot_time().as_nanos() as u64,
     }
 }
+
+/// What a look gets at least, however long was waited for it.
+const LAST_CHANCE: Duration = Duration::from_secs(1);
 
 /// The remote's state, as new as `freshness` demands. A remote that can't be reached is an error,
 /// or a warning where the settings say so.
@@ -87,11 +95,19 @@ fn fetch(pool: &Pool<'_>) -> Result<PoolRecord> {
         None => locks.timeout().max(pool.settings.git_timeout),
     };
     let what = format!("fetching pool {}", pool.name);
+    let waiting = clock::Stopwatch::start();
     let _lock = pool.acquire(
         &locks.with_timeout(patience),
         &pool.paths.fetch_lock(),
         &what,
     )?;
+    // The wait was for the same remote: it and the look have one allowance between them.
+    let left = pool.settings.git_timeout.saturating_sub(waiting.elapsed());
+    let git = pool.git.silent_for(left.max(LAST_CHANCE));
+    let pool = &Pool {
+        git,
+        ..pool.clone()
+    };
     let record = pool.read()?;
     if record
         .remote
@@ -102,7 +118,13 @@ fn fetch(pool: &Pool<'_>) -> Result<PoolRecord> {
         return Ok(record);
     }
     let began = moment();
-    let (state, moved) = look(pool, &record, began)?;
+    let running = only_fetch(pool)?;
+    let repository = pool.paths.repository();
+    let look = || look(pool, &record, &repository, Some(&running), began.clone());
+    let (state, moved) = match look() {
+        Err(error) if is_locked_out(&error) && quiet::unlock(pool)? => look()?,
+        other => other?,
+    };
     let mut locked = pool.lock()?;
     if moved {
         let mut event = Event::new(EventKind::Fetched, &pool.name, clock::now());
@@ -116,20 +138,49 @@ fn fetch(pool: &Pool<'_>) -> Result<PoolRecord> {
     Ok(record)
 }
 
-/// Asks the remote what it has, and fetches if it has something else than the pool.
+/// The lock that a fetch keeps for as long as its git lives. Who holds the fetch lock and finds this
+/// one taken has met the git of a killed command: it is ended.
+fn only_fetch(pool: &Pool<'_>) -> Result<FileLock> {
+    let path = pool.paths.fetching_lock();
+    if let Some(lock) = FileLock::try_acquire(&path)? {
+        return Ok(lock);
+    }
+    let left = inside::processes_inside(&path, &[std::process::id()]).inside;
+    let pids: Vec<u32> = left.iter().map(|process| process.pid).collect();
+    pool.context.observer.note(&format!(
+        "a fetch of a killed command is ended: {}",
+        left.first()
+            .map_or("its process can't be seen".into(), |process| {
+                format!("pid {} ({})", process.pid, process.command)
+            })
+    ));
+    inside::end(&pids, END_GRACE);
+    let what = format!("an old fetch of pool {}", pool.name);
+    pool.acquire(pool.workspace.locks(), &path, &what)
+}
+
+fn is_locked_out(error: &Error) -> bool {
+    let words = [".lock': File exists", "cannot lock ref"];
+    matches!(error, Error::Git { failure, .. }
+        if words.iter().any(|part| failure.stderr.contains(part)))
+}
+
+/// Asks the remote what it has, and fetches if it has something else than `repository`, the pool's
+/// or one that is to become it.
 pub fn look(
     pool: &Pool<'_>,
     record: &PoolRecord,
+    repository: &Path,
+    running: Option<&FileLock>,
     began: BootInstant,
 ) -> Result<(RemoteState, bool)> {
     let url = pool.url(record)?;
-    let repository = pool.paths.repository();
     let there = remote::look(&pool.git, &url, &["refs/heads/*"])?;
-    let here = refs::list(&pool.git, &repository, &[TRACKING])?;
+    let here = refs::list(&pool.git, repository, &[TRACKING])?;
     let moved = differs(&there, &here);
     if moved {
         let mut progress = pool.context.observer.begin(Step::Fetch(pool.name.as_str()));
-        remote::fetch_all(&pool.git, &repository, &url, &mut |bytes| {
+        remote::fetch_all(&pool.git, repository, &url, running, &mut |bytes| {
             progress.git_progress(bytes)
         })?;
         progress.done();
@@ -138,7 +189,13 @@ pub fn look(
         record.base.as_deref().or(pool.settings.base.as_deref()),
         &there,
     )?;
-    ensure_here(pool, record, &base_commit, base_branch.as_deref())?;
+    ensure_here(
+        pool,
+        record,
+        repository,
+        &base_commit,
+        base_branch.as_deref(),
+    )?;
     let state = RemoteState {
         base_branch,
         base_commit: Some(base_commit),
@@ -158,6 +215,8 @@ fn differs(there: &RemoteRefs, here: &[crate::git::parse::Ref]) -> bool {
         .refs
         .iter()
         .filter_map(|reference| Some((reference.name.strip_prefix("refs/heads/")?, &reference.oid)))
+        // One of that name would be taken for the remote's HEAD here.
+        .filter(|(name, _)| *name != "HEAD")
         .collect();
     here != there
 }
@@ -204,11 +263,11 @@ fn missing_base(branch: &str, chosen: bool) -> Error {
 fn ensure_here(
     pool: &Pool<'_>,
     record: &PoolRecord,
+    repository: &Path,
     commit: &Oid,
     branch: Option<&str>,
 ) -> Result<()> {
-    let repository = pool.paths.repository();
-    if refs::commit_of(&pool.git, &repository, commit)?.is_some() {
+    if refs::commit_of(&pool.git, repository, commit)?.is_some() {
         return Ok(());
     }
     let (source, target) = match branch {
@@ -218,8 +277,8 @@ fn ensure_here(
         ),
         None => ("HEAD".to_owned(), HEAD_KEPT.to_owned()),
     };
-    remote::fetch_exactly(&pool.git, &repository, &pool.url(record)?, &source, &target)?;
-    match refs::commit_of(&pool.git, &repository, commit)? {
+    remote::fetch_exactly(&pool.git, repository, &pool.url(record)?, &source, &target)?;
+    match refs::commit_of(&pool.git, repository, commit)? {
         Some(_) => Ok(()),
         None => Err(Error::failed(format!(
             "the remote moved while it was fetched: {commit} is not there any more"

@@ -50,7 +50,7 @@ pub fn pool_as_is<'c>(context: &'c Context<'_>, text: &str) -> Result<Pool<'c>> 
         }
     };
     let pool = context.pool(&name);
-    match pool.paths.record().exists() {
+    match pool.paths.record().exists() || pool.paths.has_lost_its_record() {
         true => Ok(pool),
         false => Err(Error::PoolNotFound(name.to_string())),
     }
@@ -69,6 +69,17 @@ fn by_name<'c>(context: &'c Context<'_>, text: &str, make: bool) -> Result<Found
     let pool = context.pool(&name);
     if pool.paths.record().exists() {
         return ready(context, &name, None);
+    }
+    if pool.paths.has_lost_its_record() {
+        return Err(Error::Pool {
+            message: format!(
+                "the record of pool {name} is gone: {}",
+                pool.paths.record().display()
+            ),
+            hint: Some(format!(
+                "`repo-pool recover {name}` makes it anew from what is there"
+            )),
+        });
     }
     match context.config.declared_pool(text) {
         Some(declared) if make => {
@@ -216,7 +227,8 @@ fn in_workspace(context: &Context<'_>, path: &Path) -> Option<SlotId> {
     }
     let mut parts = path.strip_prefix(context.workspace.root()).ok()?.iter();
     let name = PoolName::new(parts.next()?.to_str()?).ok()?;
-    if parts.next()? != "worktrees" {
+    let place = parts.next()?;
+    if place != "worktrees" && place != "parked" {
         return None;
     }
     let number = names::slot_number(parts.next()?.to_str()?)?;

@@ -1,7 +1,6 @@
 //! Taking a slot out of use for inspection (9.5).
 
-use super::Pool;
-use super::{journal, settle};
+use super::{Pool, journal, park, settle};
 use crate::domain::event::{Event, EventKind};
 use crate::domain::slot::{SlotRecord, SlotState};
 use crate::domain::{Error, Result};
@@ -23,6 +22,7 @@ pub fn isolate(pool: &Pool<'_>, number: u32, reason: &str) -> Result<SlotRecord>
             hint: Some(format!("`repo-pool release {id}` first")),
         });
     }
+    park::bring_out(pool, number)?;
     slot.put_out_of_use(reason, now);
     let slot = slot.clone();
     locked.note(

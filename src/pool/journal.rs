@@ -12,6 +12,10 @@ use crate::store::LockedPool;
 use crate::sys::lock::FileLock;
 use crate::sys::{clock, liveness, user};
 
+/// How often an operation may run out of time, or its git be killed, before its slot is put out of
+/// use.
+const ATTEMPTS: u32 = 3;
+
 /// A slot that this command works on: its lock is held and its intent recorded.
 pub struct SlotWork {
     /// The slot's number.
@@ -33,7 +37,9 @@ pub fn operation(kind: OperationKind, now: Timestamp) -> Operation {
         before: None,
         attempts: 0,
         no_cleanup: false,
+        in_place: false,
         discard: false,
+        reclaim: false,
     }
 }
 
@@ -79,6 +85,19 @@ pub fn begin(
         operation: id,
         lock,
     })
+}
+
+/// Leaves the intent to the next command, which goes on from where this one failed. False if that
+/// has happened too often.
+pub fn put_off(pool: &Pool<'_>, work: &SlotWork) -> Result<bool> {
+    let mut locked = reload(pool, work)?;
+    let Some(operation) = &mut slot_of(&mut locked, work).operation else {
+        return Ok(false);
+    };
+    operation.attempts += 1;
+    let again = operation.attempts < ATTEMPTS;
+    locked.save()?;
+    Ok(again)
 }
 
 /// Locks the pool again, for the result. The intent must still be ours.

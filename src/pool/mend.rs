@@ -4,13 +4,16 @@
 //! aside, and commits of a slot whose files are gone are saved. What differs from the slot's commit
 //! afterwards shows in the look that ends the repair.
 
-use super::{Pool, acquire, saving, slots};
+use std::path::PathBuf;
+
+use super::{Pool, acquire, anew, park, presence, saving, slots};
 use crate::domain::event::{Event, EventKind};
-use crate::domain::{Error, Result, names};
+use crate::domain::rescue::Reason;
+use crate::domain::{Error, GitFailure, Result, damage, names};
+use crate::git::parse::Head;
 use crate::git::status::{self, Status};
 use crate::git::worktree::Fault;
-use crate::git::{Oid, Worktree};
-use crate::git::{clean, hidden, submodules};
+use crate::git::{Oid, Worktree, clean, hidden, refs, submodules};
 use crate::sys::lock::FileLock;
 use crate::sys::{clock, fs, mounts, user};
 
@@ -43,7 +46,8 @@ pub fn whole(
     idle: bool,
     repairs: &mut Repairs,
 ) -> Result<Status> {
-    let worktree = pool.worktree(number);
+    anew::check(pool)?;
+    let mut worktree = pool.worktree(number);
     let fault = match worktree.fault() {
         Err(Error::Io { .. }) if fs::make_directories_usable(&worktree.path)? => {
             worktree.fault()?
@@ -53,36 +57,67 @@ pub fn whole(
     if let Some(fault) = fault {
         links(pool, number, lock, &fault, known)?;
         repairs.note(pool, number, &fault.to_string());
+        // One that was made anew is parked.
+        worktree = pool.worktree(number);
     }
-    worktree.drop_own_config()?;
     if !worktree.has_index()? && worktree.head_commit(&pool.git)?.is_some() {
         worktree.rebuild_index(&pool.git, lock)?;
         repairs.note(pool, number, "its index was missing");
     }
     let words = match look(pool, &worktree, lock) {
-        Err(Error::Git { failure, .. }) if failure.ended.is_none() => failure.stderr,
+        Err(Error::Git { failure, .. })
+            if failure.ended.is_none() && !damage::is_told_by(&failure) =>
+        {
+            failure.stderr
+        }
+        Ok(seen) if seen.damaged_index => "its index is damaged".into(),
         Ok(seen) if idle && seen.commit.is_none() => "its HEAD names no commit".into(),
         other => return other,
     };
     // A fault of the shared repository is no damage of this slot.
     acquire::repository_answers(pool)?;
-    head_and_index(pool, &worktree, lock, known)?;
+    is_there(pool, known)?;
+    head_and_index(pool, number, &worktree, lock, known)?;
     repairs.note(pool, number, &words);
     look(pool, &worktree, lock)
+}
+
+/// A commit that was in the repository and is no more was lost to all slots.
+fn is_there(pool: &Pool<'_>, commit: &Oid) -> Result<()> {
+    if refs::commit_of(&pool.git, &pool.paths.repository(), commit)?.is_some() {
+        return Ok(());
+    }
+    Err(Error::Pool {
+        message: format!(
+            "the repository of pool {} has lost commit {commit}",
+            pool.name
+        ),
+        hint: Some(damage::remedy(pool.name.as_str())),
+    })
 }
 
 /// Looks at the tree with nothing hidden.
 pub fn look(pool: &Pool<'_>, worktree: &Worktree, lock: &FileLock) -> Result<Status> {
     let entries = hidden::entries(&pool.git, worktree, Some(lock))?;
-    hidden::reveal(&pool.git, worktree, &entries.hidden)?;
-    let mut seen = status::look(&pool.git, worktree, Some(lock))?;
-    seen.hidden = !entries.hidden.is_empty();
-    if submodules::any(worktree, &entries.submodules)? {
-        let unlanded = submodules::unlanded(&pool.git, worktree)?;
-        let embedded = submodules::embedded(worktree, &entries.submodules)?;
-        seen.dirty_submodules
-            .extend(unlanded.into_iter().chain(embedded));
+    if entries.damaged {
+        return Err(Error::Git {
+            context: "read the index".into(),
+            failure: Box::new(GitFailure {
+                stderr: "its index is damaged".into(),
+                ..GitFailure::default()
+            }),
+        });
     }
+    let mut seen = match entries.hidden.as_slice() {
+        [] => status::look(&pool.git, worktree, Some(lock))?,
+        hidden => hidden::look_behind(&pool.git, worktree, lock, hidden)?,
+    };
+    seen.embedded = entries.embedded(worktree)?;
+    seen.damaged_index = entries.damaged;
+    if submodules::any(worktree, &entries.submodules)? {
+        seen.dirty_submodules = submodules::holding_work(&pool.git, worktree, &entries.submodules)?;
+    }
+    seen.hidden = entries.hidden;
     seen.submodules = entries.submodules;
     Ok(seen)
 }
@@ -90,14 +125,7 @@ pub fn look(pool: &Pool<'_>, worktree: &Worktree, lock: &FileLock) -> Result<Sta
 fn links(pool: &Pool<'_>, number: u32, lock: &FileLock, fault: &Fault, known: &Oid) -> Result<()> {
     let worktree = pool.worktree(number);
     match fault {
-        Fault::Mounted => Err(Error::Refused {
-            message: format!(
-                "something is mounted on slot {} or inside{}",
-                pool.slot_id(number),
-                clean::listed(mounts::mounts_below(&worktree.path).iter())
-            ),
-            hint: Some("unmount it; cleaning would delete what is mounted there".into()),
-        }),
+        Fault::Mounted => Err(mounted(pool, number)),
         Fault::Link(_) => {
             move_git_directory_aside(pool, number)?;
             worktree.write_link()
@@ -108,83 +136,85 @@ fn links(pool: &Pool<'_>, number: u32, lock: &FileLock, fault: &Fault, known: &O
             worktree.write_link()
         }
         Fault::Unregistered => {
+            is_there(pool, known)?;
+            if fs::metadata_if_there(&worktree.admin)?.is_some() {
+                park::set_aside(pool, number, &worktree.admin, "was no registration")?;
+            }
             worktree.register(known)?;
             worktree.rebuild_index(&pool.git, lock)
         }
         Fault::Replaced(_) => {
-            move_aside(pool, number)?;
-            saving::save_commits(pool, number)?;
+            is_there(pool, known)?;
+            park::set_aside(pool, number, &worktree.path, "was no slot any more")?;
+            saving::save_commits(pool, number, Reason::Repair)?;
             slots::make(pool, number, lock, known)
         }
         Fault::MissingDirectory => {
-            saving::save_commits(pool, number)?;
-            slots::make(pool, number, lock, known)
+            presence::check(pool, &pool.read()?)?;
+            make_missing(pool, number, lock, known)
         }
     }
+}
+
+fn mounted(pool: &Pool<'_>, number: u32) -> Error {
+    Error::Refused {
+        message: format!(
+            "something is mounted on slot {} or inside{}",
+            pool.slot_id(number),
+            clean::listed(mounts::mounts_below(&pool.worktree(number).path).iter())
+        ),
+        hint: Some("unmount it; cleaning would delete what is mounted there".into()),
+    }
+}
+
+/// Makes a slot's directory anew, the commits of its registration saved.
+pub fn make_missing(pool: &Pool<'_>, number: u32, lock: &FileLock, known: &Oid) -> Result<()> {
+    is_there(pool, known)?;
+    saving::save_commits(pool, number, Reason::Repair)?;
+    slots::make(pool, number, lock, known)
+}
+
+/// Moves a slot's directory and registration aside as they are, for a person to look at. Its commits
+/// are saved. Tells where it all is.
+pub fn set_aside_whole(pool: &Pool<'_>, number: u32) -> Result<PathBuf> {
+    let worktree = pool.worktree(number);
+    if matches!(worktree.fault(), Ok(Some(Fault::Mounted))) {
+        return Err(mounted(pool, number));
+    }
+    match saving::save_commits(pool, number, Reason::Repair) {
+        // What git can't follow goes aside with the registration.
+        Err(Error::Git { .. }) => {}
+        other => drop(other?),
+    }
+    let name = format!("{}-{}", names::dir_name(number), user::random_hex(4));
+    let kept = pool.paths.set_aside().join(name);
+    fs::create_private_dir_all(&kept)?;
+    for (from, to) in [(&worktree.path, "tree"), (&worktree.admin, "registration")] {
+        if fs::metadata_if_there(from)?.is_some() {
+            fs::rename_noreplace(from, &kept.join(to))?;
+        }
+    }
+    Ok(kept)
 }
 
 /// Somebody's `git init` in the slot: their repository is kept.
 fn move_git_directory_aside(pool: &Pool<'_>, number: u32) -> Result<()> {
-    let link = pool.paths.slot(number).join(".git");
+    let link = pool.worktree(number).path.join(".git");
     if !fs::metadata_if_there(&link)?.is_some_and(|metadata| metadata.is_dir()) {
         return Ok(());
     }
-    let place = pool.paths.set_aside();
-    fs::create_private_dir_all(&place)?;
-    let kept = place.join(format!(
-        "{}-git-{}",
-        names::dir_name(number),
-        user::random_hex(4)
-    ));
-    fs::rename_noreplace(&link, &kept)?;
-    pool.context.observer.warn(&format!(
-        "{} had a repository of its own in the place of its link, which was moved to {}",
-        pool.slot_id(number),
-        kept.display()
-    ));
-    Ok(())
-}
-
-/// Whatever somebody put in the place of a slot's directory is theirs, and kept.
-fn move_aside(pool: &Pool<'_>, number: u32) -> Result<()> {
-    let place = pool.paths.set_aside();
-    fs::create_private_dir_all(&place)?;
-    let kept = place.join(format!(
-        "{}-{}",
-        names::dir_name(number),
-        user::random_hex(4)
-    ));
-    fs::rename_noreplace(&pool.paths.slot(number), &kept)?;
-    pool.context.observer.warn(&format!(
-        "{} was replaced by something else, which was moved to {}",
-        pool.slot_id(number),
-        kept.display()
-    ));
-    Ok(())
-}
-
-/// What only the index knows (staged contents) is not lost with one that git can't read.
-fn keep_index(pool: &Pool<'_>, worktree: &Worktree) -> Result<()> {
-    let index = worktree.admin.join("index");
-    if fs::metadata_if_there(&index)?.is_some_and(|metadata| metadata.is_file()) {
-        let place = pool.paths.set_aside();
-        fs::create_private_dir_all(&place)?;
-        let name = worktree
-            .path
-            .file_name()
-            .unwrap_or_default()
-            .to_string_lossy();
-        fs::rename_noreplace(
-            &index,
-            &place.join(format!("{name}-index-{}", user::random_hex(4))),
-        )?;
-    }
-    Ok(())
+    park::set_aside(
+        pool,
+        number,
+        &link,
+        "was a repository in the place of the slot's link",
+    )
 }
 
 /// Makes the index anew, and HEAD if it names nothing. The files are not touched.
 fn head_and_index(
     pool: &Pool<'_>,
+    number: u32,
     worktree: &Worktree,
     lock: &FileLock,
     known: &Oid,
@@ -192,10 +222,16 @@ fn head_and_index(
     for path in worktree.stale_locks()? {
         fs::remove_file_if_there(&path)?;
     }
-    keep_index(pool, worktree)?;
+    if let Some(rescue) = saving::keep_index(pool, number, known)? {
+        pool.context.observer.warn(&format!(
+            "the index of {} can't be read; what was staged is saved: `repo-pool rescue show {}`",
+            pool.slot_id(number),
+            rescue.rescue_id
+        ));
+    }
     worktree.forget_index()?;
     if worktree.head_commit(&pool.git)?.is_none() {
-        worktree.reset_head(known)?;
+        worktree.set_head(&Head::Detached(known.clone()))?;
     }
     worktree.rebuild_index(&pool.git, lock)
 }

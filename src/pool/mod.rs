@@ -6,6 +6,7 @@
 //! settles it ([`settle`]) before doing its own work.
 
 pub mod acquire;
+pub mod anew;
 pub mod collect;
 pub mod context;
 pub mod create;
@@ -13,18 +14,27 @@ pub mod exhaustion;
 pub mod fetch;
 pub mod find;
 pub mod first_use;
+pub mod hand_out;
 pub mod holder;
 pub mod isolate;
 pub mod journal;
 pub mod mend;
 pub mod parallel;
+pub mod park;
+pub mod presence;
+pub mod quiet;
 pub mod ready;
 pub mod release;
+pub mod renew;
+pub mod rescues;
+pub mod restore;
 pub mod retire;
 pub mod saving;
 pub mod settle;
+pub mod shared;
 pub mod slots;
 pub mod target;
+pub mod verified;
 pub mod view;
 
 pub use context::{Context, Pool};

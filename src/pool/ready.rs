@@ -1,17 +1,19 @@
 //! Making an idle slot ready: whole, clean, at the wanted commit, on the wanted branch.
 
-use super::Pool;
 use super::mend::{self, Repairs};
 use super::target::{Branch, Target};
+use super::{Pool, saving, verified};
 use crate::domain::event::Event;
+use crate::domain::rescue::Reason;
 use crate::domain::slot::SlotRecord;
-use crate::domain::{Error, Result, names};
+use crate::domain::{Error, Result, damage, names};
 use crate::git::clean::{self, Goal};
 use crate::git::parse::Head;
-use crate::git::{Oid, Worktree, refs, repository, snapshot};
+use crate::git::status::Status;
+use crate::git::{Oid, Worktree, refs, repository, unseen};
 use crate::sys::clock::Deadline;
 use crate::sys::lock::FileLock;
-use crate::sys::{fs, inside, liveness};
+use crate::sys::{inside, liveness};
 
 /// What it took.
 #[derive(Debug, Default)]
@@ -29,6 +31,9 @@ pub struct Prepared {
 pub enum Unready {
     /// A process is inside: the slot is as it was, and not to be handed out now.
     Occupied(String),
+    /// It failed for a reason that is not the slot's, and that another slot need not meet: objects of
+    /// the shared repository are damaged, or a disk is not mounted. The slot is as it was.
+    Passed(Error),
     /// The slot is not usable.
     Broken(Error),
     /// It failed for a reason that is not the slot's: another slot would fail as well.
@@ -37,7 +42,9 @@ pub enum Unready {
 
 impl From<Error> for Unready {
     fn from(error: Error) -> Self {
-        if is_everybodys(&error) {
+        if damage::is_damage(&error) || matches!(error, Error::Pool { .. }) {
+            Self::Passed(error)
+        } else if is_everybodys(&error) {
             Self::Failed(error)
         } else {
             Self::Broken(error)
@@ -45,29 +52,54 @@ impl From<Error> for Unready {
     }
 }
 
-/// Whether an error would meet every slot: a full disk, a signal, a time-out, a lock in the shared
-/// repository.
+/// Whether an error would meet every slot, now: a signal, a time-out, or a fault of what they share.
 fn is_everybodys(error: &Error) -> bool {
+    matches!(error, Error::Interrupted(_) | Error::LockTimeout { .. })
+        || was_ended(error)
+        || is_shared(error)
+}
+
+/// Whether a git did not come to its own end: it ran out of time, or something killed it.
+pub fn was_ended(error: &Error) -> bool {
+    matches!(error, Error::Git { failure, .. }
+        if failure.ended.is_some() || failure.exit_code.is_none())
+}
+
+/// Whether the fault is one of what all slots share, so that none of them is to be put out of use for
+/// it: the repository's objects, or what the machine lacks.
+pub fn is_shared(error: &Error) -> bool {
+    match error {
+        Error::Pool { .. } => true,
+        Error::Git { failure, .. } if damage::is_told_by(failure) => true,
+        other => lacks(other),
+    }
+}
+
+/// Whether the machine or the shared repository lacks what is needed: space, descriptors, a lock.
+pub fn lacks(error: &Error) -> bool {
     let words = [
         "No space left on device",
         "Disk quota exceeded",
+        "File too large",
         "Read-only file system",
+        "Input/output error",
         "Too many open files",
+        "Cannot allocate memory",
+        "Resource temporarily unavailable",
         "cannot lock ref",
         ".lock': File exists",
     ];
+    let said = |text: &str| words.iter().any(|part| text.contains(part));
     match error {
-        Error::Interrupted(_) | Error::LockTimeout { .. } => true,
-        Error::Io { source, .. } => words.iter().any(|part| source.to_string().contains(part)),
-        Error::Git { failure, .. } => {
-            failure.ended.is_some() || words.iter().any(|part| failure.stderr.contains(part))
-        }
+        Error::Io { source, .. } => said(&source.to_string()),
+        Error::Git { failure, .. } => said(&failure.stderr),
         Error::Failed { message, .. } => message.contains("cannot start"),
         _ => false,
     }
 }
 
-/// Brings the slot to `target`. Work that somebody did in it while it was idle is saved first.
+/// Brings the slot to `target`. A verified slot needs no look; in any other, work that somebody did
+/// while it was idle is saved first.
 pub fn prepare(
     pool: &Pool<'_>,
     slot: &SlotRecord,
@@ -75,38 +107,60 @@ pub fn prepare(
     target: &Target,
 ) -> std::result::Result<Prepared, Unready> {
     let mut prepared = Prepared::default();
-    let worktree = pool.worktree(slot.number);
-    let known = slot.commit.as_ref().unwrap_or(&target.commit);
-    let mut repairs = Repairs::default();
-    let seen = mend::whole(pool, slot.number, lock, known, true, &mut repairs)?;
-    prepared.operations.append(&mut repairs.operations);
-    prepared.events.append(&mut repairs.events);
-    if !slot.verified || seen.has_changes() {
-        nobody_inside(&worktree)?;
-    }
-    if !slot.verified || seen.has_changes() || seen.branch.is_some() || seen.commit != slot.commit {
-        let (rescue, events) = super::saving::save_work(pool, slot.number, lock, &seen)?;
-        prepared.events.extend(events);
-        if let Some(rescue) = rescue {
-            pool.context.observer.warn(&format!(
-                "{} held work although nobody had it; it was saved as {}",
-                pool.slot_id(slot.number),
-                rescue.reference
-            ));
+    let verified = verified::holds(pool, slot);
+    let (seen, unseen) = match verified {
+        true => {
+            let as_left = Status {
+                commit: slot.commit.clone(),
+                ..Status::default()
+            };
+            (as_left, None)
         }
-    }
+        false => {
+            let unseen = unseen::before_git(&pool.worktree(slot.number))?;
+            let seen = check(pool, slot, lock, target, &mut prepared)?;
+            (seen, Some(unseen))
+        }
+    };
+    let worktree = pool.worktree(slot.number);
     let deadline = Deadline::after(pool.settings.git_timeout.max(pool.settings.cleanup_timeout));
     let goal = Goal {
         commit: &target.commit,
         keep: &pool.settings.keep,
         deadline,
-        thorough: !slot.verified,
+        unseen,
     };
     let done = clean::to_goal(&pool.git, &worktree, lock, &seen, &goal)?;
     prepared.operations.extend(done.operations);
     worktree.forget_history()?;
     prepared.branch = put_on_branch(pool, slot.number, lock, target)?;
     Ok(prepared)
+}
+
+/// Looks at a slot that may have been changed since it was given back, and saves what is in it.
+fn check(
+    pool: &Pool<'_>,
+    slot: &SlotRecord,
+    lock: &FileLock,
+    target: &Target,
+    prepared: &mut Prepared,
+) -> std::result::Result<Status, Unready> {
+    let known = slot.commit.as_ref().unwrap_or(&target.commit);
+    let mut repairs = Repairs::default();
+    let seen = mend::whole(pool, slot.number, lock, known, true, &mut repairs)?;
+    prepared.operations.append(&mut repairs.operations);
+    prepared.events.append(&mut repairs.events);
+    nobody_inside(&pool.worktree(slot.number))?;
+    let (rescue, events) = saving::save_work(pool, slot.number, &seen, Reason::Found)?;
+    prepared.events.extend(events);
+    if let Some(rescue) = rescue {
+        pool.context.observer.warn(&format!(
+            "{} held work although nobody had it; it was saved: `repo-pool rescue show {}`",
+            pool.slot_id(slot.number),
+            rescue.rescue_id
+        ));
+    }
+    Ok(seen)
 }
 
 /// The caller and its ancestors may stand in the slot; anybody else would disturb its next holder.
@@ -123,12 +177,12 @@ fn nobody_inside(worktree: &Worktree) -> std::result::Result<(), Unready> {
 
 /// Takes an idle slot off the branch that an undone allocation had put it on, so that nobody can
 /// move its HEAD. What can't be done is found by the next look at the slot.
-pub fn take_off_branch(pool: &Pool<'_>, number: u32, lock: &FileLock) -> Result<()> {
+pub fn take_off_branch(pool: &Pool<'_>, number: u32) -> Result<()> {
     let worktree = pool.worktree(number);
     if let Ok(Some(Head::Symbolic(_))) = worktree.head()
         && let Some(commit) = worktree.head_commit(&pool.git)?
     {
-        refs::detach(&pool.git, &worktree, lock, &commit)?;
+        worktree.set_head(&Head::Detached(commit))?;
     }
     Ok(())
 }
@@ -141,48 +195,53 @@ fn put_on_branch(
     target: &Target,
 ) -> std::result::Result<String, Unready> {
     let worktree = pool.worktree(number);
-    let put = |name: &str, expected| {
-        refs::put_on_branch(&pool.git, &worktree, lock, name, &target.commit, expected)
-            .map_err(Unready::Failed)
-    };
-    match &target.branch {
+    let name = match &target.branch {
         Branch::Own => {
             let name = pool.own_branch(number);
-            if let Some(other) = refs::holder_of(&worktree.common, &name)?
-                && other != names::dir_name(number)
-            {
+            if let Some(other) = holder_of_own_branch(pool, number)? {
                 return Err(Unready::Occupied(format!("{other}, on its branch {name},")));
             }
-            keep_old_tip(pool, number, &name, &target.commit)?;
-            put(&name, None)?;
-            Ok(name)
+            own_branch_at(pool, number, lock, &target.commit).map_err(Unready::Failed)?;
+            name
         }
         Branch::Named { name, tip, track } => {
-            put(name, Some(tip.as_ref()))?;
+            let expected = Some(tip.as_ref());
+            refs::set_branch(&pool.git, &worktree, lock, name, &target.commit, expected)
+                .map_err(Unready::Failed)?;
             if *track {
                 repository::track(&pool.git, &worktree.common, name).map_err(Unready::Failed)?;
             }
-            Ok(name.clone())
+            name.clone()
         }
-    }
+    };
+    worktree.set_head(&Head::Symbolic(format!("refs/heads/{name}")))?;
+    Ok(name)
 }
 
-/// The slot's own branch is about to be moved: what only it holds is saved. Usually it stands where
-/// it will stand, which one look at its file tells.
-fn keep_old_tip(pool: &Pool<'_>, number: u32, branch: &str, commit: &Oid) -> Result<()> {
+/// The other worktree that has the slot's own branch checked out, if somebody has done that.
+pub fn holder_of_own_branch(pool: &Pool<'_>, number: u32) -> Result<Option<String>> {
+    let holder = refs::holder_of(&pool.paths.repository(), &pool.own_branch(number))?;
+    Ok(holder.filter(|other| *other != names::dir_name(number)))
+}
+
+/// Brings the slot's own branch to `commit`, saving what only it holds. Usually it is there already,
+/// which one look at its file tells. Nothing is done while another worktree is on it.
+pub fn own_branch_at(pool: &Pool<'_>, number: u32, lock: &FileLock, commit: &Oid) -> Result<()> {
     let worktree = pool.worktree(number);
+    let branch = pool.own_branch(number);
     let name = format!("refs/heads/{branch}");
-    let file = fs::read_if_there(&worktree.common.join(&name))?.unwrap_or_default();
-    if String::from_utf8_lossy(&file).trim() == commit {
+    if refs::is_at(&worktree.common, &name, commit)?
+        || holder_of_own_branch(pool, number)?.is_some()
+    {
         return Ok(());
     }
     if let Some(tip) = refs::commit_of(&pool.git, &worktree.common, &name)?
-        && let Some(kept) =
-            snapshot::keep_commit(&pool.git, &worktree, &tip, &names::dir_name(number))?
+        && let Some(kept) = saving::keep_commit(pool, number, &tip, Reason::Found)?
     {
         pool.context.observer.warn(&format!(
-            "{branch} held commits of its own; they were saved as {kept}"
+            "{branch} held commits of its own; they were saved: `repo-pool rescue show {}`",
+            kept.rescue_id
         ));
     }
-    Ok(())
+    refs::set_branch(&pool.git, &worktree, lock, &branch, commit, None)
 }

@@ -1,25 +1,29 @@
 //! Taking a slot back (2.4, 3.4, 3.5): nothing is destroyed before it is saved.
 
+use std::time::Duration;
+
+use super::holder::{self, Wish};
 use super::journal::{self, SlotWork};
 use super::mend::{self, Repairs};
-use super::{Pool, acquire, holder, ready, saving, settle};
+use super::park::{self, Place};
+use super::{Pool, acquire, ready, saving, settle, verified};
 use crate::config::parse::format_duration;
 use crate::domain::event::{Event, EventKind};
-use crate::domain::lease::{self, Allocation, Permission};
+use crate::domain::lease::{self, Allocation, HolderFacts, Verdict};
 use crate::domain::outcome::{CleanupView, RescueView};
-use crate::domain::slot::{Operation, OperationKind, SlotRecord, SlotState};
+use crate::domain::process::ProcessStamp;
+use crate::domain::rescue::Reason;
+use crate::domain::slot::{Mark, Operation, OperationKind, SlotRecord, SlotState};
 use crate::domain::{Error, Result};
-use crate::git::Oid;
 use crate::git::clean::{self, Goal};
+use crate::git::{Oid, refs, unseen};
 use crate::store::LockedPool;
 use crate::sys::clock::{self, Deadline, Stopwatch};
-use crate::sys::{inside, liveness, signals};
+use crate::sys::inside::{self, Inside};
+use crate::sys::{liveness, signals};
 
 /// How long processes that are told to end may take before they are killed.
-const KILL_GRACE: std::time::Duration = std::time::Duration::from_secs(10);
-
-/// How often a cleaning may run out of time before its slot is put out of use.
-const ATTEMPTS: u32 = 3;
+const KILL_GRACE: Duration = Duration::from_secs(10);
 
 /// How a slot is to be given back.
 #[derive(Debug, Clone, Default)]
@@ -61,9 +65,11 @@ pub fn release(pool: &Pool<'_>, number: u32, request: &Request) -> Result<Return
     else {
         return idle(pool, slot);
     };
-    let forced = permitted(pool, number, &allocation, request)?;
+    let presented = request.allocation.as_deref();
+    let wish = Wish::Release;
+    let forced = holder::permit(pool, number, &allocation, wish, presented, request.force)?;
     // Ending processes may take its time: the slot's lock is enough for that.
-    empty_of_processes(pool, number, request.kill)?;
+    let own_inside = empty_of_processes(pool, number, request.kill)?;
     let mut locked = pool.lock()?;
     if settled_slot(&locked, number)?
         .allocation
@@ -79,6 +85,7 @@ pub fn release(pool: &Pool<'_>, number: u32, request: &Request) -> Result<Return
     forced.into_iter().for_each(|event| locked.note(event));
     let operation = Operation {
         no_cleanup: request.no_cleanup,
+        in_place: own_inside || !sees_all_processes(&allocation),
         discard: request.discard,
         ..journal::operation(OperationKind::Release, clock::now())
     };
@@ -86,49 +93,72 @@ pub fn release(pool: &Pool<'_>, number: u32, request: &Request) -> Result<Return
     carry_out(pool, &work, &operation)
 }
 
-/// Whether the caller may release; by an operator's force with an event that says so.
-fn permitted(
-    pool: &Pool<'_>,
-    number: u32,
-    allocation: &Allocation,
-    request: &Request,
-) -> Result<Option<Event>> {
-    let facts = holder::facts(pool, number, allocation);
-    let id = pool.slot_id(number);
-    let presented = request.allocation.as_deref();
-    match lease::may_release(allocation, presented, &facts, request.force) {
-        Permission::Granted => Ok(None),
-        Permission::Denied(why) => Err(Error::StaleAllocation(format!(
-            "slot {id} can't be released: {why}"
-        ))),
-        Permission::Forced(who) => Ok(Some(
-            Event::new(EventKind::Forced, &pool.name, clock::now())
-                .slot(&id)
-                .detail(format!("released although held by {who}")),
-        )),
-    }
+/// Gives back a slot whose holder is provably gone or has let its lease run out; work is saved.
+/// `None` if that is not so, or not any more.
+pub fn reclaim(pool: &Pool<'_>, number: u32) -> Result<Option<Returned>> {
+    take_back(pool, number, |allocation, facts| {
+        match lease::verdict(allocation, facts) {
+            Verdict::Reclaimable(reason) => Some(reason.to_string()),
+            _ => None,
+        }
+    })
 }
 
-/// Gives back a slot whose holder is provably gone; work is saved. `None` if a process is inside.
-pub fn reclaim(pool: &Pool<'_>, number: u32) -> Result<Option<Returned>> {
+/// Gives back a slot that was held for longer than `stale_after`, as an operator asked for; never
+/// past a holder that lives or may live, and work is saved. `None` if that is not so.
+pub fn reclaim_stale(
+    pool: &Pool<'_>,
+    number: u32,
+    stale_after: Duration,
+) -> Result<Option<Returned>> {
+    take_back(pool, number, |allocation, facts| {
+        lease::may_take_stale(allocation, facts, stale_after)
+            .then(|| "it was allocated for too long".to_owned())
+    })
+}
+
+/// Gives back a slot for the reason that `why` finds, which is asked under the locks: what was seen
+/// before them may have changed.
+fn take_back(
+    pool: &Pool<'_>,
+    number: u32,
+    why: impl FnOnce(&Allocation, &HolderFacts) -> Option<String>,
+) -> Result<Option<Returned>> {
     let Some(lock) = journal::try_slot(pool, number)? else {
         return Ok(None);
     };
-    let locked = pool.lock()?;
+    let mut locked = pool.lock()?;
     let slot = settled_slot(&locked, number)?;
-    let gone = slot.allocation.as_ref().is_some_and(|allocation| {
-        holder::state(pool, number, allocation) == lease::HolderState::Dead
-    });
-    if !gone
-        || !inside::processes_inside(&pool.paths.slot(number), &[])
-            .inside
-            .is_empty()
-    {
+    let allocation = slot
+        .allocation
+        .filter(|_| slot.state == SlotState::Allocated);
+    let Some(allocation) = allocation else {
         return Ok(None);
-    }
-    let operation = journal::operation(OperationKind::Release, clock::now());
+    };
+    let Some(reason) = why(&allocation, &holder::all_facts(pool, number, &allocation)) else {
+        return Ok(None);
+    };
+    let operation = Operation {
+        in_place: !sees_all_processes(&allocation),
+        reclaim: true,
+        ..journal::operation(OperationKind::Release, clock::now())
+    };
+    locked.note(Event {
+        owner: Some(holder::name(&allocation)),
+        allocation_id: Some(allocation.id),
+        ..Event::new(EventKind::Reclaimed, &pool.name, clock::now())
+            .slot(pool.slot_id(number))
+            .detail(reason)
+    });
     let work = journal::begin(locked, number, lock, operation.clone())?;
     carry_out(pool, &work, &operation).map(Some)
+}
+
+/// Whether processes that got into the slot during the allocation can be seen from here: not from
+/// another pid namespace than it was made in.
+fn sees_all_processes(allocation: &Allocation) -> bool {
+    let namespace = |stamp: &ProcessStamp| stamp.pid_namespace;
+    allocation.caller.as_ref().map(namespace) == Some(liveness::machine().pid_namespace)
 }
 
 fn settled_slot(locked: &LockedPool, number: u32) -> Result<SlotRecord> {
@@ -160,16 +190,16 @@ fn idle(pool: &Pool<'_>, slot: SlotRecord) -> Result<Returned> {
     }
 }
 
-/// Nobody but the caller and its ancestors may be inside a slot that is to be cleaned.
-pub fn empty_of_processes(pool: &Pool<'_>, number: u32, kill: bool) -> Result<()> {
-    let path = pool.paths.slot(number);
+/// Nobody but the caller and its ancestors may be inside a slot that is to be cleaned. Tells whether
+/// one of those is.
+pub fn empty_of_processes(pool: &Pool<'_>, number: u32, kill: bool) -> Result<bool> {
+    let path = pool.worktree(number).path;
     let ours = liveness::ancestors();
-    let found = inside::processes_inside(&path, &ours).inside;
-    if found.is_empty() {
-        return Ok(());
-    }
+    let (own, mut found): (Vec<Inside>, Vec<Inside>) = inside::processes_inside(&path, &[])
+        .inside
+        .into_iter()
+        .partition(|process| ours.contains(&process.pid));
     let deadline = Deadline::after(KILL_GRACE + KILL_GRACE);
-    let mut found = found;
     // A process may start others while it is being ended.
     while kill && !found.is_empty() && !deadline.passed() {
         let pids: Vec<u32> = found.iter().map(|process| process.pid).collect();
@@ -177,18 +207,22 @@ pub fn empty_of_processes(pool: &Pool<'_>, number: u32, kill: bool) -> Result<()
         found = inside::processes_inside(&path, &ours).inside;
     }
     match found.first() {
-        None => Ok(()),
-        Some(process) => Err(Error::Refused {
-            message: format!(
-                "a process is inside slot {}: pid {} ({})",
-                pool.slot_id(number),
-                process.pid,
-                process.command
-            ),
-            hint: Some(match kill {
-                true => "it can't be ended; see what it does".into(),
-                false => "end it, or release with --kill".into(),
-            }),
+        None => Ok(!own.is_empty()),
+        Some(process) => Err(occupied(pool, number, process, kill)),
+    }
+}
+
+fn occupied(pool: &Pool<'_>, number: u32, process: &Inside, kill: bool) -> Error {
+    Error::Refused {
+        message: format!(
+            "a process is inside slot {}: pid {} ({})",
+            pool.slot_id(number),
+            process.pid,
+            process.command
+        ),
+        hint: Some(match kill {
+            true => "it can't be ended; see what it does".into(),
+            false => "end it, or release with --kill".into(),
         }),
     }
 }
@@ -200,52 +234,59 @@ pub fn carry_out(pool: &Pool<'_>, work: &SlotWork, operation: &Operation) -> Res
         // What was done is journalled; the next command completes it.
         Err(error @ Error::Interrupted(_)) => Err(error),
         Err(error @ Error::Refused { .. }) => {
-            let _shield = signals::shield();
-            journal::finish(pool, work, |locked, now| {
-                journal::slot_of(locked, work).go_back(now)
-            })?;
+            go_back(pool, work)?;
             Err(error)
         }
         Err(error) => {
             let _shield = signals::shield();
+            // The intent stands; the next command goes on from here.
+            if ready::lacks(&error) {
+                return Err(error);
+            }
+            if ready::is_shared(&error) {
+                go_back(pool, work)?;
+                return Err(error);
+            }
             if let Err(everybodys) = acquire::repository_answers(pool) {
-                journal::finish(pool, work, |locked, now| {
-                    journal::slot_of(locked, work).go_back(now);
-                })?;
+                go_back(pool, work)?;
                 return Err(everybodys);
             }
-            let out_of_time =
-                matches!(&error, Error::Git { failure, .. } if failure.ended.is_some());
-            if out_of_time && operation.attempts + 1 < ATTEMPTS {
-                return Err(put_off(pool, work, &error)?);
+            if ready::was_ended(&error) && journal::put_off(pool, work)? {
+                return Err(unfinished(pool, work, &error));
             }
             Err(put_out_of_use(pool, work, error)?)
         }
     }
 }
 
-/// A cleaning that ran out of time goes on with the next command, from where it is.
-fn put_off(pool: &Pool<'_>, work: &SlotWork, error: &Error) -> Result<Error> {
-    journal::finish(pool, work, |locked, _| {
-        if let Some(operation) = &mut journal::slot_of(locked, work).operation {
-            operation.attempts += 1;
-        }
+/// Its holder has the slot as it was.
+fn go_back(pool: &Pool<'_>, work: &SlotWork) -> Result<()> {
+    let _shield = signals::shield();
+    park::bring_out(pool, work.number)?;
+    journal::finish(pool, work, |locked, now| {
+        journal::slot_of(locked, work).go_back(now)
     })?;
-    Ok(Error::Cleanup {
+    Ok(())
+}
+
+/// A cleaning that ran out of time, or whose git was killed, goes on with the next command, from
+/// where it is.
+fn unfinished(pool: &Pool<'_>, work: &SlotWork, error: &Error) -> Error {
+    Error::Cleanup {
         slot: pool.slot_id(work.number).to_string(),
         reason: format!(
             "{}; the next command goes on with it (cleanup_timeout is {})",
             error.reason(),
             format_duration(pool.settings.cleanup_timeout)
         ),
-    })
+    }
 }
 
 /// What releasing did, before it is recorded.
 #[derive(Default)]
 struct Acted {
     commit: Option<Oid>,
-    verified: bool,
+    mark: Option<Mark>,
     cleanup: Option<CleanupView>,
     rescue: Option<RescueView>,
     events: Vec<Event>,
@@ -259,19 +300,25 @@ fn act(pool: &Pool<'_>, work: &SlotWork, operation: &Operation) -> Result<Acted>
     let slot = slot.ok_or_else(|| Error::SlotNotFound(pool.slot_id(work.number).to_string()))?;
     let base = record.remote.base_commit.clone().or(slot.commit.clone());
     let base = base.ok_or_else(|| Error::failed("the pool has no base commit"))?;
-    let worktree = pool.worktree(work.number);
-    if operation.no_cleanup && worktree.fault()?.is_none() {
-        // The branch becomes free for others; the tree stays.
-        ready::take_off_branch(pool, work.number, &work.lock)?;
+    if operation.no_cleanup && matches!(pool.worktree(work.number).fault(), Ok(None)) {
+        // The branch becomes free for others; the tree stays. Nobody is inside.
+        settle::remove_git_locks(pool, work.number)?;
+        ready::take_off_branch(pool, work.number)?;
         return Ok(Acted::default());
     }
+    let parked = !operation.in_place && out_of_reach(pool, work.number)?;
     let known = slot.commit.as_ref().unwrap_or(&base);
+    let unseen = unseen::before_git(&pool.worktree(work.number))?;
     let mut repairs = Repairs::default();
     let seen = mend::whole(pool, work.number, &work.lock, known, false, &mut repairs)?;
+    let reason = match operation.reclaim {
+        true => Reason::Reclaim,
+        false => Reason::Release,
+    };
     let (rescue, mut events) = if operation.discard {
         (None, saving::given_up(pool, work.number, &seen)?)
     } else {
-        saving::save_work(pool, work.number, &work.lock, &seen)?
+        saving::save_work(pool, work.number, &seen, reason)?
     };
     events.append(&mut repairs.events);
     let deadline = Deadline::after(pool.settings.cleanup_timeout);
@@ -279,14 +326,21 @@ fn act(pool: &Pool<'_>, work: &SlotWork, operation: &Operation) -> Result<Acted>
         commit: &base,
         keep: &pool.settings.keep,
         deadline,
-        thorough: true,
+        unseen: Some(unseen),
     };
+    let worktree = pool.worktree(work.number);
     let done = clean::to_goal(&pool.git, &worktree, &work.lock, &seen, &goal)?;
-    let strangers = inside::processes_inside(&worktree.path, &[]).inside;
     repairs.operations.extend(done.operations);
+    // Commits that were given up stay given up.
+    let own = pool.own_branch(work.number);
+    if operation.discard && seen.branch.as_ref() == Some(&own) {
+        refs::set_branch(&pool.git, &worktree, &work.lock, &own, &base, None)?;
+    }
+    ready::own_branch_at(pool, work.number, &work.lock, &base)?;
+    worktree.forget_history()?;
     Ok(Acted {
+        mark: verified::mark(pool, work.number, &base).filter(|_| parked),
         commit: Some(base),
-        verified: strangers.is_empty(),
         cleanup: Some(CleanupView {
             success: true,
             duration_seconds: watch.elapsed().as_secs_f64(),
@@ -299,10 +353,19 @@ fn act(pool: &Pool<'_>, work: &SlotWork, operation: &Operation) -> Result<Acted>
     })
 }
 
+/// Parks the slot before it is looked at. False if it has to stay where it is.
+fn out_of_reach(pool: &Pool<'_>, number: u32) -> Result<bool> {
+    match park::park(pool, number)? {
+        Place::Parked => Ok(true),
+        Place::InPlace => Ok(false),
+        Place::Occupied(process) => Err(occupied(pool, number, &process, false)),
+    }
+}
+
 fn record(pool: &Pool<'_>, work: &SlotWork, acted: Acted) -> Result<Returned> {
     let Acted {
         commit,
-        verified,
+        mark,
         cleanup,
         rescue,
         events,
@@ -313,7 +376,7 @@ fn record(pool: &Pool<'_>, work: &SlotWork, acted: Acted) -> Result<Returned> {
     let slot = journal::finish(pool, work, |locked, now| {
         let slot = journal::slot_of(locked, work);
         let allocation = slot.allocation.clone();
-        slot.make_available(verified, commit, now);
+        slot.make_available(mark, commit, now);
         if !deleted_ignored.is_empty() && !locked.record.told_of_ignored {
             locked.record.told_of_ignored = true;
             tell_of_ignored = true;
@@ -358,6 +421,7 @@ fn record(pool: &Pool<'_>, work: &SlotWork, acted: Acted) -> Result<Returned> {
 fn put_out_of_use(pool: &Pool<'_>, work: &SlotWork, error: Error) -> Result<Error> {
     let reason = error.reason();
     let id = pool.slot_id(work.number);
+    park::bring_out(pool, work.number)?;
     journal::finish(pool, work, |locked, now| {
         journal::slot_of(locked, work).put_out_of_use(&reason, now);
         locked.note(Event {

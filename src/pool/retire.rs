@@ -2,54 +2,49 @@
 
 use std::collections::BTreeMap;
 
+use super::holder::{self, Wish};
 use super::journal::{self, SlotWork};
-use super::{Pool, holder, mend, release, saving, settle};
+use super::{Pool, mend, ready, release, saving, settle};
 use crate::domain::event::{Event, EventKind};
-use crate::domain::lease::{self, Permission};
+use crate::domain::lease::Allocation;
 use crate::domain::outcome::RescueView;
+use crate::domain::pool::PoolRecord;
+use crate::domain::rescue::Reason;
 use crate::domain::slot::{OperationKind, SlotRecord, SlotState};
 use crate::domain::{Error, Result};
 use crate::git::status::Status;
 use crate::git::worktree::Fault;
-use crate::git::{refs, snapshot};
+use crate::git::{refs, rescue, snapshot};
 use crate::sys::lock::FileLock;
 use crate::sys::{clock, fs, inside, liveness, remove, user};
 
 /// How long a git that nobody waits for any more may take to end.
 const END_GRACE: std::time::Duration = std::time::Duration::from_secs(2);
 
-/// Removes a slot with its directory and its registration. An allocated one only by force, which
-/// saves its work; a live holder protects it from everybody but an operator.
-pub fn remove_slot(pool: &Pool<'_>, number: u32, force: bool) -> Result<Option<RescueView>> {
+/// How a slot is to be removed.
+#[derive(Debug, Clone, Default)]
+pub struct Request {
+    /// The allocation id that was presented for an allocated slot: its holder wants it removed.
+    pub named: Option<String>,
+    /// The allocation id that the environment presents; it gives the right, and does not ask for it.
+    pub own: Option<String>,
+    /// Also an allocated one, and past a live holder.
+    pub force: bool,
+}
+
+/// Removes a slot with its directory and its registration. An allocated one only if its holder or
+/// an operator wants it so; its work is saved.
+pub fn remove_slot(pool: &Pool<'_>, number: u32, request: &Request) -> Result<Option<RescueView>> {
     settle::leftovers(pool)?;
     let (lock, mut locked) = journal::wait_for_slot(pool, number)?;
-    let id = pool.slot_id(number);
-    let slot = locked
-        .record
-        .slot(number)
-        .cloned()
-        .ok_or_else(|| Error::SlotNotFound(id.to_string()))?;
-    if let Some(allocation) = slot
-        .allocation
-        .as_ref()
-        .filter(|_| slot.state == SlotState::Allocated)
+    let slot = locked.record.slot(number);
+    let allocation = slot
+        .filter(|slot| slot.state == SlotState::Allocated)
+        .and_then(|slot| slot.allocation.clone());
+    if let Some(allocation) = allocation
+        && let Some(event) = permitted(pool, number, &allocation, request)?
     {
-        if !force {
-            return Err(Error::Refused {
-                message: format!("slot {id} is allocated to {}", holder::name(allocation)),
-                hint: Some(format!(
-                    "`repo-pool release {id}` first; --force removes it, its work is saved"
-                )),
-            });
-        }
-        let facts = holder::facts(pool, number, allocation);
-        if let Permission::Forced(who) = lease::may_release(allocation, None, &facts, true) {
-            locked.note(
-                Event::new(EventKind::Forced, &pool.name, clock::now())
-                    .slot(&id)
-                    .detail(format!("removed although held by {who}")),
-            );
-        }
+        locked.note(event);
     }
     release::empty_of_processes(pool, number, false)?;
     let work = journal::begin(
@@ -61,18 +56,44 @@ pub fn remove_slot(pool: &Pool<'_>, number: u32, force: bool) -> Result<Option<R
     carry_out(pool, &work)
 }
 
+/// Whether an allocated slot may be removed; by force past a holder with an event that says so.
+fn permitted(
+    pool: &Pool<'_>,
+    number: u32,
+    allocation: &Allocation,
+    request: &Request,
+) -> Result<Option<Event>> {
+    let presented = request.named.as_deref().or(request.own.as_deref());
+    let wish = Wish::Remove;
+    let forced = holder::permit(pool, number, allocation, wish, presented, request.force)?;
+    if request.force || request.named.is_some() {
+        return Ok(forced);
+    }
+    let id = pool.slot_id(number);
+    Err(Error::Refused {
+        message: format!("slot {id} is allocated to {}", holder::name(allocation)),
+        hint: Some(format!(
+            "`repo-pool release {id}` first; --force removes it, its work is saved"
+        )),
+    })
+}
+
 /// Removes what the recorded intent says, from wherever it stands.
 pub fn carry_out(pool: &Pool<'_>, work: &SlotWork) -> Result<Option<RescueView>> {
     let rescue = match saving::dismantle(pool, work) {
         Ok(rescue) => rescue,
-        Err(error @ Error::Refused { .. }) => {
+        // The intent stands; the next command goes on from here.
+        Err(error @ Error::Interrupted(_)) => return Err(error),
+        Err(error) if ready::lacks(&error) => return Err(error),
+        Err(error) if matches!(error, Error::Refused { .. }) || ready::is_shared(&error) => {
             journal::finish(pool, work, |locked, now| {
                 journal::slot_of(locked, work).go_back(now)
             })?;
             return Err(error);
         }
-        // The intent stands; the next command goes on from here.
-        Err(error @ Error::Interrupted(_)) => return Err(error),
+        Err(error) if ready::was_ended(&error) && journal::put_off(pool, work)? => {
+            return Err(error);
+        }
         Err(error) => {
             let reason = error.reason();
             journal::finish(pool, work, |locked, now| {
@@ -81,7 +102,7 @@ pub fn carry_out(pool: &Pool<'_>, work: &SlotWork) -> Result<Option<RescueView>>
             return Err(error);
         }
     };
-    drop_own_branch(pool, work.number)?;
+    drop_own_branch(pool, work.number, &work.lock)?;
     let mut locked = journal::reload(pool, work)?;
     locked.record.remove(work.number);
     let mut event = Event::new(EventKind::SlotRemoved, &pool.name, clock::now())
@@ -96,19 +117,15 @@ pub fn carry_out(pool: &Pool<'_>, work: &SlotWork) -> Result<Option<RescueView>>
 }
 
 /// The slot's own branch goes with it, but not what only it holds.
-fn drop_own_branch(pool: &Pool<'_>, number: u32) -> Result<()> {
+fn drop_own_branch(pool: &Pool<'_>, number: u32, lock: &FileLock) -> Result<()> {
     let worktree = pool.worktree(number);
-    let name = format!("refs/heads/{}", pool.own_branch(number));
+    let branch = pool.own_branch(number);
+    let name = format!("refs/heads/{branch}");
     let Some(tip) = refs::commit_of(&pool.git, &worktree.common, &name)? else {
         return Ok(());
     };
-    snapshot::keep_commit(
-        &pool.git,
-        &worktree,
-        &tip,
-        &crate::domain::names::dir_name(number),
-    )?;
-    refs::delete(&pool.git, &worktree.common, &name)
+    saving::keep_commit(pool, number, &tip, Reason::Removal)?;
+    refs::delete_branch(&pool.git, &worktree.common, lock, &branch)
 }
 
 /// Removes the pool with all its slots. Refuses while a slot is allocated or work is left that is
@@ -137,9 +154,15 @@ pub fn remove_pool(pool: &Pool<'_>, force: bool) -> Result<()> {
                 journal::try_slot(pool, slot.number)?.ok_or_else(|| busy(pool, slot.number))?,
             );
         }
-        if slot.state == SlotState::Allocated && !force {
+        if let Some(allocation) = slot.allocation.as_ref().filter(|_| !force)
+            && slot.state == SlotState::Allocated
+        {
             return Err(Error::Refused {
-                message: format!("slot {} is allocated", pool.slot_id(slot.number)),
+                message: format!(
+                    "slot {} is allocated to {}",
+                    pool.slot_id(slot.number),
+                    holder::name(allocation)
+                ),
                 hint: Some("release it first; --force removes the pool with what is in it".into()),
             });
         }
@@ -151,10 +174,26 @@ pub fn remove_pool(pool: &Pool<'_>, force: bool) -> Result<()> {
     if !force {
         refuse_with_unsaved_work(pool)?;
     }
+    let forced_past = held_by_others(pool, &locked.record);
     let gone = set_aside(pool)?;
     drop(locked);
     drop(slot_locks);
+    // The history is gone with the pool: this is the one place left to say it.
+    for text in forced_past {
+        pool.context.observer.warn(&text);
+    }
     remove::remove_tree(&gone)
+}
+
+/// Past which holders a removal by force goes.
+fn held_by_others(pool: &Pool<'_>, record: &PoolRecord) -> Vec<String> {
+    let held = record.slots.iter().filter_map(|slot| {
+        let allocation = slot.allocation.as_ref()?;
+        let forced = holder::permit(pool, slot.number, allocation, Wish::Remove, None, true);
+        let detail = forced.ok()??.detail?;
+        Some(format!("slot {} was {detail}", pool.slot_id(slot.number)))
+    });
+    held.collect()
 }
 
 fn busy(pool: &Pool<'_>, number: u32) -> Error {
@@ -198,19 +237,34 @@ fn refuse_with_work_in(pool: &Pool<'_>, slot: &SlotRecord, lock: &FileLock) -> R
 
 /// Rescues, and branches of which the remote does not know, are in the pool's repository only.
 fn refuse_with_unsaved_work(pool: &Pool<'_>) -> Result<()> {
+    let place = pool.paths.set_aside();
+    if fs::list_dir_if_there(&place)?.is_some_and(|names| !names.is_empty()) {
+        return Err(Error::Refused {
+            message: format!(
+                "pool {} keeps what was set aside in {}",
+                pool.name,
+                place.display()
+            ),
+            hint: Some("move what is wanted out of there; --force removes the pool with it".into()),
+        });
+    }
     let repository = pool.paths.repository();
-    let rescues = refs::list(&pool.git, &repository, &[snapshot::RESCUES])?;
+    let rescues = refs::list(&pool.git, &repository, &[rescue::RESCUES])?;
     if let Some(first) = rescues.first() {
         return Err(Error::Refused {
             message: format!(
-                "pool {} holds {} saved pieces of work that would be lost, {} for one",
+                "pool {} holds saved work that would be lost, {} of it: {} for one",
                 pool.name,
-                rescues.len(),
-                first.name
+                match rescues.len() {
+                    1 => "1 piece".to_owned(),
+                    n => format!("{n} pieces"),
+                },
+                first.name.trim_start_matches(rescue::RESCUES)
             ),
             hint: Some(format!(
-                "fetch them from {} where they are wanted; --force removes the pool with them",
-                repository.display()
+                "`repo-pool rescue list {0}` shows it, `rescue restore` brings it back, `rescue drop` \
+                 gives it up; --force removes the pool with it",
+                pool.name
             )),
         });
     }

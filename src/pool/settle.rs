@@ -4,17 +4,27 @@
 //! removing and repairing are carried to their end.
 
 use super::journal::{self, SlotWork};
-use super::{Pool, holder, ready, release, retire, slots};
-use crate::domain::lease::HolderState;
-use crate::domain::slot::{Operation, OperationKind, SlotState};
+use super::{Pool, anew, hand_out, holder, park, ready, release, retire, slots};
+use crate::domain::lease::Verdict;
+use crate::domain::process::Liveness;
+use crate::domain::slot::{Operation, OperationKind, SlotRecord, SlotState};
 use crate::domain::{Error, Result};
 use crate::sys::lock::FileLock;
+use crate::sys::{inside, liveness};
+
+/// How long a git that nobody waits for any more may take to end.
+const END_GRACE: std::time::Duration = std::time::Duration::from_secs(2);
 
 /// Finishes every operation of the pool that nobody works on any more. Costs one read if there is
 /// none. A slot that can't be finished stays for `recover`, which says why.
 pub fn leftovers(pool: &Pool<'_>) -> Result<()> {
+    anew::settle(pool)?;
     let record = pool.read()?;
-    for slot in record.slots.iter().filter(|slot| slot.operation.is_some()) {
+    let unsettled = |slot: &&SlotRecord| {
+        slot.operation.is_some()
+            || slot.state == SlotState::Allocated && park::is_parked(pool, slot.number)
+    };
+    for slot in record.slots.iter().filter(unsettled) {
         match one(pool, slot.number) {
             Err(error @ (Error::Interrupted(_) | Error::LockTimeout { .. })) => return Err(error),
             Err(error) => pool
@@ -30,7 +40,14 @@ pub fn leftovers(pool: &Pool<'_>) -> Result<()> {
 /// Finishes the operation on one slot, if there is one and nobody works on it. Tells what was
 /// finished.
 pub fn one(pool: &Pool<'_>, number: u32) -> Result<Option<OperationKind>> {
-    let Some(lock) = journal::try_slot(pool, number)? else {
+    if hand_out::settle(pool, number)? {
+        return Ok(Some(OperationKind::Allocate));
+    }
+    let mut free = journal::try_slot(pool, number)?;
+    if free.is_none() && end_overdue(pool, number)? {
+        free = journal::try_slot(pool, number)?;
+    }
+    let Some(lock) = free else {
         return Ok(None);
     };
     let locked = pool.lock()?;
@@ -47,6 +64,34 @@ pub fn one(pool: &Pool<'_>, number: u32) -> Result<Option<OperationKind>> {
     Ok(Some(kind))
 }
 
+/// Ends what a killed command has left working on the slot for longer than the command itself would
+/// have let it: nobody else will. True if the slot's lock may be free now.
+fn end_overdue(pool: &Pool<'_>, number: u32) -> Result<bool> {
+    let record = pool.read()?;
+    let process = record
+        .slot(number)
+        .and_then(|slot| slot.operation.as_ref()?.process.as_ref());
+    if process.is_none_or(|process| liveness::liveness(process) != Liveness::Dead) {
+        return Ok(false);
+    }
+    let limit = pool.settings.git_timeout.max(pool.settings.cleanup_timeout);
+    let left = inside::processes_inside(&pool.paths.slot_lock(number), &[]).inside;
+    let overdue = |pid| liveness::age(pid).is_some_and(|age| age > limit);
+    if left.is_empty() || !left.iter().all(|process| overdue(process.pid)) {
+        return Ok(false);
+    }
+    for process in &left {
+        pool.context.observer.warn(&format!(
+            "ending pid {} ({}), which a killed command has left at work on {}",
+            process.pid,
+            process.command,
+            pool.slot_id(number)
+        ));
+    }
+    let pids: Vec<u32> = left.iter().map(|process| process.pid).collect();
+    Ok(inside::end(&pids, END_GRACE).is_empty())
+}
+
 fn finish(pool: &Pool<'_>, number: u32, lock: FileLock, operation: Operation) -> Result<()> {
     let work = SlotWork {
         number,
@@ -57,9 +102,9 @@ fn finish(pool: &Pool<'_>, number: u32, lock: FileLock, operation: Operation) ->
     match operation.kind {
         OperationKind::Add | OperationKind::Create => slots::unmake(pool, &work),
         OperationKind::Allocate => {
-            ready::take_off_branch(pool, number, &work.lock)?;
+            ready::take_off_branch(pool, number)?;
             journal::finish(pool, &work, |locked, now| {
-                journal::slot_of(locked, &work).make_available(false, None, now);
+                journal::slot_of(locked, &work).make_available(None, None, now);
             })?;
             Ok(())
         }
@@ -70,7 +115,7 @@ fn finish(pool: &Pool<'_>, number: u32, lock: FileLock, operation: Operation) ->
             journal::finish(pool, &work, |locked, now| {
                 let slot = journal::slot_of(locked, &work);
                 slot.go_back(now);
-                slot.verified = false;
+                slot.mark = None;
             })?;
             Ok(())
         }
@@ -78,14 +123,15 @@ fn finish(pool: &Pool<'_>, number: u32, lock: FileLock, operation: Operation) ->
 }
 
 /// The slot's lock is free, so no git of ours works in it: its lock files are left from a kill.
-fn remove_git_locks(pool: &Pool<'_>, number: u32) -> Result<()> {
+pub fn remove_git_locks(pool: &Pool<'_>, number: u32) -> Result<()> {
     for path in pool.worktree(number).stale_locks()? {
         crate::sys::fs::remove_file_if_there(&path)?;
     }
     Ok(())
 }
 
-/// Gives back the slots whose holders are provably gone (4.4). Tells whether there was one.
+/// Gives back the slots whose holders are provably gone or have let their leases run out (4.4).
+/// Tells whether there was one.
 pub fn reclaim_dead(pool: &Pool<'_>) -> Result<bool> {
     let record = pool.read()?;
     let mut any = false;
@@ -94,10 +140,13 @@ pub fn reclaim_dead(pool: &Pool<'_>) -> Result<bool> {
         .iter()
         .filter(|slot| slot.state == SlotState::Allocated)
     {
-        let dead = slot.allocation.as_ref().is_some_and(|allocation| {
-            holder::state(pool, slot.number, allocation) == HolderState::Dead
+        let over = slot.allocation.as_ref().is_some_and(|allocation| {
+            matches!(
+                holder::verdict(pool, slot.number, allocation),
+                Verdict::Reclaimable(_)
+            )
         });
-        if dead {
+        if over {
             match release::reclaim(pool, slot.number) {
                 Ok(returned) => any |= returned.is_some(),
                 Err(error @ Error::Interrupted(_)) => return Err(error),

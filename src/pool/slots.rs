@@ -1,13 +1,13 @@
 //! Making slots.
 
 use super::journal::{self, SlotWork};
-use super::{Pool, parallel};
+use super::{Pool, parallel, park, ready, verified};
 use crate::config::keys::MOST_SLOTS;
 use crate::domain::event::{Event, EventKind};
 use crate::domain::progress::Step;
 use crate::domain::slot::{OperationKind, SlotRecord};
 use crate::domain::{Error, Result};
-use crate::git::Oid;
+use crate::git::{Oid, Worktree};
 use crate::sys::lock::FileLock;
 use crate::sys::{clock, fs, remove, signals};
 
@@ -81,17 +81,23 @@ fn reserve(pool: &Pool<'_>, count: u32) -> Result<Vec<SlotWork>> {
     Ok(reserved)
 }
 
-/// Makes the slot's directory and registration, and fills it with `commit`. What a killed command
-/// left in its place is moved into the trash first.
+/// Makes the slot's directory and registration, and fills it with `commit`; it is parked, so that
+/// nobody is in it before it is handed out. What a killed command left in its place is moved into
+/// the trash first.
 pub fn make(pool: &Pool<'_>, number: u32, lock: &FileLock, commit: &Oid) -> Result<()> {
     let id = pool.slot_id(number).to_string();
     let mut progress = pool.context.observer.begin(Step::Slot(&id));
-    let slot = pool.worktree(number);
     clear(pool, number)?;
+    let slot = Worktree {
+        path: pool.paths.parked_slot(number),
+        ..pool.worktree(number)
+    };
     slot.register(commit)?;
     slot.populate(&pool.git, lock, commit, &mut |bytes| {
         progress.git_progress(bytes)
     })?;
+    ready::own_branch_at(pool, number, lock, commit)?;
+    slot.forget_history()?;
     progress.done();
     Ok(())
 }
@@ -102,6 +108,9 @@ pub fn clear(pool: &Pool<'_>, number: u32) -> Result<()> {
     let trash = pool.trash_place(&format!("slot{number}"));
     let (tree, admin) = (trash.join("tree"), trash.join("admin"));
     let mut moved = false;
+    if slot.path != slot.home && fs::metadata_if_there(&slot.home)?.is_some() {
+        park::set_aside(pool, number, &slot.home, "was made while the slot was idle")?;
+    }
     for (from, to) in [(&slot.path, &tree), (&slot.admin, &admin)] {
         if fs::metadata_if_there(from)?.is_some() {
             fs::create_private_dir_all(&trash)?;
@@ -109,15 +118,17 @@ pub fn clear(pool: &Pool<'_>, number: u32) -> Result<()> {
             moved = true;
         }
     }
-    if moved {
-        remove::remove_tree(&trash)?;
+    // What can't be deleted is out of the way, and shows as a leftover.
+    if moved && let Err(error) = remove::remove_tree(&trash) {
+        pool.context.observer.warn(&error.to_string());
     }
     Ok(())
 }
 
 fn finish(pool: &Pool<'_>, work: &SlotWork, commit: &Oid) -> Result<SlotRecord> {
     journal::finish(pool, work, |locked, now| {
-        journal::slot_of(locked, work).make_available(true, Some(commit.clone()), now);
+        let mark = verified::mark(pool, work.number, commit);
+        journal::slot_of(locked, work).make_available(mark, Some(commit.clone()), now);
         locked.note(
             Event::new(EventKind::SlotAdded, &pool.name, now).slot(pool.slot_id(work.number)),
         );

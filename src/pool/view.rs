@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use super::{Context, Pool, holder, parallel};
-use crate::domain::lease::HolderState;
+use crate::domain::lease::{Allocation, HolderState, Verdict};
 use crate::domain::metrics::Metrics;
 use crate::domain::names::PoolName;
 use crate::domain::outcome::{
-    Determined, OperationView, OwnerView, PoolSummary, PoolView, SlotView, Summary,
+    Determined, OperationView, OwnerView, PoolSummary, PoolView, ReclaimView, SlotView, Summary,
 };
 use crate::domain::pool::PoolRecord;
 use crate::domain::slot::{Operation, SlotRecord, SlotState};
@@ -32,14 +32,15 @@ pub fn branches(pool: &Pool<'_>) -> Branches {
 /// A slot as recorded, without asking git or the disk.
 pub fn recorded(pool: &Pool<'_>, record: &PoolRecord, slot: &SlotRecord) -> SlotView {
     let allocation = slot.allocation.as_ref();
+    let lease = allocation.and_then(|allocation| allocation.lease.as_ref());
     SlotView {
         slot_id: pool.slot_id(slot.number).to_string(),
         repo_name: record.repo_name.to_string(),
         repo_url: record.repo_url.clone(),
         slot_path: pool.paths.slot(slot.number).display().to_string(),
         state: slot.state,
-        parked: false,
-        verified: slot.verified,
+        verified: slot.is_verified(),
+        parked: slot.is_verified(),
         created_at: slot.created_at,
         updated_at: slot.updated_at,
         last_allocated_at: slot.last_allocated_at,
@@ -54,11 +55,15 @@ pub fn recorded(pool: &Pool<'_>, record: &PoolRecord, slot: &SlotRecord) -> Slot
         allocation_id: allocation.map(|allocation| allocation.id.clone()),
         generation: allocation.map(|allocation| allocation.generation),
         allocated_at: allocation.map(|allocation| allocation.allocated_at),
+        ttl_seconds: lease.map(|lease| lease.ttl_seconds),
+        renewed_at: lease.and_then(|lease| Some(lease.renewed.as_ref()?.at)),
+        expires_at: allocation.and_then(Allocation::expires_at),
         owner: allocation.map(|allocation| OwnerView {
             owner: allocation.owner.clone(),
             liveness: None,
             caller_pid: allocation.caller.as_ref().map(|process| process.pid),
         }),
+        reclaim: None,
         error: slot.error.clone(),
         operation: slot.operation.as_ref().map(operation),
         is_locked: None,
@@ -83,11 +88,28 @@ pub fn current(
             HolderState::Dead => "dead",
             HolderState::Unknown => "unknown",
         });
+        if slot.state == SlotState::Allocated {
+            view.reclaim = reclaim(holder::verdict(pool, slot.number, allocation));
+        }
     }
     if disk {
-        view.disk_usage_bytes = Some(mounts::disk_usage(&pool.paths.slot(slot.number)).ok());
+        view.disk_usage_bytes = Some(mounts::disk_usage(&pool.worktree(slot.number).path).ok());
     }
     view
+}
+
+fn reclaim(verdict: Verdict) -> Option<ReclaimView> {
+    let (verdict, reason, left) = match verdict {
+        Verdict::Held => return None,
+        Verdict::NotYet(reason, left) => ("not_yet", reason.to_string(), Some(left)),
+        Verdict::Reclaimable(reason) => ("reclaimable", reason.to_string(), None),
+        Verdict::Doubtful(reason, doubt) => ("doubtful", format!("{reason}, but {doubt}"), None),
+    };
+    Some(ReclaimView {
+        verdict,
+        reason,
+        after_seconds: left.map(|left| left.as_secs_f64()),
+    })
 }
 
 /// Branch and commit, read from the registration: no git process per slot.
