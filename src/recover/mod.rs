@@ -5,16 +5,18 @@
 //! out. Everything that is repaired is checked again under the slot's lock, since the look took
 //! none.
 
+pub mod config;
 pub mod observe;
 pub mod reconcile;
 pub mod record;
 pub mod repair;
+pub mod strays;
 
 use std::time::Duration;
 
 use crate::domain::Result;
 use crate::domain::outcome::{Finding, FindingAction, FindingKind, FindingResult};
-use crate::pool::{Context, Pool, create};
+use crate::pool::{Context, Pool, anew, create, rescues};
 use crate::sys::remove;
 
 /// How often is looked again, since a repair can bring something else to light: what was under way
@@ -24,6 +26,8 @@ const ROUNDS: usize = 4;
 /// What `recover` is to do.
 #[derive(Debug, Clone, Default)]
 pub struct Request {
+    /// The pool's name, as it is typed.
+    pub pool: String,
     /// Only this slot.
     pub slot: Option<u32>,
     /// Only say it.
@@ -38,8 +42,16 @@ pub struct Request {
     pub force: bool,
 }
 
+impl Request {
+    /// Whether findings of that kind are asked for.
+    pub fn wants(&self, kind: FindingKind) -> bool {
+        self.only.is_empty() || self.only.contains(&kind)
+    }
+}
+
 /// Looks at one pool, and repairs it unless only a look was asked for.
 pub fn recover(pool: &Pool<'_>, request: &Request) -> Result<Vec<Finding>> {
+    pool.workspace.locks().check()?;
     let mut findings = Vec::new();
     if record::is_unreadable(pool) {
         findings.push(record::rebuild(pool, request.dry_run)?);
@@ -50,6 +62,12 @@ pub fn recover(pool: &Pool<'_>, request: &Request) -> Result<Vec<Finding>> {
     crate::store::document::check_writable(&pool.paths.record(), pool.read()?.schema)?;
     if pool.read()?.operation.is_some() {
         return unfinished_pool(pool, request);
+    }
+    if let Some(renewal) = unfinished_renewal(pool, request)? {
+        findings.push(renewal);
+        if request.dry_run {
+            return Ok(findings);
+        }
     }
     for _ in 0..ROUNDS {
         let facts = observe::observe(pool, &pool.read()?, request)?;
@@ -72,6 +90,9 @@ pub fn recover(pool: &Pool<'_>, request: &Request) -> Result<Vec<Finding>> {
         if request.dry_run {
             break;
         }
+    }
+    if !request.dry_run && request.only.is_empty() {
+        rescues::expire_on_the_way(pool)?;
     }
     Ok(findings)
 }
@@ -107,6 +128,30 @@ pub fn workspace_leftovers(
         findings.push(finding);
     }
     Ok(findings)
+}
+
+/// A repository that was being made anew by a command that was killed.
+fn unfinished_renewal(pool: &Pool<'_>, request: &Request) -> Result<Option<Finding>> {
+    let under_way = crate::sys::lock::is_locked(&pool.paths.fetch_lock()) == Some(true);
+    if under_way || !pool.paths.anew().exists() {
+        return Ok(None);
+    }
+    let mut finding = Finding {
+        kind: FindingKind::UnfinishedOperation,
+        slot_id: None,
+        repo_name: pool.name.to_string(),
+        action: match anew::is_exchanged(pool)? {
+            true => FindingAction::Complete,
+            false => FindingAction::Undo,
+        },
+        result: FindingResult::Planned,
+        detail: "making the pool's repository anew was interrupted".into(),
+    };
+    if !request.dry_run {
+        anew::settle(pool)?;
+        finding.result = FindingResult::Done;
+    }
+    Ok(Some(finding))
 }
 
 /// A pool whose making was killed is taken away; one that is still being made is waited for.

@@ -1,27 +1,29 @@
 //! Facts about a pool, gathered without changing anything and without waiting for any lock.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
-use super::Request;
-use crate::domain::lease::HolderState;
-use crate::domain::names;
+use super::strays::{self, Strays};
+use super::{Request, config};
+use crate::domain::lease::{self, Verdict};
+use crate::domain::outcome::FindingKind;
 use crate::domain::pool::PoolRecord;
-use crate::domain::slot::{OperationKind, SlotState};
-use crate::domain::{Error, Result};
+use crate::domain::slot::{OperationKind, SlotRecord, SlotState};
+use crate::domain::{Error, Result, damage};
+use crate::git::objects::{self, Depth};
 use crate::git::worktree::Fault;
 use crate::git::{Worktree, status};
-use crate::pool::{Pool, holder, parallel};
-use crate::sys::{clock, fs, inside, liveness, lock};
-
-/// How often processes are looked at before one that stays hidden counts as working.
-const LOOKS: u32 = 5;
+use crate::pool::{Pool, holder, parallel, park, presence};
+use crate::sys::clock::{self, Deadline};
+use crate::sys::{fs, lock};
 
 /// What was seen of a slot.
 #[derive(Debug, Clone)]
 pub struct SlotFacts {
     /// Its number.
     pub number: u32,
+    /// The directory that it lies in.
+    pub place: PathBuf,
     /// Its state, as recorded.
     pub state: SlotState,
     /// Why it is out of use.
@@ -34,14 +36,14 @@ pub struct SlotFacts {
     pub fault: Option<Fault>,
     /// What else is wrong with it; only looked for in idle slots.
     pub unreadable: Option<String>,
-    /// Its holder.
-    pub holder: Option<HolderState>,
+    /// Whether it may be taken back from its holder.
+    pub verdict: Option<Verdict>,
     /// For how long it has been held.
     pub held: Option<Duration>,
-    /// Lock files of git's in its registration.
-    pub git_locks: Vec<PathBuf>,
-    /// A process that is inside.
-    pub inside: Option<u32>,
+    /// Whether it may be released for being held for too long, if that is asked for.
+    pub may_go_stale: bool,
+    /// Lock files of git's in its registration, and how old they are.
+    pub git_locks: Vec<(PathBuf, Duration)>,
 }
 
 /// What was seen of a pool.
@@ -49,16 +51,14 @@ pub struct SlotFacts {
 pub struct Facts {
     /// Its slots.
     pub slots: Vec<SlotFacts>,
-    /// Directories among the slots that are none.
-    pub foreign_directories: Vec<PathBuf>,
-    /// Registrations in git that are not the pool's.
-    pub foreign_registrations: Vec<PathBuf>,
-    /// Temporary files and trash that nobody uses.
-    pub leftovers: Vec<PathBuf>,
-    /// Lock files of git's in the shared repository while no process uses the pool.
-    pub shared_git_locks: Vec<PathBuf>,
-    /// Lock files of slots that are no more.
-    pub orphaned_locks: Vec<PathBuf>,
+    /// What git says of objects that are missing or damaged.
+    pub corrupt: Option<String>,
+    /// Directories of slots whose disk seems not to be mounted.
+    pub unmounted: Vec<PathBuf>,
+    /// What belongs to no slot.
+    pub strays: Strays,
+    /// What all slots share.
+    pub shared: config::Shared,
 }
 
 /// Looks at the pool.
@@ -69,18 +69,54 @@ pub fn observe(pool: &Pool<'_>, record: &PoolRecord, request: &Request) -> Resul
         .filter(|slot| request.slot.is_none_or(|number| number == slot.number))
         .collect();
     let jobs = parallel::jobs(pool.settings.jobs);
-    let slots = parallel::each(&chosen, jobs, |slot| slot_facts(pool, slot));
+    let seen = parallel::each(&chosen, jobs, |slot| slot_facts(pool, slot, request));
     let mut facts = Facts {
-        slots: slots.into_iter().collect::<Result<_>>()?,
+        unmounted: presence::absent(pool, record)?,
         ..Facts::default()
     };
+    for seen in seen {
+        let (slot, corrupt) = seen?;
+        facts.corrupt = facts.corrupt.or(corrupt);
+        facts.slots.push(slot);
+    }
     if request.slot.is_none() {
-        strays(pool, record, &mut facts)?;
+        facts.corrupt = match facts.corrupt {
+            None => objects(pool, record, request)?,
+            found => found,
+        };
+        facts.strays = strays::strays(pool, record, &facts.slots)?;
+        facts.shared = config::observe(pool, record)?;
     }
     Ok(facts)
 }
 
-fn slot_facts(pool: &Pool<'_>, slot: &crate::domain::slot::SlotRecord) -> Result<SlotFacts> {
+/// Whether the shared objects are damaged: all of their contents are read where somebody suspects it,
+/// and otherwise it is made sure that they are there.
+fn objects(pool: &Pool<'_>, record: &PoolRecord, request: &Request) -> Result<Option<String>> {
+    if !request.wants(FindingKind::CorruptObjects) {
+        return Ok(None);
+    }
+    let suspected = request.force
+        || record
+            .slots
+            .iter()
+            .filter_map(|slot| slot.error.as_deref())
+            .any(damage::tell_of_damage);
+    let depth = if suspected {
+        Depth::Contents
+    } else {
+        Depth::Connected
+    };
+    let deadline = Deadline::after(pool.settings.git_timeout);
+    objects::damage(&pool.git, &pool.paths.repository(), depth, deadline)
+}
+
+/// What is seen of one slot, and what git says on the way of damaged objects.
+fn slot_facts(
+    pool: &Pool<'_>,
+    slot: &SlotRecord,
+    request: &Request,
+) -> Result<(SlotFacts, Option<String>)> {
     let number = slot.number;
     let worktree = pool.worktree(number);
     let locked = lock::is_locked(&pool.paths.slot_lock(number)) == Some(true);
@@ -90,140 +126,77 @@ fn slot_facts(pool: &Pool<'_>, slot: &crate::domain::slot::SlotRecord) -> Result
         Ok(fault) => fault,
     };
     let idle = matches!(slot.state, SlotState::Available | SlotState::Error);
-    let unreadable = match (&fault, locked || !idle) {
-        (None, false) => damage(pool, &worktree, slot.verified)?,
-        _ => None,
+    let (unreadable, corrupt) = match (&fault, locked || !idle) {
+        (None, false) => damage_of(pool, &worktree, slot)?,
+        _ => (None, None),
     };
     let now = clock::now();
-    Ok(SlotFacts {
+    let holding = slot
+        .allocation
+        .as_ref()
+        .filter(|_| slot.state == SlotState::Allocated)
+        .map(|allocation| (allocation, holder::all_facts(pool, number, allocation)));
+    let facts = SlotFacts {
         number,
+        place: worktree
+            .path
+            .parent()
+            .map(PathBuf::from)
+            .unwrap_or_default(),
         state: slot.state,
         error: slot.error.clone(),
-        operation: slot.operation.as_ref().map(|operation| operation.kind),
+        operation: operation(pool, slot),
         locked,
         fault,
         unreadable,
-        holder: slot
-            .allocation
+        verdict: holding
             .as_ref()
-            .map(|allocation| holder::state(pool, number, allocation)),
-        held: slot.allocation.as_ref().map(|allocation| {
-            let held = now.duration_since(allocation.allocated_at);
-            if held.is_negative() {
-                Duration::ZERO
-            } else {
-                held.unsigned_abs()
-            }
+            .map(|(allocation, facts)| lease::verdict(allocation, facts)),
+        held: holding
+            .as_ref()
+            .map(|(allocation, facts)| lease::age(allocation, &facts.now)),
+        may_go_stale: holding.is_some_and(|(allocation, facts)| {
+            lease::may_take_stale(allocation, &facts, request.stale_after)
         }),
-        git_locks: worktree.stale_locks().unwrap_or_default(),
-        inside: match slot.state {
-            SlotState::Allocated | SlotState::Cleaning => {
-                let found = inside::processes_inside(&worktree.path, &[]).inside;
-                found.first().map(|process| process.pid)
-            }
-            _ => None,
-        },
-    })
+        git_locks: worktree
+            .stale_locks()
+            .unwrap_or_default()
+            .into_iter()
+            .map(|path| (path.clone(), fs::age(&path, now)))
+            .collect(),
+    };
+    Ok((facts, corrupt))
+}
+
+/// What is under way by the record, or by a slot that was allocated and never brought out.
+fn operation(pool: &Pool<'_>, slot: &SlotRecord) -> Option<OperationKind> {
+    let half_allocated = || {
+        let half = slot.state == SlotState::Allocated && park::is_parked(pool, slot.number);
+        half.then_some(OperationKind::Allocate)
+    };
+    let recorded = slot.operation.as_ref().map(|operation| operation.kind);
+    recorded.or_else(half_allocated)
 }
 
 /// What is wrong with an idle slot whose links are right: git can't read it, its HEAD names no
-/// commit, or it is not as clean as it was left.
-fn damage(pool: &Pool<'_>, worktree: &Worktree, verified: bool) -> Result<Option<String>> {
+/// commit, or it is not as clean as it was left. Damage to what all slots share is told apart.
+fn damage_of(
+    pool: &Pool<'_>,
+    worktree: &Worktree,
+    slot: &SlotRecord,
+) -> Result<(Option<String>, Option<String>)> {
+    let own = |text: String| Ok((Some(text), None));
     match status::look(&pool.git, worktree, None) {
-        Err(Error::Git { failure, .. }) => {
-            Ok(Some(format!("git can't read it: {}", failure.stderr)))
+        Err(Error::Git { failure, .. }) if damage::is_told_by(&failure) => {
+            Ok((None, Some(failure.stderr)))
         }
+        Err(Error::Git { failure, .. }) => own(format!("git can't read it: {}", failure.stderr)),
         Err(other @ Error::Interrupted(_)) => Err(other),
-        Err(other) => Ok(Some(other.to_string())),
-        Ok(seen) if seen.commit.is_none() => Ok(Some("its HEAD names no commit".into())),
-        Ok(seen) if verified && seen.has_changes() => {
-            Ok(Some("it has changes although nobody holds it".into()))
+        Err(other) => own(other.to_string()),
+        Ok(seen) if seen.commit.is_none() => own("its HEAD names no commit".into()),
+        Ok(seen) if slot.is_verified() && (seen.has_changes() || !seen.unreadable.is_empty()) => {
+            own("it has changes although nobody holds it".into())
         }
-        Ok(_) => Ok(None),
+        Ok(_) => Ok((None, None)),
     }
-}
-
-/// What lies around in the pool's directory and belongs to no slot.
-fn strays(pool: &Pool<'_>, record: &PoolRecord, facts: &mut Facts) -> Result<()> {
-    let known = |name: &std::ffi::OsStr| {
-        name.to_str()
-            .and_then(names::slot_number)
-            .is_some_and(|number| record.slot(number).is_some())
-    };
-    let unknown_in = |dir: &Path| -> Result<Vec<PathBuf>> {
-        let names = fs::list_dir_if_there(dir)?.unwrap_or_default();
-        Ok(names
-            .iter()
-            .filter(|name| !known(name))
-            .map(|name| dir.join(name))
-            .collect())
-    };
-    let everything = |dir: &Path| -> Result<Vec<PathBuf>> {
-        let names = fs::list_dir_if_there(dir)?.unwrap_or_default();
-        Ok(names.iter().map(|name| dir.join(name)).collect())
-    };
-    facts.foreign_directories = unknown_in(&pool.paths.worktrees())?;
-    facts.foreign_registrations = unknown_in(&pool.paths.repository().join("worktrees"))?;
-    facts.orphaned_locks = everything(&pool.paths.locks())?
-        .into_iter()
-        .filter(|path| {
-            let stem = path.file_stem().and_then(|stem| stem.to_str());
-            stem.and_then(names::slot_number)
-                .is_some_and(|number| record.slot(number).is_none())
-        })
-        .filter(|path| lock::is_locked(path) == Some(false))
-        .collect();
-    let quiet = record.slots.iter().all(|slot| slot.operation.is_none())
-        && facts.slots.iter().all(|slot| !slot.locked)
-        && lock::is_locked(&pool.paths.fetch_lock()) == Some(false);
-    if quiet && nobody_works_in(&pool.paths.root) {
-        facts.leftovers = everything(&pool.paths.trash())?;
-        facts
-            .leftovers
-            .extend(everything(&pool.paths.repository().join("repo-pool-tmp"))?);
-        facts.leftovers.extend(temporary_files(&pool.paths.root)?);
-        let git = crate::git::repository::leftovers(&pool.paths.repository())?;
-        facts.leftovers.extend(git.temporary);
-        facts.shared_git_locks = git.locks;
-    }
-    Ok(())
-}
-
-/// Whether provably no process uses the pool. One that can't be looked at for a moment, as while it
-/// starts a program, is looked at again.
-fn nobody_works_in(dir: &Path) -> bool {
-    let mut hidden: Option<Vec<u32>> = None;
-    for _ in 0..LOOKS {
-        let scan = inside::processes_inside(dir, &[std::process::id()]);
-        if !scan.inside.is_empty() {
-            return false;
-        }
-        let now = scan.unreadable.into_iter().filter(|pid| may_be_git(*pid));
-        let still: Vec<u32> = match &hidden {
-            None => now.collect(),
-            Some(before) => now.filter(|pid| before.contains(pid)).collect(),
-        };
-        if still.is_empty() {
-            return true;
-        }
-        hidden = Some(still);
-    }
-    false
-}
-
-/// Whether a process that can't be looked at could be one that works on repositories: by its
-/// command line, which everybody may read.
-fn may_be_git(pid: u32) -> bool {
-    liveness::command_of(pid)
-        .is_none_or(|command| command.contains("git") || command.contains("repo-pool"))
-}
-
-/// What a killed atomic write leaves beside its target.
-fn temporary_files(dir: &Path) -> Result<Vec<PathBuf>> {
-    let names = fs::list_dir_if_there(dir)?.unwrap_or_default();
-    Ok(names
-        .iter()
-        .filter(|name| fs::is_temporary_name(name))
-        .map(|name| dir.join(name))
-        .collect())
 }

@@ -2,9 +2,12 @@
 
 use std::path::PathBuf;
 
-use super::Request;
 use super::observe::{Facts, SlotFacts};
-use crate::domain::lease::HolderState;
+use super::strays::Strays;
+use super::{Request, config};
+use crate::config::parse::format_duration;
+use crate::domain::damage;
+use crate::domain::lease::{self, Reason, Verdict};
 use crate::domain::names::{self, PoolName, SlotId};
 use crate::domain::outcome::{Finding, FindingAction, FindingKind, FindingResult};
 use crate::domain::slot::{OperationKind, SlotState};
@@ -27,58 +30,131 @@ pub struct Step {
 
 /// The plan for these facts, in the order in which it is to be carried out.
 pub fn reconcile(facts: &Facts, request: &Request) -> Vec<Step> {
-    let mut plan: Vec<Step> = facts
+    let mut plan = of_the_pool(facts, request);
+    let slots: Vec<SlotFacts> = facts
         .slots
         .iter()
-        .filter_map(|slot| slot_step(slot, request))
+        .map(|slot| as_far_as_it_counts(slot, facts, request))
         .collect();
-    for slot in &facts.slots {
-        plan.extend(lock_steps(slot));
+    plan.extend(slots.iter().filter_map(|slot| slot_step(slot, request)));
+    plan.extend(slots.iter().flat_map(lock_steps));
+    plan.extend(stray_steps(&facts.strays));
+    // After the locks, one of which may be the config's.
+    plan.extend(config::steps(&facts.shared, request));
+    plan.retain(|step| request.wants(step.kind));
+    plan
+}
+
+/// What concerns all slots comes first.
+fn of_the_pool(facts: &Facts, request: &Request) -> Vec<Step> {
+    let by_force = request.force && request.slot.is_none();
+    let corrupt = facts.corrupt.iter().map(|words| {
+        let first = damage::first_line(words).or(words.lines().next());
+        Step {
+            kind: FindingKind::CorruptObjects,
+            action: match by_force {
+                true => FindingAction::Rebuild,
+                false => FindingAction::Report,
+            },
+            slot: None,
+            path: None,
+            detail: format!(
+                "objects of the pool's repository are missing or damaged ({}); {}",
+                first.unwrap_or("git does not say which").trim(),
+                damage::remedy(&request.pool)
+            ),
+        }
+    });
+    // By force, the slots are made anew one by one.
+    let unmounted = facts.unmounted.iter().filter(|_| !by_force).map(|path| Step {
+        kind: FindingKind::Unmounted,
+        action: FindingAction::Report,
+        slot: None,
+        path: Some(path.clone()),
+        detail: format!(
+            "all slots are gone from {}: is its disk mounted? If they were deleted, `repo-pool recover {} --force` makes them anew",
+            path.display(),
+            request.pool
+        ),
+    });
+    corrupt.chain(unmounted).collect()
+}
+
+/// The facts about a slot without those that are everybody's: a directory that is gone with its disk
+/// is not missing.
+fn as_far_as_it_counts(slot: &SlotFacts, facts: &Facts, request: &Request) -> SlotFacts {
+    let by_force = request.force && request.slot.is_none();
+    let with_its_disk = slot.fault == Some(Fault::MissingDirectory)
+        && facts.unmounted.contains(&slot.place)
+        && !by_force;
+    SlotFacts {
+        fault: slot.fault.clone().filter(|_| !with_its_disk),
+        ..slot.clone()
     }
-    let stray = |kind, action, paths: &[PathBuf], what: &str| -> Vec<Step> {
-        paths
-            .iter()
-            .map(|path| Step {
-                kind,
-                action,
-                slot: None,
-                path: Some(path.clone()),
-                detail: format!("{what}: {}", path.display()),
-            })
-            .collect()
+}
+
+fn stray_steps(strays: &Strays) -> Vec<Step> {
+    use FindingAction::{Isolate, Remove, Repair, Report};
+    let each = |kind, action, paths: &[PathBuf], what: &str| -> Vec<Step> {
+        let step = |path: &PathBuf| Step {
+            kind,
+            action,
+            slot: None,
+            path: Some(path.clone()),
+            detail: format!("{what}: {}", path.display()),
+        };
+        paths.iter().map(step).collect()
     };
-    use FindingAction::{Remove, Report};
-    plan.extend(stray(
+    let unrecorded = strays.unrecorded.iter().map(|number| Step {
+        kind: FindingKind::ForeignDirectory,
+        action: Isolate,
+        slot: Some(*number),
+        path: None,
+        detail: "a slot that the pool's record does not know; it joins the pool, out of use".into(),
+    });
+    let mut plan: Vec<Step> = unrecorded.collect();
+    plan.extend(each(
         FindingKind::ForeignDirectory,
         Report,
-        &facts.foreign_directories,
+        &strays.foreign_directories,
         "no slot of the pool",
     ));
-    plan.extend(stray(
+    plan.extend(each(
+        FindingKind::ForeignRegistration,
+        Repair,
+        &strays.broken_registrations,
+        "left half made by a killed git, so that git fails on all others too",
+    ));
+    plan.extend(each(
+        FindingKind::ForeignRegistration,
+        Remove,
+        &strays.old_registrations,
+        "of a slot that is no more; its commits are kept",
+    ));
+    plan.extend(each(
         FindingKind::ForeignRegistration,
         Report,
-        &facts.foreign_registrations,
+        &strays.foreign_registrations,
         "a worktree that the pool did not make",
     ));
-    plan.extend(stray(
+    plan.extend(each(
         FindingKind::StaleGitLock,
         Remove,
-        &facts.shared_git_locks,
+        &strays.shared_git_locks,
         "left by a killed git",
     ));
-    plan.extend(stray(
+    plan.extend(each(
         FindingKind::Leftover,
         Remove,
-        &facts.leftovers,
+        &strays.leftovers,
         "left by a killed command",
     ));
-    plan.extend(stray(
+    plan.extend(each(
         FindingKind::OrphanedLock,
         Remove,
-        &facts.orphaned_locks,
+        &strays.orphaned_locks,
         "of a slot that is no more",
     ));
-    plan.retain(|step| request.only.is_empty() || request.only.contains(&step.kind));
     plan
 }
 
@@ -143,41 +219,50 @@ fn held(
     request: &Request,
     step: impl Fn(FindingKind, FindingAction, String) -> Option<Step>,
 ) -> Option<Step> {
-    if slot.holder == Some(HolderState::Dead) {
-        return match slot.inside {
-            Some(pid) => step(
-                FindingKind::DeadOwner,
+    let kind = |reason| match reason {
+        Reason::HolderGone => FindingKind::DeadOwner,
+        Reason::LeaseRanOut => FindingKind::ExpiredLease,
+    };
+    match slot.verdict {
+        Some(Verdict::Reclaimable(reason)) => {
+            return step(kind(reason), FindingAction::Release, reason.to_string());
+        }
+        Some(Verdict::Doubtful(reason, doubt)) => {
+            let detail = format!("{reason}, but {doubt}");
+            return step(kind(reason), FindingAction::Report, detail);
+        }
+        // A lease that is renewed a little late is nothing to speak of.
+        Some(Verdict::NotYet(reason @ Reason::HolderGone, _)) => {
+            let grace = lease::GRACE.as_secs();
+            let detail = format!("{reason}; its slot is kept for {grace} s after it was heard of");
+            return step(kind(reason), FindingAction::Report, detail);
+        }
+        Some(Verdict::NotYet(Reason::LeaseRanOut, _) | Verdict::Held) | None => {}
+    }
+    if let Some(fault) = &slot.fault {
+        let made_anew = *fault == Fault::MissingDirectory && request.force;
+        return match made_anew {
+            true => step(kind_of(fault), FindingAction::Release, fault.to_string()),
+            false => step(
+                kind_of(fault),
                 FindingAction::Report,
-                format!("its holder is gone, but pid {pid} is inside"),
-            ),
-            None => step(
-                FindingKind::DeadOwner,
-                FindingAction::Release,
-                "its holder is gone".into(),
+                format!("{fault}; it is allocated, so release repairs it"),
             ),
         };
     }
-    if let Some(fault) = &slot.fault {
-        return step(
-            kind_of(fault),
-            FindingAction::Report,
-            format!("{fault}; it is allocated, so release repairs it"),
-        );
-    }
     let held = slot.held.unwrap_or_default();
     if held > request.stale_after {
-        let may_release = request.release_stale
-            && slot.holder != Some(HolderState::Alive)
-            && slot.inside.is_none();
-        let action = if may_release {
-            FindingAction::Release
-        } else {
-            FindingAction::Report
+        let action = match request.release_stale && slot.may_go_stale {
+            true => FindingAction::Release,
+            false => FindingAction::Report,
         };
         return step(
             FindingKind::StaleAllocation,
             action,
-            format!("allocated for {} s", held.as_secs()),
+            format!(
+                "allocated for longer than {}",
+                format_duration(request.stale_after)
+            ),
         );
     }
     None
@@ -207,29 +292,50 @@ fn kind_of(fault: &Fault) -> FindingKind {
     }
 }
 
-/// git's lock files in a slot in which nobody works. An allocated slot's are its holder's.
+/// git's lock files in a slot in which nobody works. An allocated slot's are its holder's, and go when
+/// it is given back; where nobody can do that yet, they are told of.
 fn lock_steps(slot: &SlotFacts) -> Vec<Step> {
-    if slot.locked || slot.operation.is_some() || slot.state != SlotState::Available {
+    if slot.locked || slot.operation.is_some() {
         return Vec::new();
     }
+    let action = match slot.state {
+        SlotState::Available => FindingAction::Remove,
+        SlotState::Allocated if matches!(slot.verdict, Some(Verdict::Doubtful(..))) => {
+            FindingAction::Report
+        }
+        _ => return Vec::new(),
+    };
     slot.git_locks
         .iter()
-        .map(|path| Step {
+        .map(|(path, age)| Step {
             kind: FindingKind::StaleGitLock,
-            action: FindingAction::Remove,
+            action,
             slot: Some(slot.number),
             path: Some(path.clone()),
-            detail: format!("left by a killed git: {}", path.display()),
+            detail: format!(
+                "left by a killed git {} s ago: {}",
+                age.as_secs(),
+                path.display()
+            ),
         })
         .collect()
 }
 
-/// Whether `known` is what became of this very step in an earlier round.
+/// Whether `known` is what became of this very step in an earlier round, or has said as much of the
+/// same thing.
 pub fn is_about(step: &Step, known: &Finding, pool: &PoolName) -> bool {
     let slot_id = step
         .slot
         .map(|number| SlotId::new(pool, number).to_string());
-    known.kind == step.kind && known.slot_id == slot_id && known.detail.starts_with(&step.detail)
+    if known.kind != step.kind || known.slot_id != slot_id {
+        return false;
+    }
+    let of_the_same = match (&step.path, step.slot) {
+        (Some(path), _) => known.detail.contains(&*path.to_string_lossy()),
+        (None, Some(_)) => known.action == step.action,
+        (None, None) => false,
+    };
+    known.detail.starts_with(&step.detail) || step.action == FindingAction::Report && of_the_same
 }
 
 /// The finding that a step is shown as, before it is carried out.
@@ -252,125 +358,4 @@ pub fn finding(pool: &str, step: &Step) -> Finding {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use super::*;
-
-    fn slot(state: SlotState) -> SlotFacts {
-        SlotFacts {
-            number: 1,
-            state,
-            error: None,
-            operation: None,
-            locked: false,
-            fault: None,
-            unreadable: None,
-            holder: None,
-            held: None,
-            git_locks: Vec::new(),
-            inside: None,
-        }
-    }
-
-    fn plan(slot: SlotFacts, request: &Request) -> Vec<(FindingKind, FindingAction)> {
-        let facts = Facts {
-            slots: vec![slot],
-            ..Facts::default()
-        };
-        reconcile(&facts, request)
-            .into_iter()
-            .map(|step| (step.kind, step.action))
-            .collect()
-    }
-
-    fn request() -> Request {
-        Request {
-            stale_after: Duration::from_secs(3600),
-            ..Request::default()
-        }
-    }
-
-    #[test]
-    fn a_healthy_slot_and_one_that_is_worked_on_are_left_alone() {
-        assert_eq!(plan(slot(SlotState::Available), &request()), []);
-        let busy = SlotFacts {
-            locked: true,
-            operation: Some(OperationKind::Release),
-            ..slot(SlotState::Cleaning)
-        };
-        assert_eq!(plan(busy, &request()), []);
-    }
-
-    #[test]
-    fn a_live_holder_is_reported_and_never_robbed() {
-        let held = SlotFacts {
-            holder: Some(HolderState::Alive),
-            held: Some(Duration::from_secs(90_000)),
-            ..slot(SlotState::Allocated)
-        };
-        let forced = Request {
-            release_stale: true,
-            force: true,
-            ..request()
-        };
-        assert_eq!(
-            plan(held, &forced),
-            [(FindingKind::StaleAllocation, FindingAction::Report)]
-        );
-    }
-
-    #[test]
-    fn a_dead_holders_slot_comes_back_unless_somebody_is_inside() {
-        let dead = SlotFacts {
-            holder: Some(HolderState::Dead),
-            ..slot(SlotState::Allocated)
-        };
-        assert_eq!(
-            plan(dead.clone(), &request()),
-            [(FindingKind::DeadOwner, FindingAction::Release)]
-        );
-        let inside = SlotFacts {
-            inside: Some(7),
-            ..dead
-        };
-        assert_eq!(
-            plan(inside, &request()),
-            [(FindingKind::DeadOwner, FindingAction::Report)]
-        );
-    }
-
-    #[test]
-    fn an_isolated_slot_waits_until_it_is_named() {
-        let out = slot(SlotState::Error);
-        assert_eq!(
-            plan(out.clone(), &request()),
-            [(FindingKind::IsolatedSlot, FindingAction::Report)]
-        );
-        let named = Request {
-            slot: Some(1),
-            ..request()
-        };
-        assert_eq!(
-            plan(out, &named),
-            [(FindingKind::IsolatedSlot, FindingAction::Restore)]
-        );
-    }
-
-    #[test]
-    fn only_the_kinds_that_were_asked_for_are_planned() {
-        let gone = SlotFacts {
-            fault: Some(Fault::MissingDirectory),
-            ..slot(SlotState::Available)
-        };
-        let other = Request {
-            only: vec![FindingKind::Leftover],
-            ..request()
-        };
-        assert_eq!(plan(gone.clone(), &other), []);
-        assert_eq!(
-            plan(gone, &request()),
-            [(FindingKind::MissingDirectory, FindingAction::Rebuild)]
-        );
-    }
-}
+mod tests;

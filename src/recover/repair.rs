@@ -1,23 +1,31 @@
 //! Carrying out a plan, one step at a time. A step that fails does not stop the others.
 
-use super::Request;
 use super::reconcile::Step;
+use super::{Request, config, strays};
 use crate::domain::event::{Event, EventKind};
-use crate::domain::outcome::{Finding, FindingAction, FindingKind, FindingResult};
+use crate::domain::outcome::{Finding, FindingAction, FindingKind, FindingResult, RescueView};
+use crate::domain::rescue::Reason;
 use crate::domain::slot::{OperationKind, SlotState};
 use crate::domain::{Error, Result};
 use crate::git::clean::{self, Goal};
+use crate::git::unseen;
 use crate::pool::journal::{self, SlotWork};
 use crate::pool::mend::{self, Repairs};
-use crate::pool::{Pool, release, saving, settle, slots};
+use crate::pool::park::Place;
+use crate::pool::release::Returned;
+use crate::pool::{Pool, acquire, anew, park, ready, release, saving, settle, slots, verified};
 use crate::sys::clock::{self, Deadline};
-use crate::sys::lock::FileLock;
-use crate::sys::{inside, remove, signals};
+use crate::sys::{inside, signals};
 
 /// Does what the step says, and tells what became of it.
 pub fn carry_out(pool: &Pool<'_>, step: &Step, mut finding: Finding, request: &Request) -> Finding {
     match act(pool, step, request) {
-        Ok(result) => finding.result = result,
+        Ok((result, told)) => {
+            finding.result = result;
+            if let Some(told) = told {
+                finding.detail = format!("{}; {told}", finding.detail);
+            }
+        }
         Err(error) => {
             finding.result = FindingResult::Failed;
             let words = error.reason();
@@ -27,44 +35,92 @@ pub fn carry_out(pool: &Pool<'_>, step: &Step, mut finding: Finding, request: &R
     finding
 }
 
-fn act(pool: &Pool<'_>, step: &Step, request: &Request) -> Result<FindingResult> {
+/// What became of a step, and what there is to tell of it.
+type Told = (FindingResult, Option<String>);
+
+fn act(pool: &Pool<'_>, step: &Step, request: &Request) -> Result<Told> {
+    let mut told = None;
     match (step.action, step.slot) {
-        (FindingAction::Report, _) => return Ok(FindingResult::Reported),
+        (FindingAction::Report, _) => return Ok((FindingResult::Reported, None)),
         (FindingAction::Complete | FindingAction::Undo, Some(number)) => {
             settle::one(pool, number)?;
         }
-        (FindingAction::Release, Some(number)) if step.kind == FindingKind::DeadOwner => {
-            if release::reclaim(pool, number)?.is_none() {
-                return Ok(FindingResult::Reported);
+        (FindingAction::Release, Some(number)) => {
+            if !give_back(pool, number, step.kind, request)? {
+                return Ok((FindingResult::Reported, None));
             }
         }
-        (FindingAction::Release, Some(number)) => {
-            let operator = release::Request {
-                force: true,
-                ..release::Request::default()
-            };
-            release::release(pool, number, &operator)?;
-        }
         (FindingAction::Rebuild | FindingAction::Repair | FindingAction::Restore, Some(number)) => {
-            bring_back(pool, number, step, request)?;
+            told = bring_back(pool, number, step, request)?;
+        }
+        (FindingAction::Isolate, Some(number)) if step.kind == FindingKind::ForeignDirectory => {
+            strays::adopt(pool, number, &step.detail)?;
         }
         (FindingAction::Isolate, Some(number)) => isolate(pool, number, &step.detail)?,
-        (FindingAction::Remove, _) => remove_stray(pool, step)?,
+        (FindingAction::Rebuild, None) => {
+            let renewed = anew::renew(pool)?;
+            let mut text = format!("the old one is kept as {}", renewed.kept.display());
+            renewed
+                .losses
+                .iter()
+                .for_each(|loss| text.push_str(&format!("; {loss}")));
+            told = Some(text);
+        }
+        (FindingAction::Repair, None) if step.kind == FindingKind::ChangedConfig => {
+            config::repair(pool, request)?;
+        }
+        (FindingAction::Repair, None) => strays::complete_registration(pool, step)?,
+        (FindingAction::Remove, _) if step.kind == FindingKind::ForeignRegistration => {
+            told = strays::unregister(pool, step)?;
+        }
+        (FindingAction::Remove, _) => strays::remove(pool, step)?,
         (_, None) => return Err(Error::failed("this step names no slot")),
     }
-    Ok(FindingResult::Done)
+    Ok((FindingResult::Done, told))
+}
+
+/// Gives back a held slot. False if it is somebody's after all.
+fn give_back(pool: &Pool<'_>, number: u32, kind: FindingKind, request: &Request) -> Result<bool> {
+    let returned = match kind {
+        FindingKind::StaleAllocation => release::reclaim_stale(pool, number, request.stale_after)?,
+        FindingKind::MissingDirectory => Some(give_back_anew(pool, number)?),
+        _ => release::reclaim(pool, number)?,
+    };
+    Ok(returned.is_some())
+}
+
+/// One of many slots that were deleted: release alone would wait for a disk to be mounted.
+fn give_back_anew(pool: &Pool<'_>, number: u32) -> Result<Returned> {
+    {
+        let (lock, locked) = journal::wait_for_slot(pool, number)?;
+        let base = locked.record.remote.base_commit.clone();
+        let known = locked
+            .record
+            .slot(number)
+            .and_then(|slot| slot.commit.clone());
+        drop(locked);
+        let known = known.or(base);
+        let known = known.ok_or_else(|| Error::failed("no commit of the slot is known"))?;
+        mend::make_missing(pool, number, &lock, &known)?;
+    }
+    release::release(pool, number, &release::Request::default())
 }
 
 /// Makes an idle slot whole again: its work saved, its tree clean at the base. What does not verify
 /// goes out of use, with the reason.
-fn bring_back(pool: &Pool<'_>, number: u32, step: &Step, request: &Request) -> Result<()> {
+fn bring_back(
+    pool: &Pool<'_>,
+    number: u32,
+    step: &Step,
+    request: &Request,
+) -> Result<Option<String>> {
     let (lock, locked) = journal::wait_for_slot(pool, number)?;
     let state = locked.record.slot(number).map(|slot| slot.state);
     if !matches!(state, Some(SlotState::Available | SlotState::Error)) {
         // Somebody was faster.
-        return Ok(());
+        return Ok(None);
     }
-    if let Some(process) = inside::processes_inside(&pool.paths.slot(number), &[])
+    if let Some(process) = inside::processes_inside(&pool.worktree(number).path, &[])
         .inside
         .first()
     {
@@ -81,27 +137,44 @@ fn bring_back(pool: &Pool<'_>, number: u32, step: &Step, request: &Request) -> R
     )?;
     let rebuild = step.action == FindingAction::Rebuild && request.force;
     match make_whole(pool, &work, rebuild) {
-        Ok((commit, events)) => {
+        Ok((commit, events, told)) => {
             journal::finish(pool, &work, |locked, now| {
-                journal::slot_of(locked, &work).make_available(true, Some(commit), now);
-                let told = events.iter().any(|event| event.kind == EventKind::Repaired);
+                let mark = verified::mark(pool, number, &commit);
+                journal::slot_of(locked, &work).make_available(mark, Some(commit), now);
+                let repaired = events.iter().any(|event| event.kind == EventKind::Repaired);
                 events.into_iter().for_each(|event| locked.note(event));
-                if told {
+                if repaired {
                     return;
                 }
+                let mut detail = step.detail.clone();
+                told.iter()
+                    .for_each(|told| detail.push_str(&format!("; {told}")));
                 locked.note(
                     Event::new(EventKind::Repaired, &pool.name, now)
                         .slot(pool.slot_id(number))
-                        .detail(&step.detail),
+                        .detail(detail),
                 );
             })?;
-            Ok(())
+            Ok(told)
         }
         // The intent stands; the next command puts the slot out of use, and recover tries again.
         Err(error @ Error::Interrupted(_)) => Err(error),
+        // Another slot would have met it too: this one is as it was, for another recover.
+        Err(error)
+            if ready::is_shared(&error)
+                || ready::was_ended(&error)
+                || acquire::repository_answers(pool).is_err() =>
+        {
+            let _shield = signals::shield();
+            journal::finish(pool, &work, |locked, now| {
+                journal::slot_of(locked, &work).go_back(now);
+            })?;
+            Err(error)
+        }
         Err(error) => {
             let _shield = signals::shield();
             let reason = error.reason();
+            park::bring_out(pool, number)?;
             journal::finish(pool, &work, |locked, now| {
                 journal::slot_of(locked, &work).put_out_of_use(&reason, now);
                 locked.note(
@@ -115,7 +188,10 @@ fn bring_back(pool: &Pool<'_>, number: u32, step: &Step, request: &Request) -> R
     }
 }
 
-fn make_whole(pool: &Pool<'_>, work: &SlotWork, rebuild: bool) -> Result<(String, Vec<Event>)> {
+/// The commit that the slot is at then, what happened, and what there is to tell.
+type Whole = (String, Vec<Event>, Option<String>);
+
+fn make_whole(pool: &Pool<'_>, work: &SlotWork, rebuild: bool) -> Result<Whole> {
     let record = pool.read()?;
     let base = record
         .remote
@@ -127,37 +203,61 @@ fn make_whole(pool: &Pool<'_>, work: &SlotWork, rebuild: bool) -> Result<(String
         .and_then(|slot| slot.commit.clone())
         .unwrap_or_else(|| base.clone());
     if rebuild {
-        let rescue = saving::dismantle(pool, work)?;
-        if let Some(rescue) = rescue {
-            pool.context
-                .observer
-                .note(&format!("its work was saved as {}", rescue.reference));
-        }
+        let told = empty_place(pool, work)?;
         slots::make(pool, work.number, &work.lock, &base)?;
-        return Ok((base, Vec::new()));
+        return Ok((base, Vec::new(), told));
     }
-    let worktree = pool.worktree(work.number);
+    if let Place::Occupied(process) = park::park(pool, work.number)? {
+        return Err(Error::failed(format!(
+            "pid {} ({}) is inside",
+            process.pid, process.command
+        )));
+    }
+    let unseen = unseen::before_git(&pool.worktree(work.number))?;
     let mut repairs = Repairs::default();
     let seen = mend::whole(pool, work.number, &work.lock, &known, true, &mut repairs)?;
+    let worktree = pool.worktree(work.number);
     for path in worktree.stale_locks()? {
         crate::sys::fs::remove_file_if_there(&path)?;
     }
-    let (rescue, events) = saving::save_work(pool, work.number, &work.lock, &seen)?;
+    let (rescue, events) = saving::save_work(pool, work.number, &seen, Reason::Repair)?;
     repairs.events.extend(events);
-    if let Some(rescue) = rescue {
-        pool.context
-            .observer
-            .note(&format!("its work was saved as {}", rescue.reference));
-    }
+    let told = rescue.map(|rescue| saved(&rescue));
     let deadline = Deadline::after(pool.settings.cleanup_timeout);
     let goal = Goal {
         commit: &base,
         keep: &pool.settings.keep,
         deadline,
-        thorough: true,
+        unseen: Some(unseen),
     };
     clean::to_goal(&pool.git, &worktree, &work.lock, &seen, &goal)?;
-    Ok((base, repairs.events))
+    ready::own_branch_at(pool, work.number, &work.lock, &base)?;
+    worktree.forget_history()?;
+    Ok((base, repairs.events, told))
+}
+
+fn saved(rescue: &RescueView) -> String {
+    format!(
+        "its work was saved: `repo-pool rescue show {}`",
+        rescue.rescue_id
+    )
+}
+
+/// Takes away what is left of a slot, its work saved. What git can't save it from is set aside as it
+/// is, with everything that belongs to it.
+fn empty_place(pool: &Pool<'_>, work: &SlotWork) -> Result<Option<String>> {
+    let refused = match saving::dismantle(pool, work) {
+        Ok(rescue) => return Ok(rescue.map(|rescue| saved(&rescue))),
+        Err(error @ Error::Interrupted(_)) => return Err(error),
+        Err(error) if ready::is_shared(&error) => return Err(error),
+        Err(error) => error,
+    };
+    let kept = mend::set_aside_whole(pool, work.number)?;
+    Ok(Some(format!(
+        "what it held can't be saved as a rescue ({}) and was moved to {}",
+        refused.reason(),
+        kept.display()
+    )))
 }
 
 fn isolate(pool: &Pool<'_>, number: u32, reason: &str) -> Result<()> {
@@ -168,6 +268,7 @@ fn isolate(pool: &Pool<'_>, number: u32, reason: &str) -> Result<()> {
         .slot_mut(number)
         .filter(|slot| slot.state == SlotState::Available)
     {
+        park::bring_out(pool, number)?;
         slot.put_out_of_use(reason, now);
         locked.note(
             Event::new(EventKind::Isolated, &pool.name, now)
@@ -177,33 +278,4 @@ fn isolate(pool: &Pool<'_>, number: u32, reason: &str) -> Result<()> {
         locked.save()?;
     }
     Ok(())
-}
-
-/// Deletes a file that nobody uses; a lock file only while holding it.
-fn remove_stray(pool: &Pool<'_>, step: &Step) -> Result<()> {
-    let Some(path) = &step.path else {
-        return Ok(());
-    };
-    let _slot = match step.slot {
-        Some(number) => match journal::try_slot(pool, number)? {
-            Some(lock) => Some(lock),
-            None => return Ok(()),
-        },
-        None => None,
-    };
-    let mut locked = pool.lock()?;
-    if step.kind == FindingKind::OrphanedLock {
-        match FileLock::try_acquire(path)? {
-            Some(_lock) => remove::remove_tree(path)?,
-            None => return Ok(()),
-        }
-    } else {
-        remove::remove_tree(path)?;
-    }
-    let event = Event::new(EventKind::Repaired, &pool.name, clock::now()).detail(&step.detail);
-    locked.note(match step.slot {
-        Some(number) => event.slot(pool.slot_id(number)),
-        None => event,
-    });
-    locked.save_history()
 }
