@@ -67,6 +67,9 @@ pub struct AllocateOptions {
     /// Tie the slot to this process: once it has ended, the slot may be taken back
     #[arg(long, value_name = "PID", value_parser = clap::value_parser!(u32).range(1..=i64::from(i32::MAX)), value_hint = ValueHint::Other)]
     pub owner_pid: Option<u32>,
+    /// Hold the slot for this long unless renewed: then it may be taken back if no process is inside
+    #[arg(long, value_name = "DURATION", value_parser = values::some_time, value_hint = ValueHint::Other)]
+    pub ttl: Option<Duration>,
     /// Do not fetch; use what the last fetch brought
     #[arg(long, conflicts_with = "fetch_max_age")]
     pub no_fetch: bool,
@@ -101,6 +104,20 @@ pub struct ReleaseArgs {
     pub force: bool,
 }
 
+/// What `renew` takes.
+#[derive(Debug, Clone, Args)]
+pub struct RenewArgs {
+    /// The slot: its id, POOL/slotN, or a path in it [default: the current one]
+    #[arg(value_name = "SLOT", value_parser = Text::new(), value_hint = ValueHint::DirPath)]
+    pub slot: Option<String>,
+    /// How long the lease runs from now on [default: as long as it was given or renewed for]
+    #[arg(long, value_name = "DURATION", value_parser = values::some_time, value_hint = ValueHint::Other)]
+    pub ttl: Option<Duration>,
+    /// Renew only if this is still the slot's allocation
+    #[arg(long, value_name = "ID", value_parser = Text::new(), value_hint = ValueHint::Other)]
+    pub allocation: Option<String>,
+}
+
 /// What `exec` takes.
 #[derive(Debug, Clone, Args)]
 pub struct ExecArgs {
@@ -126,6 +143,65 @@ pub struct CollectArgs {
     pub into: Option<PathBuf>,
 }
 
+/// What `rescue` takes.
+#[derive(Debug, Clone, Args)]
+pub struct RescueArgs {
+    /// What to do with saved work.
+    #[command(subcommand)]
+    pub command: RescueCommand,
+}
+
+/// The verbs of `rescue`.
+#[derive(Debug, Clone, Subcommand)]
+pub enum RescueCommand {
+    /// List saved work, oldest first
+    List(RescueListArgs),
+    /// Show what was saved: commits, paths, and the command that shows all of it
+    Show(RescueShowArgs),
+    /// Bring saved work back into a slot as it was, or as a branch; it stays saved
+    Restore(RescueRestoreArgs),
+    /// Give saved work up
+    Drop(RescueDropArgs),
+}
+
+/// What `rescue list` takes.
+#[derive(Debug, Clone, Args)]
+pub struct RescueListArgs {
+    /// The pool [default: all pools]
+    #[arg(value_name = "POOL", value_parser = Text::new(), value_hint = ValueHint::DirPath)]
+    pub pool: Option<String>,
+}
+
+/// What `rescue show` takes.
+#[derive(Debug, Clone, Args)]
+pub struct RescueShowArgs {
+    /// The saved work: an id as it is listed, or its beginning
+    #[arg(value_name = "ID", value_parser = Text::new(), value_hint = ValueHint::Other)]
+    pub id: String,
+}
+
+/// What `rescue restore` takes.
+#[derive(Debug, Clone, Args)]
+pub struct RescueRestoreArgs {
+    /// The saved work: an id as it is listed, or its beginning
+    #[arg(value_name = "ID", value_parser = Text::new(), value_hint = ValueHint::Other)]
+    pub id: String,
+    /// Bring it into this slot, which is yours and has no changes [default: the current one]
+    #[arg(long, value_name = "SLOT", value_parser = Text::new(), value_hint = ValueHint::DirPath)]
+    pub into: Option<String>,
+    /// Make a branch of it in the pool's repository instead
+    #[arg(long, value_name = "NAME", value_parser = Text::new(), conflicts_with = "into", value_hint = ValueHint::Other)]
+    pub branch: Option<String>,
+}
+
+/// What `rescue drop` takes.
+#[derive(Debug, Clone, Args)]
+pub struct RescueDropArgs {
+    /// The saved work: ids as they are listed, or their beginnings
+    #[arg(value_name = "ID", required = true, value_parser = Text::new(), value_hint = ValueHint::Other)]
+    pub ids: Vec<String>,
+}
+
 /// What `add-slot` takes.
 #[derive(Debug, Clone, Args)]
 pub struct AddSlotArgs {
@@ -143,7 +219,10 @@ pub struct RemoveSlotArgs {
     /// The slot: its id, POOL/slotN, or a path in it
     #[arg(value_name = "SLOT", value_parser = Text::new(), value_hint = ValueHint::DirPath)]
     pub slot: String,
-    /// Remove it even if it is allocated
+    /// Remove the slot that is held by this allocation
+    #[arg(long, value_name = "ID", value_parser = Text::new(), value_hint = ValueHint::Other)]
+    pub allocation: Option<String>,
+    /// Remove it even if it is allocated and its owner is alive, for operators; recorded in the log
     #[arg(long)]
     pub force: bool,
 }
@@ -188,10 +267,12 @@ pub struct RecoverArgs {
     /// Report slots allocated for longer than this [default: stale_after of the settings]
     #[arg(long, value_name = "DURATION", value_parser = values::duration, value_hint = ValueHint::Other)]
     pub max_age: Option<Duration>,
-    /// Release the slots that were allocated for too long, their work saved, unless in use
+    /// Release the slots that were allocated for too long, their work saved, unless their holder
+    /// lives or a process is inside
     #[arg(long)]
     pub release_stale: bool,
-    /// Rebuild a slot that does not verify, its work saved
+    /// Rebuild a slot that does not verify, or the damaged repository of a pool; what can be read of
+    /// the work is saved
     #[arg(long)]
     pub force: bool,
 }

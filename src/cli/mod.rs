@@ -19,7 +19,8 @@ use clap::{ArgAction, CommandFactory, FromArgMatches, Parser, Subcommand, ValueH
 pub use args::{
     AddSlotArgs, AllocateArgs, AllocateOptions, BranchesArgs, CollectArgs, CompletionsArgs,
     ConfigArgs, ConfigCommand, CreateArgs, ExecArgs, InitArgs, IsolateArgs, LogArgs, ManArgs,
-    RecoverArgs, ReleaseArgs, RemovePoolArgs, RemoveSlotArgs, ShowArgs, StatusArgs,
+    RecoverArgs, ReleaseArgs, RemovePoolArgs, RemoveSlotArgs, RenewArgs, RescueArgs, RescueCommand,
+    RescueDropArgs, RescueListArgs, RescueRestoreArgs, RescueShowArgs, ShowArgs, StatusArgs,
 };
 pub use clap_complete::Shell;
 pub use original::ORIGINAL;
@@ -114,6 +115,14 @@ pub enum Verb {
     ///
     /// Prints what was cleaned and what was saved.
     Release(ReleaseArgs),
+    /// Extend the time for which a slot is held
+    ///
+    /// A slot that was allocated with --ttl may be taken back once that time is over, unless a
+    /// process is inside. Renewing begins the time anew, from now. Without SLOT: the one in
+    /// $REPO_POOL_SLOT, else the slot of the current directory.
+    ///
+    /// Prints nothing, or with --json the slot.
+    Renew(RenewArgs),
     /// Run a command in a slot of its own
     ///
     /// Allocates a slot, runs CMD in it (without CMD: $SHELL) and releases the slot however CMD
@@ -122,6 +131,12 @@ pub enum Verb {
     ///
     /// The standard streams belong to CMD. The exit code is CMD's.
     Exec(ExecArgs),
+    /// List saved work, bring it back, or give it up
+    ///
+    /// What was in a slot and nowhere else when the slot was cleaned (commits, staged and unstaged
+    /// changes, untracked files) is saved in the pool's repository. An ID may be shortened as long
+    /// as it means one piece of work only.
+    Rescue(RescueArgs),
     /// Bring the branches made in a slot into your own repository
     ///
     /// Fetches the branches that were made or moved in SLOT into the repository DIR (default: the
@@ -139,7 +154,8 @@ pub enum Verb {
     /// Remove a slot
     ///
     /// Deletes the slot's directory and its registration in git. An allocated slot is refused
-    /// unless --force is given; unlanded work is saved in either case.
+    /// unless its holder presents the allocation or an operator uses --force; unlanded work is
+    /// saved in any case.
     ///
     /// Prints what was removed.
     RemoveSlot(RemoveSlotArgs),
@@ -163,8 +179,8 @@ pub enum Verb {
     Status(StatusArgs),
     /// Find what is wrong, say it and repair it
     ///
-    /// Looks for unfinished operations, missing and damaged slots, dead owners, slots allocated
-    /// for too long, leftovers and strays; completes, undoes or rebuilds. A second run finds
+    /// Looks for unfinished operations, missing and damaged slots, dead owners, leases that ran
+    /// out, slots allocated for too long, leftovers and strays; completes, undoes or rebuilds. A second run finds
     /// nothing. What cannot be repaired is taken out of use with the reason. With an isolated
     /// SLOT: brings it back once it verifies.
     ///

@@ -39,7 +39,7 @@ pub const ORIGINAL: &[Row] = &[
     ),
     (
         "stale lock detection",
-        "repo-pool recover: became rules about owners (dead_owner, stale_allocation)",
+        "repo-pool recover: became rules about owners (dead_owner, expired_lease, stale_allocation)",
     ),
     ("orphaned locks", "repo-pool recover --only orphaned_lock"),
     (

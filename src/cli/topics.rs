@@ -28,7 +28,7 @@ pub struct Topic {
 pub const GROUPS: &[Group] = &[
     Group {
         title: "Work in a slot",
-        verbs: &["exec", "allocate", "release", "collect"],
+        verbs: &["exec", "allocate", "release", "renew", "rescue", "collect"],
     },
     Group {
         title: "See what there is",
@@ -105,6 +105,10 @@ pub const FILES: &[Row] = &[
     ),
     ("POOL/worktrees/slotN", "the checkouts"),
     ("POOL/repo.git", "the repository they share"),
+    (
+        "POOL/view.git",
+        "the same for repo-pool's own git: links, with a config that no slot can write to",
+    ),
     ("POOL/pool.json", "the state of the pool and its slots"),
     ("POOL/events.jsonl", "the history; repo-pool log shows it"),
 ];
@@ -191,6 +195,27 @@ const TOPICS: &[Topic] = &[
         ],
     },
     Topic {
+        verb: "renew",
+        exit_codes: &[
+            ("2", "the slot has no lease yet, and --ttl is not given"),
+            (
+                "6",
+                "the slot is not allocated (any more), or it is another's",
+            ),
+            NO_SUCH_SLOT,
+        ],
+        examples: &[
+            (
+                "while sleep 60 && kill -0 $$; do repo-pool renew \"$slot\" || break; done &",
+                "a heartbeat that ends with this shell or the allocation",
+            ),
+            (
+                "repo-pool renew my-project/slot2 --ttl 2h",
+                "two hours from now",
+            ),
+        ],
+    },
+    Topic {
         verb: "exec",
         exit_codes: &[
             (
@@ -215,6 +240,26 @@ const TOPICS: &[Topic] = &[
         ],
     },
     Topic {
+        verb: "rescue",
+        exit_codes: &[
+            ("1", "there is no such saved work"),
+            ("2", "the id means several, or no slot is meant"),
+            ("5", "the slot has changes, or commits of its own"),
+            ("6", "the slot is somebody else's"),
+        ],
+        examples: &[
+            ("repo-pool rescue list", "what was saved, in all pools"),
+            (
+                "repo-pool rescue restore slot1-8045931a --into my-project/slot2",
+                "commits, staged and other changes, untracked files",
+            ),
+            (
+                "repo-pool rescue restore 8045 --branch saved-work",
+                "as a branch of the pool's repository",
+            ),
+        ],
+    },
+    Topic {
         verb: "collect",
         exit_codes: &[NO_SUCH_SLOT],
         examples: &[(
@@ -229,7 +274,14 @@ const TOPICS: &[Topic] = &[
     },
     Topic {
         verb: "remove-slot",
-        exit_codes: &[("5", "the slot is allocated"), NO_SUCH_SLOT],
+        exit_codes: &[
+            ("5", "the slot is allocated, or a process is inside it"),
+            (
+                "6",
+                "ID is not the current allocation, or the owner is alive",
+            ),
+            NO_SUCH_SLOT,
+        ],
         examples: &[(
             "repo-pool remove-slot my-project/slot3",
             "if nobody uses it",
@@ -281,12 +333,12 @@ const TOPICS: &[Topic] = &[
         examples: &[
             ("repo-pool recover --dry-run", "what is wrong, anywhere"),
             (
-                "repo-pool recover my-project --only dead_owner",
-                "take back slots whose owner has ended",
-            ),
-            (
                 "repo-pool recover my-project/slot2 --force",
                 "rebuild a slot, its work saved",
+            ),
+            (
+                "repo-pool recover my-project --force",
+                "make a damaged repository anew from the remote",
             ),
         ],
     },

@@ -34,6 +34,8 @@ pub enum FindingKind {
     DamagedSlot,
     /// The process that owned a slot has ended
     DeadOwner,
+    /// The lease by which a slot was held has run out
+    ExpiredLease,
     /// A slot has been allocated for too long
     StaleAllocation,
     /// A slot is out of use
@@ -52,6 +54,12 @@ pub enum FindingKind {
     ForeignDirectory,
     /// A pool's record cannot be read
     UnreadableRecord,
+    /// What all slots share in git is not as the pool made it
+    ChangedConfig,
+    /// Objects of a pool's repository are missing or damaged
+    CorruptObjects,
+    /// The disk that slots lie on seems not to be mounted
+    Unmounted,
 }
 
 impl FindingKind {
@@ -63,6 +71,7 @@ impl FindingKind {
             Self::MissingDirectory => "missing_directory",
             Self::DamagedSlot => "damaged_slot",
             Self::DeadOwner => "dead_owner",
+            Self::ExpiredLease => "expired_lease",
             Self::StaleAllocation => "stale_allocation",
             Self::IsolatedSlot => "isolated_slot",
             Self::StaleGitLock => "stale_git_lock",
@@ -72,6 +81,9 @@ impl FindingKind {
             Self::ForeignRegistration => "foreign_registration",
             Self::ForeignDirectory => "foreign_directory",
             Self::UnreadableRecord => "unreadable_record",
+            Self::ChangedConfig => "changed_config",
+            Self::CorruptObjects => "corrupt_objects",
+            Self::Unmounted => "unmounted",
         }
     }
 }
@@ -90,6 +102,14 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
         return Err("longer than 100 years".to_owned());
     }
     Ok(duration)
+}
+
+/// The same, and not zero.
+pub(super) fn some_time(text: &str) -> Result<Duration, String> {
+    match duration(text)? {
+        Duration::ZERO => Err("must be more than zero".to_owned()),
+        time => Ok(time),
+    }
 }
 
 /// A number of slots, at least one.
@@ -130,6 +150,14 @@ mod tests {
         }
         assert!(duration("99999999999999999999999999").is_err());
         assert!(duration("101years").is_err());
+    }
+
+    #[test]
+    fn no_time_is_not_some_time() {
+        assert_eq!(some_time("1ms"), Ok(Duration::from_millis(1)));
+        for text in ["0", "0s", "0.0", "-1"] {
+            assert!(some_time(text).is_err(), "{text:?}");
+        }
     }
 
     #[test]

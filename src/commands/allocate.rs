@@ -5,13 +5,14 @@ use serde_json::{Map, Value};
 use super::session::Session;
 use crate::cli::{AllocateArgs, AllocateOptions};
 use crate::config::Flags;
-use crate::domain::lease::{METADATA_MAX, Owner};
+use crate::domain::lease::{LABEL_MAX, METADATA_MAX, Owner};
 use crate::domain::process::ProcessStamp;
 use crate::domain::{Error, Result};
-use crate::pool::acquire::{self, Allocated, Request};
+use crate::pool::acquire::{self, Request};
 use crate::pool::fetch::Freshness;
 use crate::pool::find::{self, FoundPool};
 use crate::pool::first_use::GROWS_TO;
+use crate::pool::hand_out::{self, Allocated};
 use crate::pool::view;
 use crate::report::human;
 use crate::report::output::delivered;
@@ -32,7 +33,7 @@ pub fn run(session: &Session, args: &AllocateArgs) -> Result<u8> {
         session.output.data(allocated.path.as_os_str().as_bytes())
     };
     if let Err(error) = delivered(written) {
-        acquire::take_back(&found.pool, &allocated)?;
+        hand_out::take_back(&found.pool, &allocated)?;
         return Err(error);
     }
     say(session, &allocated);
@@ -65,6 +66,9 @@ impl<'a> Asked<'a> {
     pub fn new(options: &'a AllocateOptions) -> Result<Self> {
         if let Some(name) = &options.reference {
             crate::git::refs::check_name(name)?;
+        }
+        if let Some(label) = &options.owner {
+            check_label("--owner", label)?;
         }
         let process = options.owner_pid.map(owner_process).transpose()?;
         Ok(Self {
@@ -108,11 +112,23 @@ impl<'a> Asked<'a> {
             source: found.source.clone(),
             metadata: self.metadata.clone(),
             owner: self.owner.clone(),
+            ttl: self.options.ttl,
             caller,
             hold,
             freshness,
             grow_to: grows.then_some(most),
         })
+    }
+}
+
+/// Refuses a label that is too long for the history.
+pub fn check_label(option: &str, text: &str) -> Result<()> {
+    match text.len() > LABEL_MAX {
+        true => Err(Error::usage(format!(
+            "the text of {option} takes more than {LABEL_MAX} bytes"
+        ))
+        .with_hint("keep large data in a file and note its path")),
+        false => Ok(()),
     }
 }
 

@@ -7,7 +7,8 @@ use super::release;
 use super::session::Session;
 use crate::cli::ExecArgs;
 use crate::domain::{Error, Result};
-use crate::pool::acquire::{self, Allocated};
+use crate::pool::acquire;
+use crate::pool::hand_out::Allocated;
 use crate::pool::release::Request;
 use crate::pool::{Pool, find};
 use crate::report::Failure;
@@ -118,7 +119,7 @@ fn give_back(session: &Session, pool: &Pool<'_>, allocated: &Allocated) {
         ..Request::default()
     };
     match crate::pool::release::release(pool, allocated.slot.number, &request) {
-        Ok(returned) => release::tell_of_rescue(session, pool, returned.rescue.as_ref()),
+        Ok(returned) => release::tell_of_rescue(session, returned.rescue.as_ref()),
         Err(error) => session.output.error(&Failure::from(error)),
     }
 }

@@ -18,6 +18,8 @@ pub mod man;
 pub mod recover;
 pub mod release;
 pub mod remove;
+pub mod renew;
+pub mod rescue;
 pub mod session;
 pub mod slots;
 pub mod status;
@@ -86,6 +88,7 @@ fn dispatch(session: &Session, verb: Verb) -> Result<u8> {
         Verb::Create(args) => create::run(session, &args),
         Verb::Allocate(args) => allocate::run(session, &args),
         Verb::Release(args) => release::run(session, &args),
+        Verb::Renew(args) => renew::run(session, &args),
         Verb::Exec(args) => exec::run(session, &args),
         Verb::Collect(args) => collect::run(session, &args),
         Verb::AddSlot(args) => slots::add(session, &args),
@@ -97,6 +100,7 @@ fn dispatch(session: &Session, verb: Verb) -> Result<u8> {
         Verb::Isolate(args) => isolate::run(session, &args),
         Verb::Branches(args) => branches::run(session, &args),
         Verb::Log(args) => log::run(session, &args),
+        Verb::Rescue(args) => rescue::run(session, &args.command),
         Verb::Config(args) => config::run(session, &args.command),
         Verb::Completions(args) => completions::run(session, &args),
         Verb::Man(args) => man::run(session, &args),

@@ -7,7 +7,7 @@ use crate::cli::RecoverArgs;
 use crate::config::Flags;
 use crate::domain::outcome::{Finding, FindingKind, FindingResult};
 use crate::domain::{Error, Result};
-use crate::pool::{Context, find, parallel};
+use crate::pool::{Context, Pool, find, parallel};
 use crate::recover::{self, Request};
 use crate::report::output::unless_closed;
 use crate::report::tables;
@@ -18,12 +18,20 @@ pub fn run(session: &Session, args: &RecoverArgs) -> Result<u8> {
         max_age: args.max_age,
         ..session.flags()
     };
-    let findings = match (session.context(flags)?, args.target.as_deref()) {
-        (None, None) => Vec::new(),
+    let (findings, error) = match (session.context(flags)?, args.target.as_deref()) {
+        (None, None) => (Vec::new(), None),
         (None, Some(target)) => return Err(session::no_pool(target)),
-        (Some(context), target) => look(&context, target, args)?,
+        (Some(context), Some(target)) => (look_at(&context, target, args)?, None),
+        (Some(context), None) => look_everywhere(&context, args)?,
     };
-    report(session, &findings)?;
+    match error {
+        Some(error) if findings.is_empty() => return Err(error),
+        Some(error) => {
+            report(session, &findings)?;
+            return Err(error);
+        }
+        None => report(session, &findings)?,
+    }
     let failed = findings
         .iter()
         .any(|finding| finding.result == FindingResult::Failed);
@@ -31,53 +39,55 @@ pub fn run(session: &Session, args: &RecoverArgs) -> Result<u8> {
     Ok(u8::from(failed || found))
 }
 
-fn look(context: &Context<'_>, target: Option<&str>, args: &RecoverArgs) -> Result<Vec<Finding>> {
-    let mut findings = Vec::new();
-    match target {
-        Some(target) if find::means_slot(context, target) => {
-            let (pool, number) = find::slot(context, target)?;
-            findings.extend(recover::recover(
-                &pool,
-                &request(args, &pool.settings, Some(number)),
-            )?);
-        }
-        Some(target) => {
-            let pool = find::pool_as_is(context, target)?;
-            findings.extend(recover::recover(
-                &pool,
-                &request(args, &pool.settings, None),
-            )?);
-        }
-        None => {
-            let names = context.workspace.pool_names()?;
-            let jobs = parallel::jobs(context.config.settings(None, &context.flags).jobs);
-            let found = parallel::each(&names, jobs, |name| {
-                let pool = context.pool(name);
-                match recover::recover(&pool, &request(args, &pool.settings, None)) {
-                    // It was removed meanwhile.
-                    Err(Error::PoolNotFound(_)) => Ok(Vec::new()),
-                    other => other,
-                }
-            });
-            for of_pool in found {
-                findings.extend(of_pool?);
-            }
-            findings.extend(recover::workspace_leftovers(
-                context,
-                args.dry_run,
-                &kinds(args),
-            )?);
-        }
-    }
-    Ok(findings)
+fn look_at(context: &Context<'_>, target: &str, args: &RecoverArgs) -> Result<Vec<Finding>> {
+    let (pool, number) = match find::means_slot(context, target) {
+        true => find::slot(context, target).map(|(pool, number)| (pool, Some(number)))?,
+        false => (find::pool_as_is(context, target)?, None),
+    };
+    recover::recover(&pool, &request(args, &pool, number))
 }
 
-fn request(args: &RecoverArgs, settings: &crate::config::Settings, slot: Option<u32>) -> Request {
+/// Looks at all pools, and at what lies between them. One that can't be looked at (a newer version's)
+/// keeps none of the others from being repaired.
+fn look_everywhere(
+    context: &Context<'_>,
+    args: &RecoverArgs,
+) -> Result<(Vec<Finding>, Option<Error>)> {
+    let mut names = context.workspace.pool_names()?;
+    names.extend(context.workspace.lost_pools()?);
+    let jobs = parallel::jobs(context.config.settings(None, &context.flags).jobs);
+    let found = parallel::each(&names, jobs, |name| {
+        let pool = context.pool(name);
+        match recover::recover(&pool, &request(args, &pool, None)) {
+            // It was removed meanwhile.
+            Err(Error::PoolNotFound(_)) => Ok(Vec::new()),
+            other => other,
+        }
+    });
+    let mut findings = Vec::new();
+    let mut failed = None;
+    for of_pool in found {
+        match of_pool {
+            Ok(some) => findings.extend(some),
+            Err(error @ Error::Interrupted(_)) => return Err(error),
+            Err(error) => failed = failed.or(Some(error)),
+        }
+    }
+    findings.extend(recover::workspace_leftovers(
+        context,
+        args.dry_run,
+        &kinds(args),
+    )?);
+    Ok((findings, failed))
+}
+
+fn request(args: &RecoverArgs, pool: &Pool<'_>, slot: Option<u32>) -> Request {
     Request {
+        pool: pool.name.to_string(),
         slot,
         dry_run: args.dry_run,
         only: kinds(args),
-        stale_after: settings.stale_after,
+        stale_after: pool.settings.stale_after,
         release_stale: args.release_stale,
         force: args.force,
     }

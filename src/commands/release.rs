@@ -63,22 +63,15 @@ fn one(
         allocation: args
             .allocation
             .clone()
-            .or_else(|| own_allocation(session, &pool, number)),
+            .or_else(|| session.own_allocation(&pool, number)),
         no_cleanup: args.no_cleanup || !pool.settings.clean_on_release,
         discard: args.discard,
         kill: args.kill,
         force: args.force,
     };
     let returned = release::release(&pool, number, &request)?;
-    tell_of_rescue(session, &pool, returned.rescue.as_ref());
+    tell_of_rescue(session, returned.rescue.as_ref());
     shown(&pool, returned)
-}
-
-/// `$REPO_POOL_ALLOCATION` speaks for the slot in `$REPO_POOL_SLOT` only.
-fn own_allocation(session: &Session, pool: &Pool<'_>, number: u32) -> Option<String> {
-    let slot = session.environment.slot()?;
-    let named = crate::pool::find::slot(pool.context, &slot).ok()?;
-    (named.0.name == pool.name && named.1 == number).then(|| session.environment.allocation())?
 }
 
 fn shown(pool: &Pool<'_>, returned: Returned) -> Result<Released> {
@@ -92,7 +85,7 @@ fn shown(pool: &Pool<'_>, returned: Returned) -> Result<Released> {
 }
 
 /// Saved work is always said, with the way to it.
-pub fn tell_of_rescue(session: &Session, pool: &Pool<'_>, rescue: Option<&RescueView>) {
+pub fn tell_of_rescue(session: &Session, rescue: Option<&RescueView>) {
     let Some(rescue) = rescue else { return };
     let mut what = Vec::new();
     if rescue.unlanded_commits > 0 {
@@ -101,12 +94,15 @@ pub fn tell_of_rescue(session: &Session, pool: &Pool<'_>, rescue: Option<&Rescue
     if rescue.uncommitted_changes {
         what.push("uncommitted changes".to_owned());
     }
+    let kept = match rescue.expires_at {
+        Some(until) => format!("kept until {}", until.strftime("%Y-%m-%d")),
+        None => "kept until it is dropped".to_owned(),
+    };
     session.output.note(&format!(
-        "{} saved as {}; to see it: git -C {} show {}",
+        "{} saved as {}, {kept}; to bring it back: repo-pool rescue restore {}",
         what.join(" and "),
-        rescue.reference,
-        crate::report::escape::shell_word(&pool.paths.repository().to_string_lossy()),
-        rescue.reference
+        rescue.rescue_id,
+        rescue.rescue_id
     ));
 }
 

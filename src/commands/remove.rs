@@ -6,7 +6,8 @@ use super::release;
 use super::session::{self, Session};
 use crate::cli::{RemovePoolArgs, RemoveSlotArgs};
 use crate::domain::Result;
-use crate::pool::{find, retire};
+use crate::pool::find;
+use crate::pool::retire::{self, Request};
 use crate::report::output::unless_closed;
 use crate::sys::limits;
 
@@ -16,8 +17,13 @@ pub fn slot(session: &Session, args: &RemoveSlotArgs) -> Result<u8> {
         .context(session.flags())?
         .ok_or_else(|| session::no_slot(Some(&args.slot)))?;
     let (pool, number) = find::slot(&context, &args.slot)?;
-    let rescue = retire::remove_slot(&pool, number, args.force)?;
-    release::tell_of_rescue(session, &pool, rescue.as_ref());
+    let request = Request {
+        named: args.allocation.clone(),
+        own: session.own_allocation(&pool, number),
+        force: args.force,
+    };
+    let rescue = retire::remove_slot(&pool, number, &request)?;
+    release::tell_of_rescue(session, rescue.as_ref());
     let id = pool.slot_id(number).to_string();
     if session.output.is_json() {
         let mut result = json!({ "removed": id });

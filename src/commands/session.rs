@@ -160,6 +160,14 @@ impl Session {
             ),
         }
     }
+
+    /// The allocation id that the environment presents for a slot: `$REPO_POOL_ALLOCATION` speaks
+    /// for the slot in `$REPO_POOL_SLOT` only.
+    pub fn own_allocation(&self, pool: &Pool<'_>, number: u32) -> Option<String> {
+        let slot = self.environment.slot()?;
+        let (named, of) = find::slot(pool.context, &slot).ok()?;
+        (named.name == pool.name && of == number).then(|| self.environment.allocation())?
+    }
 }
 
 /// What a missing workspace means to a verb that was given the name of something in it.

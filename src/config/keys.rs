@@ -302,7 +302,7 @@ pub const KEYS: &[Key] = &[
             never: true,
         },
         "\"90d\"",
-        "How long saved work is kept at least; this version keeps it as long as its pool.",
+        "How long saved work is kept at least, or \"never\" to keep it until it is dropped.",
     ),
     key(
         "trash_limit",

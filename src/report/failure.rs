@@ -142,7 +142,9 @@ impl From<Error> for Failure {
             Error::Io { ref source, .. } => {
                 Self::with(Self::new("internal", 1, text), io_hint(source.kind()))
             }
-            Error::Failed { hint, .. } => Self::with(Self::new("internal", 1, text), hint),
+            Error::Failed { hint, .. } | Error::Pool { hint, .. } => {
+                Self::with(Self::new("internal", 1, text), hint)
+            }
         }
     }
 }

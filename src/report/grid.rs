@@ -17,6 +17,9 @@ pub struct Layout {
     pub color: bool,
 }
 
+/// The longest text of a cell, in bytes: laying one out takes time in proportion to its square.
+const TEXT_MAX: usize = 16 * 1024;
+
 /// Text for a table: escaped, and toned where asked for.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Text {
@@ -25,12 +28,14 @@ pub(super) struct Text {
 }
 
 impl Text {
-    /// Text of any origin.
+    /// Text of any origin and length; JSON has all of one that is too long to be read.
     pub(super) fn new(text: impl AsRef<str>) -> Self {
-        Self {
-            text: escape(text.as_ref()).into_owned(),
-            tone: None,
+        let mut text = escape(text.as_ref()).into_owned();
+        if text.len() > TEXT_MAX {
+            text.truncate(text.floor_char_boundary(TEXT_MAX));
+            text.push('…');
         }
+        Self { text, tone: None }
     }
 
     /// What there may be none of.

@@ -1,6 +1,6 @@
 //! What to try after git failed, recognised by git's own words (in the C locale).
 
-use crate::domain::GitFailure;
+use crate::domain::{GitFailure, damage};
 
 /// Words of git's, in lower case, and what helps where one of them was said.
 type Rule = (&'static [&'static str], &'static str);
@@ -21,8 +21,12 @@ const RULES: &[Rule] = &[
          without a prompt (`git ls-remote URL </dev/null` tries it)",
     ),
     (
-        &[".lock': file exists", "cannot lock ref"],
-        "another git holds that lock; if it was killed, `repo-pool recover POOL` removes what it left",
+        &[
+            ".lock': file exists",
+            "cannot lock ref",
+            "failed to read worktrees/",
+        ],
+        "another git is at work there; if it was killed, `repo-pool recover POOL` removes what it left",
     ),
     (
         &["host key verification failed"],
@@ -106,6 +110,9 @@ pub(super) fn for_git(failure: &GitFailure) -> Vec<String> {
         .map(|(_, hint)| (*hint).to_owned())
         .into_iter()
         .collect();
+    if damage::is_told_by(failure) {
+        hints.push(damage::remedy("POOL"));
+    }
     if failure.ended.is_some() {
         hints.push("`git_timeout` in pools.toml says how long git may go without progress".into());
     }
@@ -164,6 +171,7 @@ mod tests {
                 "safe.directory",
             ),
             ("fatal: early EOF", "again"),
+            ("fatal: missing blob object 'x'", "recover POOL --force"),
             ("Host key verification failed.", "known_hosts"),
         ] {
             assert!(hint(said).contains(part), "{said}: {}", hint(said));

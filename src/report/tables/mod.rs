@@ -5,10 +5,12 @@
 
 mod history;
 mod pool;
+mod rescue;
 mod slot;
 
 pub use history::{event_line, events, findings};
 pub use pool::{pool, pools};
+pub use rescue::{holds, rescue, rescues};
 pub use slot::slot;
 
 use std::borrow::Cow;

@@ -200,6 +200,9 @@ fn note(slot: &SlotView, now: Timestamp) -> Option<String> {
         };
         return Some(under_way(operation, now) + left);
     }
+    if let Some(reclaim) = &slot.reclaim {
+        return Some(reclaim.reason.clone());
+    }
     (slot.state == SlotState::Available && !slot.verified)
         .then(|| "is checked before use".to_owned())
 }

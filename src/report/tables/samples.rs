@@ -8,6 +8,7 @@ use crate::domain::lease::Owner;
 use crate::domain::outcome::*;
 use crate::domain::pool::Strategy;
 use crate::domain::process::ProcessStamp;
+use crate::domain::rescue::{Amounts, Name, Reason, Record};
 use crate::domain::slot::SlotState;
 
 const COMMIT: &str = "1a2b3c4d5e6f708192a3b4c5d6e7f8091a2b3c4d";
@@ -128,6 +129,7 @@ fn slot(number: u32, state: SlotState) -> SlotView {
         state,
         parked: false,
         verified: state == SlotState::Available,
+
         created_at: ago(400_000),
         updated_at: ago(10),
         last_allocated_at: None,
@@ -140,7 +142,11 @@ fn slot(number: u32, state: SlotState) -> SlotView {
         allocation_id: None,
         generation: None,
         allocated_at: None,
+        ttl_seconds: None,
+        renewed_at: None,
+        expires_at: None,
         owner: None,
+        reclaim: None,
         error: None,
         operation: None,
         is_locked: None,
@@ -153,6 +159,52 @@ fn metadata() -> Map<String, Value> {
     map.insert("task_id".into(), json!(123));
     map.insert("title".into(), json!("fix the\u{1b}[31m bug"));
     map
+}
+
+pub(super) fn rescue() -> RescueDetails {
+    let record = Record {
+        schema: 1,
+        slot_id: "workspace-my-project-slot2".into(),
+        created_at: ago(11_000),
+        expires_at: Some(ago(-7_000_000)),
+        reason: Some(Reason::Release),
+        owner: Some("agent-7 (pid 4711)".into()),
+        allocation_id: Some("0123456789abcdef0123456789abcdef".into()),
+        branch: Some("fix-\u{1b}[31mlogin".into()),
+        head: Some(COMMIT.into()),
+        subject: "Fix the login".into(),
+        amounts: Amounts {
+            commits: 2,
+            staged: 1,
+            untracked: 1,
+            ..Amounts::default()
+        },
+        left_behind: vec!["2".repeat(40)],
+        index: None,
+    };
+    let name = Name {
+        pool: "my-project".into(),
+        id: "slot2-8045931a".into(),
+    };
+    let reference = "refs/repo-pool/rescue/slot2-8045931a".into();
+    let mut rescue = RescueView::new(name, reference, "9".repeat(40), &record);
+    rescue.size_bytes = Some(Some(48_230));
+    let path = |status: &str, path: &str| PathView {
+        status: status.into(),
+        path: path.into(),
+    };
+    RescueDetails {
+        rescue,
+        commits: vec![CommitView {
+            commit: COMMIT.into(),
+            subject: "Fix the login".into(),
+            left_behind: true,
+        }],
+        paths: vec![path("M ", "src/login.rs"), path("??", "notes\u{7}.txt")],
+        diff_command: ["git", "-C", "/pools/my project/repo.git", "diff", COMMIT]
+            .map(str::to_owned)
+            .to_vec(),
+    }
 }
 
 pub(super) fn findings() -> Vec<Finding> {

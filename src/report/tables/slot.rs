@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use super::pool::under_way;
 use super::{determined, holder, one_line, short_id, size, state};
-use crate::domain::outcome::{OwnerView, SlotView};
+use crate::domain::outcome::{OwnerView, ReclaimView, SlotView};
 use crate::domain::slot::SlotState;
 use crate::report::grid::{Column, Fit, Grid, Layout, Text};
 use crate::report::human::{self, since};
@@ -22,6 +22,8 @@ pub fn slot(slot: &SlotView, now: Timestamp, layout: &Layout) -> String {
     card.maybe("doing", doing(slot, now));
     card.maybe("holder", slot.owner.as_ref().map(described));
     card.maybe("since", slot.allocated_at.map(|at| moment(at, now)));
+    card.maybe("lease", lease(slot, now));
+    card.maybe("but", slot.reclaim.as_ref().map(against));
     card.maybe("allocation", allocation(slot));
     card.maybe("metadata", metadata(slot));
     card.add("path", Text::new(&slot.slot_path));
@@ -86,6 +88,33 @@ fn described(owner: &OwnerView) -> String {
     text + &caller.unwrap_or_default()
 }
 
+/// `2h, renewed 4m ago, ends 2026-07-01T13:56:00Z`.
+fn lease(slot: &SlotView, now: Timestamp) -> Option<String> {
+    let mut parts = vec![human::seconds(slot.ttl_seconds?)];
+    parts.extend(
+        slot.renewed_at
+            .map(|at| format!("renewed {} ago", since(at, now))),
+    );
+    parts.extend(slot.expires_at.map(|at| match at > now {
+        true => format!("ends {at:.0}"),
+        false => format!("ran out {} ago", since(at, now)),
+    }));
+    Some(parts.join(", "))
+}
+
+/// What speaks against the holder, and what follows.
+fn against(reclaim: &ReclaimView) -> String {
+    let reason = &reclaim.reason;
+    match (reclaim.verdict, reclaim.after_seconds) {
+        ("reclaimable", _) => format!("{reason}: the slot is taken back when one is needed"),
+        (_, Some(left)) => format!(
+            "{reason}: the slot may be taken back in {}",
+            human::seconds(left)
+        ),
+        _ => reason.clone(),
+    }
+}
+
 fn allocation(slot: &SlotView) -> Option<String> {
     let id = slot.allocation_id.as_ref()?;
     let generation = slot.generation;
@@ -139,7 +168,7 @@ fn commands(slot: &SlotView) -> Vec<(String, &'static str)> {
             (format!("repo-pool isolate {name}"), "takes it out of use"),
         ],
         SlotState::Allocated => {
-            let dead = slot.owner.as_ref().and_then(|owner| owner.liveness) == Some("dead");
+            let verdict = slot.reclaim.as_ref().map(|reclaim| reclaim.verdict);
             let mut commands = vec![
                 (
                     format!("repo-pool collect {name}"),
@@ -150,8 +179,8 @@ fn commands(slot: &SlotView) -> Vec<(String, &'static str)> {
                     "saves its work, cleans, gives it back",
                 ),
             ];
-            if dead {
-                commands.push((recover(""), "gives it back for its holder, which is gone"));
+            if verdict == Some("reclaimable") {
+                commands.push((recover(""), "takes it back from its holder, its work saved"));
             }
             commands
         }
@@ -224,6 +253,41 @@ mod tests {
         repo-pool collect my-project/slot2  fetches its branches to here
         repo-pool release my-project/slot2  saves its work, cleans, gives it back
         ");
+    }
+
+    #[test]
+    fn a_slot_whose_lease_ran_out() {
+        let mut leased = samples::pool().slots[1].clone();
+        leased.ttl_seconds = Some(7200.0);
+        leased.renewed_at = Some("2026-07-01T09:30:00Z".parse().unwrap());
+        leased.expires_at = Some("2026-07-01T11:30:00Z".parse().unwrap());
+        leased.reclaim = Some(ReclaimView {
+            verdict: "reclaimable",
+            reason: "its lease ran out".into(),
+            after_seconds: None,
+        });
+        let text = slot(&leased, samples::now(), &Layout::default());
+        insta::assert_snapshot!(text.lines().skip(3).take(4).collect::<Vec<_>>().join("\n"), @"
+        holder      agent-7, pid 4711 (alive); allocated by pid 4712
+        since       2026-07-01T08:56:40Z (3h ago)
+        lease       2h 0m, renewed 2h ago, ran out 30m ago
+        but         its lease ran out: the slot is taken back when one is needed
+        ");
+        assert!(
+            text.contains("repo-pool recover my-project/slot2"),
+            "{text}"
+        );
+        leased.reclaim = Some(ReclaimView {
+            verdict: "not_yet",
+            reason: "its holder is gone".into(),
+            after_seconds: Some(7.0),
+        });
+        let text = slot(&leased, samples::now(), &Layout::default());
+        assert!(
+            text.contains("its holder is gone: the slot may be taken back in 7.0 s"),
+            "{text}"
+        );
+        assert!(!text.contains("repo-pool recover"), "{text}");
     }
 
     #[test]
