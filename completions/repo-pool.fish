@@ -39,7 +39,9 @@ complete -c repo-pool -n "__fish_repo_pool_needs_command" -f -a "init" -d 'Make 
 complete -c repo-pool -n "__fish_repo_pool_needs_command" -f -a "create" -d 'Make a pool of a repository'
 complete -c repo-pool -n "__fish_repo_pool_needs_command" -f -a "allocate" -d 'Hand out a slot and print its path'
 complete -c repo-pool -n "__fish_repo_pool_needs_command" -f -a "release" -d 'Give slots back'
+complete -c repo-pool -n "__fish_repo_pool_needs_command" -f -a "renew" -d 'Extend the time for which a slot is held'
 complete -c repo-pool -n "__fish_repo_pool_needs_command" -f -a "exec" -d 'Run a command in a slot of its own'
+complete -c repo-pool -n "__fish_repo_pool_needs_command" -f -a "rescue" -d 'List saved work, bring it back, or give it up'
 complete -c repo-pool -n "__fish_repo_pool_needs_command" -f -a "collect" -d 'Bring the branches made in a slot into your own repository'
 complete -c repo-pool -n "__fish_repo_pool_needs_command" -f -a "add-slot" -d 'Add slots to a pool'
 complete -c repo-pool -n "__fish_repo_pool_needs_command" -f -a "remove-slot" -d 'Remove a slot'
@@ -81,6 +83,7 @@ complete -c repo-pool -n "__fish_repo_pool_using_subcommand allocate" -l meta -d
 complete -c repo-pool -n "__fish_repo_pool_using_subcommand allocate" -l meta-json -d 'Attach the members of a JSON object as metadata' -r -f
 complete -c repo-pool -n "__fish_repo_pool_using_subcommand allocate" -l owner -d 'Record this label as the holder of the slot' -r -f
 complete -c repo-pool -n "__fish_repo_pool_using_subcommand allocate" -l owner-pid -d 'Tie the slot to this process: once it has ended, the slot may be taken back' -r -f
+complete -c repo-pool -n "__fish_repo_pool_using_subcommand allocate" -l ttl -d 'Hold the slot for this long unless renewed: then it may be taken back if no process is inside' -r -f
 complete -c repo-pool -n "__fish_repo_pool_using_subcommand allocate" -l fetch-max-age -d 'Do not fetch if the last fetch is at most this old' -r -f
 complete -c repo-pool -n "__fish_repo_pool_using_subcommand allocate" -l workspace -d 'Use the workspace in DIR' -r -f -a "(__fish_complete_directories)"
 complete -c repo-pool -n "__fish_repo_pool_using_subcommand allocate" -l config -d 'Read the settings from FILE instead of the workspace\'s pools.toml' -r -F
@@ -109,12 +112,25 @@ complete -c repo-pool -n "__fish_repo_pool_using_subcommand release" -l json -d 
 complete -c repo-pool -n "__fish_repo_pool_using_subcommand release" -s q -l quiet -d 'Say nothing on stderr but warnings and errors'
 complete -c repo-pool -n "__fish_repo_pool_using_subcommand release" -s v -l verbose -d 'Say what is done; twice: every git command with its time'
 complete -c repo-pool -n "__fish_repo_pool_using_subcommand release" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c repo-pool -n "__fish_repo_pool_using_subcommand renew" -l ttl -d 'How long the lease runs from now on [default: as long as it was given or renewed for]' -r -f
+complete -c repo-pool -n "__fish_repo_pool_using_subcommand renew" -l allocation -d 'Renew only if this is still the slot\'s allocation' -r -f
+complete -c repo-pool -n "__fish_repo_pool_using_subcommand renew" -l workspace -d 'Use the workspace in DIR' -r -f -a "(__fish_complete_directories)"
+complete -c repo-pool -n "__fish_repo_pool_using_subcommand renew" -l config -d 'Read the settings from FILE instead of the workspace\'s pools.toml' -r -F
+complete -c repo-pool -n "__fish_repo_pool_using_subcommand renew" -l lock-timeout -d 'Wait for a busy lock at most this long ("30s", "2m", or plain seconds)' -r -f
+complete -c repo-pool -n "__fish_repo_pool_using_subcommand renew" -l color -d 'Colour the output' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c repo-pool -n "__fish_repo_pool_using_subcommand renew" -l json -d 'Print one JSON document instead of text; errors are JSON too, on stderr'
+complete -c repo-pool -n "__fish_repo_pool_using_subcommand renew" -s q -l quiet -d 'Say nothing on stderr but warnings and errors'
+complete -c repo-pool -n "__fish_repo_pool_using_subcommand renew" -s v -l verbose -d 'Say what is done; twice: every git command with its time'
+complete -c repo-pool -n "__fish_repo_pool_using_subcommand renew" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c repo-pool -n "__fish_repo_pool_using_subcommand exec" -l ref -d 'Bring the slot to this branch, tag, other ref of the remote, or commit' -r -f
 complete -c repo-pool -n "__fish_repo_pool_using_subcommand exec" -l branch -d 'Put the slot on this branch: an existing one at its tip, else a new one at the base' -r -f
 complete -c repo-pool -n "__fish_repo_pool_using_subcommand exec" -l meta -d 'Attach a piece of metadata; may be repeated' -r -f
 complete -c repo-pool -n "__fish_repo_pool_using_subcommand exec" -l meta-json -d 'Attach the members of a JSON object as metadata' -r -f
 complete -c repo-pool -n "__fish_repo_pool_using_subcommand exec" -l owner -d 'Record this label as the holder of the slot' -r -f
 complete -c repo-pool -n "__fish_repo_pool_using_subcommand exec" -l owner-pid -d 'Tie the slot to this process: once it has ended, the slot may be taken back' -r -f
+complete -c repo-pool -n "__fish_repo_pool_using_subcommand exec" -l ttl -d 'Hold the slot for this long unless renewed: then it may be taken back if no process is inside' -r -f
 complete -c repo-pool -n "__fish_repo_pool_using_subcommand exec" -l fetch-max-age -d 'Do not fetch if the last fetch is at most this old' -r -f
 complete -c repo-pool -n "__fish_repo_pool_using_subcommand exec" -l workspace -d 'Use the workspace in DIR' -r -f -a "(__fish_complete_directories)"
 complete -c repo-pool -n "__fish_repo_pool_using_subcommand exec" -l config -d 'Read the settings from FILE instead of the workspace\'s pools.toml' -r -F
@@ -128,6 +144,62 @@ complete -c repo-pool -n "__fish_repo_pool_using_subcommand exec" -l json -d 'Pr
 complete -c repo-pool -n "__fish_repo_pool_using_subcommand exec" -s q -l quiet -d 'Say nothing on stderr but warnings and errors'
 complete -c repo-pool -n "__fish_repo_pool_using_subcommand exec" -s v -l verbose -d 'Say what is done; twice: every git command with its time'
 complete -c repo-pool -n "__fish_repo_pool_using_subcommand exec" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c repo-pool -n "__fish_repo_pool_using_subcommand rescue; and not __fish_seen_subcommand_from list show restore drop" -l workspace -d 'Use the workspace in DIR' -r -f -a "(__fish_complete_directories)"
+complete -c repo-pool -n "__fish_repo_pool_using_subcommand rescue; and not __fish_seen_subcommand_from list show restore drop" -l config -d 'Read the settings from FILE instead of the workspace\'s pools.toml' -r -F
+complete -c repo-pool -n "__fish_repo_pool_using_subcommand rescue; and not __fish_seen_subcommand_from list show restore drop" -l lock-timeout -d 'Wait for a busy lock at most this long ("30s", "2m", or plain seconds)' -r -f
+complete -c repo-pool -n "__fish_repo_pool_using_subcommand rescue; and not __fish_seen_subcommand_from list show restore drop" -l color -d 'Colour the output' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c repo-pool -n "__fish_repo_pool_using_subcommand rescue; and not __fish_seen_subcommand_from list show restore drop" -l json -d 'Print one JSON document instead of text; errors are JSON too, on stderr'
+complete -c repo-pool -n "__fish_repo_pool_using_subcommand rescue; and not __fish_seen_subcommand_from list show restore drop" -s q -l quiet -d 'Say nothing on stderr but warnings and errors'
+complete -c repo-pool -n "__fish_repo_pool_using_subcommand rescue; and not __fish_seen_subcommand_from list show restore drop" -s v -l verbose -d 'Say what is done; twice: every git command with its time'
+complete -c repo-pool -n "__fish_repo_pool_using_subcommand rescue; and not __fish_seen_subcommand_from list show restore drop" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c repo-pool -n "__fish_repo_pool_using_subcommand rescue; and not __fish_seen_subcommand_from list show restore drop" -f -a "list" -d 'List saved work, oldest first'
+complete -c repo-pool -n "__fish_repo_pool_using_subcommand rescue; and not __fish_seen_subcommand_from list show restore drop" -f -a "show" -d 'Show what was saved: commits, paths, and the command that shows all of it'
+complete -c repo-pool -n "__fish_repo_pool_using_subcommand rescue; and not __fish_seen_subcommand_from list show restore drop" -f -a "restore" -d 'Bring saved work back into a slot as it was, or as a branch; it stays saved'
+complete -c repo-pool -n "__fish_repo_pool_using_subcommand rescue; and not __fish_seen_subcommand_from list show restore drop" -f -a "drop" -d 'Give saved work up'
+complete -c repo-pool -n "__fish_repo_pool_using_subcommand rescue; and __fish_seen_subcommand_from list" -l workspace -d 'Use the workspace in DIR' -r -f -a "(__fish_complete_directories)"
+complete -c repo-pool -n "__fish_repo_pool_using_subcommand rescue; and __fish_seen_subcommand_from list" -l config -d 'Read the settings from FILE instead of the workspace\'s pools.toml' -r -F
+complete -c repo-pool -n "__fish_repo_pool_using_subcommand rescue; and __fish_seen_subcommand_from list" -l lock-timeout -d 'Wait for a busy lock at most this long ("30s", "2m", or plain seconds)' -r -f
+complete -c repo-pool -n "__fish_repo_pool_using_subcommand rescue; and __fish_seen_subcommand_from list" -l color -d 'Colour the output' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c repo-pool -n "__fish_repo_pool_using_subcommand rescue; and __fish_seen_subcommand_from list" -l json -d 'Print one JSON document instead of text; errors are JSON too, on stderr'
+complete -c repo-pool -n "__fish_repo_pool_using_subcommand rescue; and __fish_seen_subcommand_from list" -s q -l quiet -d 'Say nothing on stderr but warnings and errors'
+complete -c repo-pool -n "__fish_repo_pool_using_subcommand rescue; and __fish_seen_subcommand_from list" -s v -l verbose -d 'Say what is done; twice: every git command with its time'
+complete -c repo-pool -n "__fish_repo_pool_using_subcommand rescue; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help'
+complete -c repo-pool -n "__fish_repo_pool_using_subcommand rescue; and __fish_seen_subcommand_from show" -l workspace -d 'Use the workspace in DIR' -r -f -a "(__fish_complete_directories)"
+complete -c repo-pool -n "__fish_repo_pool_using_subcommand rescue; and __fish_seen_subcommand_from show" -l config -d 'Read the settings from FILE instead of the workspace\'s pools.toml' -r -F
+complete -c repo-pool -n "__fish_repo_pool_using_subcommand rescue; and __fish_seen_subcommand_from show" -l lock-timeout -d 'Wait for a busy lock at most this long ("30s", "2m", or plain seconds)' -r -f
+complete -c repo-pool -n "__fish_repo_pool_using_subcommand rescue; and __fish_seen_subcommand_from show" -l color -d 'Colour the output' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c repo-pool -n "__fish_repo_pool_using_subcommand rescue; and __fish_seen_subcommand_from show" -l json -d 'Print one JSON document instead of text; errors are JSON too, on stderr'
+complete -c repo-pool -n "__fish_repo_pool_using_subcommand rescue; and __fish_seen_subcommand_from show" -s q -l quiet -d 'Say nothing on stderr but warnings and errors'
+complete -c repo-pool -n "__fish_repo_pool_using_subcommand rescue; and __fish_seen_subcommand_from show" -s v -l verbose -d 'Say what is done; twice: every git command with its time'
+complete -c repo-pool -n "__fish_repo_pool_using_subcommand rescue; and __fish_seen_subcommand_from show" -s h -l help -d 'Print help'
+complete -c repo-pool -n "__fish_repo_pool_using_subcommand rescue; and __fish_seen_subcommand_from restore" -l into -d 'Bring it into this slot, which is yours and has no changes [default: the current one]' -r -f -a "(__fish_complete_directories)"
+complete -c repo-pool -n "__fish_repo_pool_using_subcommand rescue; and __fish_seen_subcommand_from restore" -l branch -d 'Make a branch of it in the pool\'s repository instead' -r -f
+complete -c repo-pool -n "__fish_repo_pool_using_subcommand rescue; and __fish_seen_subcommand_from restore" -l workspace -d 'Use the workspace in DIR' -r -f -a "(__fish_complete_directories)"
+complete -c repo-pool -n "__fish_repo_pool_using_subcommand rescue; and __fish_seen_subcommand_from restore" -l config -d 'Read the settings from FILE instead of the workspace\'s pools.toml' -r -F
+complete -c repo-pool -n "__fish_repo_pool_using_subcommand rescue; and __fish_seen_subcommand_from restore" -l lock-timeout -d 'Wait for a busy lock at most this long ("30s", "2m", or plain seconds)' -r -f
+complete -c repo-pool -n "__fish_repo_pool_using_subcommand rescue; and __fish_seen_subcommand_from restore" -l color -d 'Colour the output' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c repo-pool -n "__fish_repo_pool_using_subcommand rescue; and __fish_seen_subcommand_from restore" -l json -d 'Print one JSON document instead of text; errors are JSON too, on stderr'
+complete -c repo-pool -n "__fish_repo_pool_using_subcommand rescue; and __fish_seen_subcommand_from restore" -s q -l quiet -d 'Say nothing on stderr but warnings and errors'
+complete -c repo-pool -n "__fish_repo_pool_using_subcommand rescue; and __fish_seen_subcommand_from restore" -s v -l verbose -d 'Say what is done; twice: every git command with its time'
+complete -c repo-pool -n "__fish_repo_pool_using_subcommand rescue; and __fish_seen_subcommand_from restore" -s h -l help -d 'Print help'
+complete -c repo-pool -n "__fish_repo_pool_using_subcommand rescue; and __fish_seen_subcommand_from drop" -l workspace -d 'Use the workspace in DIR' -r -f -a "(__fish_complete_directories)"
+complete -c repo-pool -n "__fish_repo_pool_using_subcommand rescue; and __fish_seen_subcommand_from drop" -l config -d 'Read the settings from FILE instead of the workspace\'s pools.toml' -r -F
+complete -c repo-pool -n "__fish_repo_pool_using_subcommand rescue; and __fish_seen_subcommand_from drop" -l lock-timeout -d 'Wait for a busy lock at most this long ("30s", "2m", or plain seconds)' -r -f
+complete -c repo-pool -n "__fish_repo_pool_using_subcommand rescue; and __fish_seen_subcommand_from drop" -l color -d 'Colour the output' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c repo-pool -n "__fish_repo_pool_using_subcommand rescue; and __fish_seen_subcommand_from drop" -l json -d 'Print one JSON document instead of text; errors are JSON too, on stderr'
+complete -c repo-pool -n "__fish_repo_pool_using_subcommand rescue; and __fish_seen_subcommand_from drop" -s q -l quiet -d 'Say nothing on stderr but warnings and errors'
+complete -c repo-pool -n "__fish_repo_pool_using_subcommand rescue; and __fish_seen_subcommand_from drop" -s v -l verbose -d 'Say what is done; twice: every git command with its time'
+complete -c repo-pool -n "__fish_repo_pool_using_subcommand rescue; and __fish_seen_subcommand_from drop" -s h -l help -d 'Print help'
 complete -c repo-pool -n "__fish_repo_pool_using_subcommand collect" -l into -d 'The repository to bring the branches into [default: the current directory\'s]' -r -f -a "(__fish_complete_directories)"
 complete -c repo-pool -n "__fish_repo_pool_using_subcommand collect" -l workspace -d 'Use the workspace in DIR' -r -f -a "(__fish_complete_directories)"
 complete -c repo-pool -n "__fish_repo_pool_using_subcommand collect" -l config -d 'Read the settings from FILE instead of the workspace\'s pools.toml' -r -F
@@ -150,13 +222,14 @@ complete -c repo-pool -n "__fish_repo_pool_using_subcommand add-slot" -l json -d
 complete -c repo-pool -n "__fish_repo_pool_using_subcommand add-slot" -s q -l quiet -d 'Say nothing on stderr but warnings and errors'
 complete -c repo-pool -n "__fish_repo_pool_using_subcommand add-slot" -s v -l verbose -d 'Say what is done; twice: every git command with its time'
 complete -c repo-pool -n "__fish_repo_pool_using_subcommand add-slot" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c repo-pool -n "__fish_repo_pool_using_subcommand remove-slot" -l allocation -d 'Remove the slot that is held by this allocation' -r -f
 complete -c repo-pool -n "__fish_repo_pool_using_subcommand remove-slot" -l workspace -d 'Use the workspace in DIR' -r -f -a "(__fish_complete_directories)"
 complete -c repo-pool -n "__fish_repo_pool_using_subcommand remove-slot" -l config -d 'Read the settings from FILE instead of the workspace\'s pools.toml' -r -F
 complete -c repo-pool -n "__fish_repo_pool_using_subcommand remove-slot" -l lock-timeout -d 'Wait for a busy lock at most this long ("30s", "2m", or plain seconds)' -r -f
 complete -c repo-pool -n "__fish_repo_pool_using_subcommand remove-slot" -l color -d 'Colour the output' -r -f -a "auto\t''
 always\t''
 never\t''"
-complete -c repo-pool -n "__fish_repo_pool_using_subcommand remove-slot" -l force -d 'Remove it even if it is allocated'
+complete -c repo-pool -n "__fish_repo_pool_using_subcommand remove-slot" -l force -d 'Remove it even if it is allocated and its owner is alive, for operators; recorded in the log'
 complete -c repo-pool -n "__fish_repo_pool_using_subcommand remove-slot" -l json -d 'Print one JSON document instead of text; errors are JSON too, on stderr'
 complete -c repo-pool -n "__fish_repo_pool_using_subcommand remove-slot" -s q -l quiet -d 'Say nothing on stderr but warnings and errors'
 complete -c repo-pool -n "__fish_repo_pool_using_subcommand remove-slot" -s v -l verbose -d 'Say what is done; twice: every git command with its time'
@@ -198,6 +271,7 @@ complete -c repo-pool -n "__fish_repo_pool_using_subcommand recover" -l only -d 
 missing_directory\t'A slot has no directory'
 damaged_slot\t'A slot\'s files of git are damaged'
 dead_owner\t'The process that owned a slot has ended'
+expired_lease\t'The lease by which a slot was held has run out'
 stale_allocation\t'A slot has been allocated for too long'
 isolated_slot\t'A slot is out of use'
 stale_git_lock\t'A lock file of git\'s was left behind by a killed git'
@@ -206,7 +280,10 @@ orphaned_lock\t'A lock file belongs to a slot or pool that is no more'
 lost_registration\t'A slot is not registered in git'
 foreign_registration\t'A worktree is registered in git that is no slot'
 foreign_directory\t'A directory lies among the slots that is none'
-unreadable_record\t'A pool\'s record cannot be read'"
+unreadable_record\t'A pool\'s record cannot be read'
+changed_config\t'What all slots share in git is not as the pool made it'
+corrupt_objects\t'Objects of a pool\'s repository are missing or damaged'
+unmounted\t'The disk that slots lie on seems not to be mounted'"
 complete -c repo-pool -n "__fish_repo_pool_using_subcommand recover" -l max-age -d 'Report slots allocated for longer than this [default: stale_after of the settings]' -r -f
 complete -c repo-pool -n "__fish_repo_pool_using_subcommand recover" -l workspace -d 'Use the workspace in DIR' -r -f -a "(__fish_complete_directories)"
 complete -c repo-pool -n "__fish_repo_pool_using_subcommand recover" -l config -d 'Read the settings from FILE instead of the workspace\'s pools.toml' -r -F
@@ -215,8 +292,8 @@ complete -c repo-pool -n "__fish_repo_pool_using_subcommand recover" -l color -d
 always\t''
 never\t''"
 complete -c repo-pool -n "__fish_repo_pool_using_subcommand recover" -l dry-run -d 'Say what would be done and do nothing; exit with 1 if there is something'
-complete -c repo-pool -n "__fish_repo_pool_using_subcommand recover" -l release-stale -d 'Release the slots that were allocated for too long, their work saved, unless in use'
-complete -c repo-pool -n "__fish_repo_pool_using_subcommand recover" -l force -d 'Rebuild a slot that does not verify, its work saved'
+complete -c repo-pool -n "__fish_repo_pool_using_subcommand recover" -l release-stale -d 'Release the slots that were allocated for too long, their work saved, unless their holder lives or a process is inside'
+complete -c repo-pool -n "__fish_repo_pool_using_subcommand recover" -l force -d 'Rebuild a slot that does not verify, or the damaged repository of a pool; what can be read of the work is saved'
 complete -c repo-pool -n "__fish_repo_pool_using_subcommand recover" -l json -d 'Print one JSON document instead of text; errors are JSON too, on stderr'
 complete -c repo-pool -n "__fish_repo_pool_using_subcommand recover" -s q -l quiet -d 'Say nothing on stderr but warnings and errors'
 complete -c repo-pool -n "__fish_repo_pool_using_subcommand recover" -s v -l verbose -d 'Say what is done; twice: every git command with its time'
