@@ -259,7 +259,7 @@ fn the_workspace_is_found_in_its_order() {
         create("b").env("XDG_DATA_HOME", world.path("data")).run(),
         "data/repo-pool/b",
     );
-    let inside = world.path("data/repo-pool/b/worktrees/slot1/src");
+    let inside = world.path("data/repo-pool/b/parked/slot1/src");
     made(create("c").cwd(inside).run(), "data/repo-pool/c");
     let call = create("d").env("REPO_POOL_WORKSPACE", world.path("named"));
     made(call.cwd(world.path("data/repo-pool")).run(), "named/d");

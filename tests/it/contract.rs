@@ -5,7 +5,7 @@ use serde_json::Value;
 use std::fs;
 
 /// Commands that end well one after another on a fresh pool, without `--json`.
-const VERBS: [&str; 22] = [
+const VERBS: [&str; 23] = [
     "init",
     "list",
     "status",
@@ -14,6 +14,7 @@ const VERBS: [&str; 22] = [
     "status p --disk",
     "status --check",
     "allocate p",
+    "renew p/slot1 --ttl 1h",
     "release p/slot1",
     "allocate p --no-fetch",
     "release p/slot1 --no-cleanup",
@@ -110,7 +111,7 @@ fn every_failure_has_its_code_and_kind() {
         .to_owned();
     world.pool("release p/slot1").ok();
     world.allocate("p");
-    let cases: [(&str, i32, &str); 17] = [
+    let cases: [(&str, i32, &str); 19] = [
         ("allocate nothing", 7, "pool_not_found"),
         ("status nothing", 7, "pool_not_found"),
         ("add-slot nothing", 7, "pool_not_found"),
@@ -118,6 +119,8 @@ fn every_failure_has_its_code_and_kind() {
         ("branches nothing", 7, "pool_not_found"),
         ("release p/slot9", 7, "slot_not_found"),
         ("remove-slot p/slot9", 7, "slot_not_found"),
+        ("renew p/slot9", 7, "slot_not_found"),
+        ("renew p/slot1", 2, "usage"),
         ("isolate p/slot9", 7, "slot_not_found"),
         ("allocate p", 4, "no_available_slot"),
         ("remove-slot p/slot1", 5, "refused"),
@@ -204,14 +207,6 @@ fn a_closed_pipe_ends_every_view_quietly() {
     assert_eq!(out.stdout.lines().count(), 1, "{out}");
 }
 
-/// Nothing but newlines may be a control character, and nothing may turn the text's direction.
-#[track_caller]
-fn assert_harmless(out: &Out) {
-    let harmful = |c: char| (c.is_control() && c != '\n') || ('\u{202a}'..='\u{202e}').contains(&c);
-    assert!(!out.stdout.chars().any(harmful), "{:?}", out.stdout);
-    assert!(!out.stderr.chars().any(harmful), "{:?}", out.stderr);
-}
-
 /// Section 4: control characters from anywhere reach no terminal; JSON keeps the value.
 #[test]
 fn control_characters_are_escaped_wherever_they_come_from() {
@@ -243,7 +238,7 @@ fn control_characters_are_escaped_wherever_they_come_from() {
         "allocate p",
         "-vv status p",
     ] {
-        assert_harmless(&world.pool(view));
+        world.pool(view).harmless();
     }
     let slot = world.slot("p/slot1");
     assert_eq!(slot["metadata"]["k"], evil);
@@ -256,10 +251,10 @@ fn control_characters_are_escaped_wherever_they_come_from() {
     ] {
         let out = world.pool(args);
         assert_ne!(out.code, 0, "{out}");
-        assert_harmless(&out);
+        out.harmless();
     }
-    assert_harmless(&world.pool(["allocate", "p", "--ref", evil]));
-    assert_harmless(&world.pool("-vv release p/slot1"));
+    world.pool(["allocate", "p", "--ref", evil]).harmless();
+    world.pool("-vv release p/slot1").harmless();
 }
 
 /// Section 4: colour only where it is wanted.
@@ -307,6 +302,7 @@ fn every_verb_has_help() {
         "create",
         "allocate",
         "release",
+        "renew",
         "exec",
         "collect",
         "add-slot",

@@ -36,7 +36,8 @@ fn create_fills_every_slot_with_the_repositorys_content() {
         assert_eq!(slot["slot_id"], format!("workspace-p-slot{n}"));
         assert_eq!(slot["state"], "available");
         let dir = world.slot_dir(&format!("slot{n}"));
-        assert_eq!(slot["slot_path"], dir.display().to_string());
+        let path = world.slot_path(&format!("slot{n}"));
+        assert_eq!(slot["slot_path"], path.display().to_string());
         world.assert_holds(&dir, &remote, &tip);
     }
     world.assert_sound("p");

@@ -74,7 +74,7 @@ fn exec_gives_the_command_the_slots_surroundings() {
                   $REPO_POOL status p/slot1 --json | tr -d '\\n'";
     let out = exec(&world, script);
     let lines: Vec<&str> = out.ok().stdout.lines().collect();
-    let dir = world.slot_dir("slot1").display().to_string();
+    let dir = world.slot_path("slot1").display().to_string();
     assert_eq!(lines[0], dir);
     assert_eq!(lines[1], world.tip(&remote, "main"));
     assert_eq!(lines[2], "workspace-p-slot1");
@@ -239,7 +239,7 @@ fn exec_without_a_command_runs_the_users_shell() {
     let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
     fs::set_permissions(&shell, mode).expect("mode");
     let out = world.call("exec p").env("SHELL", &shell).run();
-    let dir = world.slot_dir("slot1").display().to_string();
+    let dir = world.slot_path("slot1").display().to_string();
     assert!(
         out.code(8)
             .stdout

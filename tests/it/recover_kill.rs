@@ -2,41 +2,10 @@
 //!
 //! The seed is printed; `REPO_POOL_TEST_SEED` sets it.
 
-use crate::support::{Out, World, until};
+use crate::support::{Out, Random, World, until};
 use rustix::process::Signal;
 use std::fs;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
-
-/// Small pseudo-random numbers (xorshift).
-struct Random(u64);
-
-impl Random {
-    #[expect(
-        clippy::print_stdout,
-        reason = "shown with a failing test, so that it can be repeated"
-    )]
-    fn new() -> Self {
-        let clock = || {
-            SystemTime::now()
-                .duration_since(UNIX_EPOCH)
-                .expect("a time")
-                .as_nanos() as u64
-        };
-        let given = std::env::var("REPO_POOL_TEST_SEED")
-            .ok()
-            .and_then(|s| s.parse().ok());
-        let seed = given.unwrap_or_else(clock) | 1;
-        println!("REPO_POOL_TEST_SEED={seed}");
-        Self(seed)
-    }
-
-    fn up_to(&mut self, longest: Duration) -> Duration {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        longest.mul_f64((self.0 >> 11) as f64 / (1u64 << 53) as f64)
-    }
-}
+use std::time::Duration;
 
 /// Starts a command and kills it after a random part of the time it needs.
 #[track_caller]

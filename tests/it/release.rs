@@ -208,10 +208,11 @@ fn releasing_an_available_slot_succeeds_and_changes_nothing() {
 #[test]
 fn release_knows_a_slot_by_many_names() {
     let (world, _remote) = World::with_pool(1);
-    let dir = world.slot_dir("slot1");
+    let parked = world.slot_dir("slot1").display().to_string();
+    let dir = world.slot_path("slot1");
     let path = dir.display().to_string();
     let inside = dir.join("src").display().to_string();
-    for name in ["workspace-p-slot1", "p/slot1", &path, &inside] {
+    for name in ["workspace-p-slot1", "p/slot1", &path, &inside, &parked] {
         world.allocate("p --no-fetch");
         world.pool(["release", name]).ok();
         assert_eq!(world.state("p/slot1"), "available", "{name}");

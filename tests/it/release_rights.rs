@@ -74,11 +74,17 @@ fn release_with_the_allocation_needs_no_other_right() {
 #[test]
 fn release_force_gets_past_a_live_caller_and_is_logged() {
     let (world, _remote) = World::with_pool(1);
-    let _holder = live_caller(&world);
+    let holder = live_caller(&world);
     fs::write(world.slot_dir("slot1").join("new.txt"), "forced away\n").expect("writing");
     world.pool("release p/slot1 --force").ok();
     assert_eq!(world.state("p/slot1"), "available");
-    assert_eq!(world.events("p", "forced").len(), 1);
+    let log = world.events("p", "forced");
+    assert_eq!(log.len(), 1);
+    let detail = log[0]["detail"].as_str().expect("a detail");
+    for who in [holder.pid(), std::process::id()] {
+        assert!(detail.contains(&format!("pid {who}")), "{detail}");
+    }
+    assert!(log[0]["allocation_id"].is_string(), "{log:?}");
     assert!(world.is_rescued("p", "forced away\n"));
 }
 
@@ -152,6 +158,80 @@ fn release_kill_ends_the_processes_inside() {
     world.assert_sound("p");
 }
 
+/// Section 5: an EXIT trap that fires after an explicit release can't take the slot from the next
+/// holder, though it knows the slot's path and ran before it.
+#[test]
+fn an_exit_trap_does_not_take_the_slot_from_its_next_holder() {
+    let (world, _remote) = World::with_pool(1);
+    let script = r#"
+        slot=$("$REPO_POOL" allocate p) || exit 1
+        trap '"$REPO_POOL" release "$slot"; echo "trap: $?"' EXIT
+        echo work >"$slot/mine.txt"
+        "$REPO_POOL" release "$slot" || exit 1
+        echo released
+        read -r go
+    "#;
+    let mut first = world.command("bash");
+    first.args(["-c", script]);
+    let (stdin, go) = std::io::pipe().expect("a pipe");
+    let first = crate::support::Call::new(first).stdin_from(stdin).spawn();
+    assert_eq!(first.line(), "released");
+    let next = live_caller(&world);
+    let dir = world.slot_dir("slot1");
+    fs::write(dir.join("theirs.txt"), "of the next\n").expect("writing");
+    let before = world.slot("p/slot1");
+    drop(go);
+    let out = first.finish();
+    assert_eq!(out.stdout, "released\ntrap: 6\n", "{out}");
+    out.says(next.pid().to_string());
+    let now = world.slot("p/slot1");
+    assert_eq!(now["state"], "allocated");
+    assert_eq!(now["allocation_id"], before["allocation_id"]);
+    assert!(dir.join("theirs.txt").exists());
+    assert!(world.is_rescued("p", "work\n"), "the first one's work");
+}
+
+/// Section 5: the shell that allocated releases, also through the programs that it runs.
+#[test]
+fn a_descendant_of_the_caller_may_release() {
+    let (world, _remote) = World::with_pool(1);
+    for release in [
+        r#""$REPO_POOL" release "$slot""#,
+        r#"("$REPO_POOL" release "$slot"; exit $?)"#,
+        r#"sh -c '"$REPO_POOL" release "$0"; exit $?' "$slot""#,
+        r#"sh -c 'sh -c "\"\$REPO_POOL\" release \"\$0\"; exit \$?" "$0"; exit $?' "$slot""#,
+    ] {
+        let script = format!("slot=$(\"$REPO_POOL\" allocate p) || exit 1\n{release}; exit $?");
+        let mut bash = world.command("bash");
+        bash.args(["-c", &script]);
+        crate::support::Call::new(bash).run().ok();
+        assert_eq!(world.state("p/slot1"), "available", "{release}");
+    }
+}
+
+/// Section 5: the id in the environment speaks for the slot that is named beside it and no other.
+#[test]
+fn the_allocation_of_the_environment_is_of_one_slot() {
+    let (world, _remote) = World::with_pool(2);
+    let _one = live_caller(&world);
+    let _two = live_caller(&world);
+    let id = world.slot("p/slot1")["allocation_id"].clone();
+    let id = id.as_str().expect("an id").to_owned();
+    let with = |args: &str, slot: &str| {
+        let call = world.call(args).env("REPO_POOL_SLOT", slot);
+        call.env("REPO_POOL_ALLOCATION", &id).run()
+    };
+    with("release p/slot2", "p/slot1").code(6).says("is alive");
+    with("renew p/slot2 --ttl 1h", "p/slot1").code(6);
+    with("remove-slot p/slot2", "p/slot1").code(6);
+    with("release p/slot1", "p/slot2").code(6).says("is alive");
+    let call = world.call("release p/slot1");
+    call.env("REPO_POOL_ALLOCATION", &id).run().code(6);
+    assert_eq!(world.state("p/slot2"), "allocated");
+    with("release p/slot1", "workspace-p-slot1").ok();
+    assert_eq!(world.state("p/slot1"), "available");
+}
+
 /// Section 6: commits that nobody else has are kept under a rescue ref.
 #[test]
 fn release_saves_commits_that_were_not_pushed() {
@@ -164,7 +244,7 @@ fn release_saves_commits_that_were_not_pushed() {
     let refs = world.rescues("p");
     assert_eq!(refs.len(), 1, "{refs:?}");
     assert!(refs[0].starts_with("refs/repo-pool/rescue/"), "{refs:?}");
-    assert!(refs[0].contains("slot1/"), "{refs:?}");
+    assert!(refs[0].contains("rescue/slot1-"), "{refs:?}");
     assert!(world.rescued_objects("p").contains(&commit));
     assert_eq!(world.events("p", "rescued").len(), 1);
     world.git(&world.bare("p"), "gc -q --prune=now");

@@ -232,9 +232,10 @@ fn remove_pool_refuses_over_a_stray_file_and_over_a_stash() {
     world.pool("release p/slot1").ok();
     world.pool("remove-pool p").code(5).silent();
     world.git(&world.bare("p"), "update-ref -d refs/stash");
-    fs::write(dir.join("stray.txt"), "stray\n").expect("writing");
+    let stray = world.slot_dir("slot1").join("stray.txt");
+    fs::write(&stray, "stray\n").expect("writing");
     world.pool("remove-pool p").code(5).silent();
-    fs::remove_file(dir.join("stray.txt")).expect("deleting");
+    fs::remove_file(&stray).expect("deleting");
     world.pool("remove-pool p").ok();
 }
 

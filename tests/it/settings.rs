@@ -41,6 +41,7 @@ fn keep_leaves_warm_caches_and_nothing_else() {
     write(dir.join("run.log"), "x");
     write(dir.join("untracked.txt"), "x");
     let check = |when: &str| {
+        let dir = world.place(&dir);
         let built = fs::read_to_string(dir.join("target/debug/built"));
         assert_eq!(built.ok().as_deref(), Some("built\n"), "{when}");
         for gone in ["node_modules", "run.log", "untracked.txt"] {

@@ -130,6 +130,64 @@ fn remove_slot_force_refuses_while_a_process_is_inside() {
     assert!(!dir.exists());
 }
 
+/// Section 5: who may release may remove: the id of the allocation gives the right to, and is as
+/// good as asking for it by force; a wrong one never is.
+#[test]
+fn remove_slot_by_its_allocation() {
+    let (world, _remote) = World::with_pool(2);
+    let _holder = world.helper(&world.path(""), "$REPO_POOL allocate p >/dev/null");
+    let slot = world.slot("p/slot1");
+    let id = slot["allocation_id"].as_str().expect("an id");
+    for force in ["", "--force"] {
+        let wrong = "0".repeat(32);
+        let out = world.pool(format!("remove-slot p/slot1 --allocation {wrong} {force}"));
+        out.code(6).silent();
+    }
+    fs::write(world.slot_dir("slot1").join("new.txt"), "kept\n").expect("writing");
+    let args = format!("remove-slot p/slot1 --allocation {id} --json");
+    let doc = world.pool(args).ok().json();
+    assert_eq!(doc["result"]["removed"], "workspace-p-slot1");
+    assert!(world.is_rescued("p", "kept\n"));
+    assert!(world.events("p", "forced").is_empty(), "nobody was forced");
+    world.assert_sound("p");
+}
+
+/// Section 5: the id in the environment gives the right to remove, but does not ask for it.
+#[test]
+fn remove_slot_from_inside_exec_needs_force_and_nothing_more() {
+    let (world, _remote) = World::with_pool(1);
+    let script = "cd /; $REPO_POOL remove-slot $REPO_POOL_SLOT; echo $?; \
+                  $REPO_POOL remove-slot $REPO_POOL_SLOT --force; echo $?";
+    let out = world.pool(["exec", "p", "--", "sh", "-c", script]);
+    assert_eq!(out.stdout, "5\n0\n", "{out}");
+    assert!(
+        world.events("p", "forced").is_empty(),
+        "it was its own slot"
+    );
+    assert_eq!(world.status("p")["num_slots"], 0);
+}
+
+/// Section 5: a live holder is named, and only an operator gets past it, which the log tells.
+#[test]
+fn remove_slot_of_a_live_holder_is_an_operators() {
+    let (world, _remote) = World::with_pool(2);
+    let holder = world.helper(&world.path(""), "$REPO_POOL allocate p >/dev/null");
+    let out = world.pool("remove-slot p/slot1");
+    out.code(6).silent().says(holder.pid().to_string());
+    world
+        .pool("remove-slot p/slot1 --json")
+        .code(6)
+        .kind("stale_allocation");
+    assert_eq!(world.state("p/slot1"), "allocated");
+    world.pool("remove-slot p/slot1 --force").ok();
+    let log = world.events("p", "forced");
+    assert_eq!(log.len(), 1, "{log:?}");
+    let detail = log[0]["detail"].as_str().expect("a detail");
+    assert!(detail.contains(&holder.pid().to_string()), "{detail}");
+    let by = format!("forced by pid {}", std::process::id());
+    assert!(detail.contains(&by) && detail.contains("uid "), "{detail}");
+}
+
 /// 7.3: a pool may lose all its slots and get new ones.
 #[test]
 fn a_pool_without_slots_hands_out_nothing() {
@@ -167,6 +225,17 @@ fn remove_pool_refuses_while_a_slot_is_allocated() {
     world.assert_sound("p");
     world.pool("remove-pool p --force").ok();
     assert!(!world.pool_dir("p").exists());
+}
+
+/// Section 5: a pool that is removed by force past a live holder has no log left; it is said.
+#[test]
+fn remove_pool_force_says_past_whom_it_went() {
+    let (world, _remote) = World::with_pool(2);
+    let holder = world.helper(&world.path(""), "$REPO_POOL allocate p >/dev/null");
+    world.allocate("p");
+    let out = world.pool("remove-pool p --force");
+    out.ok().says(holder.pid().to_string()).says("forced by");
+    out.never_says("workspace-p-slot2");
 }
 
 /// Section 3: saved work keeps its pool, unless forced.

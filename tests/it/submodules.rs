@@ -1,6 +1,6 @@
 //! Repositories with submodules.
 
-use crate::support::{Remote, World};
+use crate::support::{Remote, Traps, World};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -146,4 +146,109 @@ fn release_empties_no_submodule_through_a_link() {
     // git itself refuses to look at such a slot, which may go out of use for that.
     world.pool("release p/slot1 --discard").one_of(&[0, 1]);
     assert!(outside.join("precious").exists());
+}
+
+/// Section 6: what somebody put in the place of a submodule that is none is work, too.
+#[test]
+fn release_refuses_files_in_the_place_of_a_submodule() {
+    let (world, _remote, dir) = slot_with_submodule();
+    world.pool("release p/slot1").ok();
+    let again = world.pool("allocate p").ok().path();
+    assert_eq!(again, dir);
+    fs::write(dir.join("lib/work.txt"), "work\n").expect("writing");
+    world.pool("release p/slot1").code(5).silent().says("lib");
+    assert!(dir.join("lib/work.txt").exists());
+    fs::remove_file(dir.join("lib/work.txt")).expect("deleting");
+    world.pool("release p/slot1").ok();
+}
+
+/// Section 6: edits that a submodule's own index or config hides are work, too.
+#[test]
+fn release_refuses_edits_that_a_submodule_hides() {
+    let (world, _remote, dir) = slot_with_submodule();
+    let lib = dir.join("lib");
+    let module = world.admin_dir("slot1").join("modules/lib");
+    fs::write(lib.join("README.md"), "edited\n").expect("writing");
+    world.git(&lib, "update-index --assume-unchanged README.md");
+    world.pool("release p/slot1").code(5).silent().says("lib");
+    world.git(&lib, "update-index --no-assume-unchanged README.md");
+    world.git(&lib, "reset -q --hard");
+    fs::write(lib.join("work.txt"), "work\n").expect("writing");
+    fs::create_dir_all(module.join("info")).expect("a directory");
+    fs::write(module.join("info/exclude"), "*\n").expect("writing");
+    world.git(&lib, "config core.excludesFile /dev/null");
+    world.pool("release p/slot1").code(5).silent().says("lib");
+    fs::remove_file(lib.join("work.txt")).expect("deleting");
+    world.pool("release p/slot1").ok();
+    assert_without_submodule(&world, &dir);
+}
+
+/// A submodule's config is its user's: nothing that it names is run, wherever git meets it.
+#[test]
+fn nothing_that_a_submodule_configures_is_run() {
+    let (world, _remote, dir) = slot_with_submodule();
+    let traps = Traps::new(&world);
+    let evil = traps.set("evil");
+    let lib = dir.join("lib");
+    let module = world.admin_dir("slot1").join("modules/lib");
+    traps.set_hooks(&module.join("hooks"));
+    let config = format!(
+        "[core]\n\tfsmonitor = {evil}\n\tsshCommand = {evil}\n\
+         [filter \"evil\"]\n\tclean = {evil}\n\tprocess = {evil}\n\trequired = true\n\
+         [remote \"origin\"]\n\tpromisor = true\n\tuploadpack = {evil}\n\
+         [extensions]\n\tpartialClone = origin\n"
+    );
+    let text = fs::read_to_string(module.join("config")).expect("its config");
+    fs::write(module.join("config"), text + &config).expect("writing");
+    // The same content again: git has to read it, and would filter it.
+    let same = fs::read(lib.join("README.md")).expect("a file");
+    let touch = || fs::write(lib.join("README.md"), &same).expect("writing");
+    touch();
+    fs::write(dir.join("work.txt"), "work\n").expect("writing");
+    for place in [lib.join(".gitattributes"), module.join("info/attributes")] {
+        fs::create_dir_all(place.parent().expect("a parent")).expect("a directory");
+        fs::write(&place, "* filter=evil\n").expect("writing");
+        world.try_git(&lib, "status");
+        traps.assert_sprung();
+        touch();
+        world.pool("release p/slot1").code(5).silent().says("lib");
+        world.pool("status p/slot1").ok();
+        world.pool("recover").ok();
+        traps.assert_not_sprung("a verb");
+        fs::remove_file(&place).expect("deleting");
+    }
+    touch();
+    world.pool("release p/slot1").ok();
+    traps.assert_not_sprung("release");
+    assert!(world.is_rescued("p", "work\n"));
+    assert_without_submodule(&world, &dir);
+    world.assert_sound("p");
+}
+
+/// 3.2: submodules in submodules that hold nothing of their own are no reason to refuse.
+#[test]
+fn release_looks_into_submodules_of_submodules() {
+    let (world, _remote, dir) = slot_with_submodule();
+    let inner = world.remote_named("inner");
+    let lib = dir.join("lib");
+    let add = "-c protocol.file.allow=always submodule --quiet add";
+    let add: Vec<&str> = add.split(' ').collect();
+    let at = inner.dir();
+    let add: Vec<String> = add
+        .iter()
+        .copied()
+        .chain([at.as_str(), "inner"])
+        .map(str::to_owned)
+        .collect();
+    world.git(&lib, add);
+    world.git(&lib, "commit -q -m Inner");
+    world.git(&lib, "push -q origin HEAD:refs/heads/nested");
+    world.git(&dir, "commit -q -a -m Nested");
+    fs::write(lib.join("inner/work.txt"), "work\n").expect("writing");
+    let out = world.pool("release p/slot1");
+    out.code(5).silent().says("lib/inner");
+    fs::remove_file(lib.join("inner/work.txt")).expect("deleting");
+    world.pool("release p/slot1").ok();
+    assert_without_submodule(&world, &dir);
+    world.assert_sound("p");
 }

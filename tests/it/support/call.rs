@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 pub struct Call {
     command: Command,
     stdin: Option<Vec<u8>>,
+    stdin_from: Option<Stdio>,
     stdout: Option<Stdio>,
 }
 
@@ -24,6 +25,7 @@ impl Call {
         Self {
             command,
             stdin: None,
+            stdin_from: None,
             stdout: None,
         }
     }
@@ -52,6 +54,12 @@ impl Call {
         self
     }
 
+    /// Takes stdin from there.
+    pub fn stdin_from(mut self, source: impl Into<Stdio>) -> Self {
+        self.stdin_from = Some(source.into());
+        self
+    }
+
     /// Sends stdout there instead of collecting it.
     pub fn stdout_to(mut self, target: impl Into<Stdio>) -> Self {
         self.stdout = Some(target.into());
@@ -73,7 +81,7 @@ impl Call {
             .command
             .stdin(match self.stdin {
                 Some(_) => Stdio::piped(),
-                None => Stdio::null(),
+                None => self.stdin_from.take().unwrap_or_else(Stdio::null),
             })
             .stdout(self.stdout.take().unwrap_or_else(Stdio::piped))
             .stderr(Stdio::piped())

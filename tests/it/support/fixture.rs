@@ -32,7 +32,17 @@ impl Remote {
     /// Writes a copy of the template to `path`.
     pub fn copy_to(path: &Path) -> Self {
         static TEMPLATE: OnceLock<Vec<(PathBuf, Vec<u8>)>> = OnceLock::new();
-        for (name, bytes) in TEMPLATE.get_or_init(template) {
+        Self::write(path, TEMPLATE.get_or_init(|| template(&stream())))
+    }
+
+    /// Writes a copy of a repository with a few files, one branch and the tag v1.0 to `path`.
+    pub fn small_at(path: &Path) -> Self {
+        static TEMPLATE: OnceLock<Vec<(PathBuf, Vec<u8>)>> = OnceLock::new();
+        Self::write(path, TEMPLATE.get_or_init(|| template(&small_stream())))
+    }
+
+    fn write(path: &Path, files: &[(PathBuf, Vec<u8>)]) -> Self {
+        for (name, bytes) in files {
             let file = path.join(name);
             let parent = file.parent().expect("a file in the repository");
             std::fs::create_dir_all(parent).expect("making a directory");
@@ -56,7 +66,7 @@ impl Remote {
 }
 
 /// Builds the repository and reads all its files.
-fn template() -> Vec<(PathBuf, Vec<u8>)> {
+fn template(stream: &[u8]) -> Vec<(PathBuf, Vec<u8>)> {
     let dir = tempfile::tempdir().expect("a directory");
     let repo = dir.path().join("template.git");
     let git = |args: &[&str], stdin: &[u8]| {
@@ -95,7 +105,7 @@ fn template() -> Vec<(PathBuf, Vec<u8>)> {
         "fast-import",
         "--quiet",
     ];
-    git(&import, &stream());
+    git(&import, stream);
     git(&["--git-dir", at, "pack-refs", "--all"], b"");
     let mut files = Vec::new();
     collect(&repo, &repo, &mut files);
@@ -144,6 +154,20 @@ fn stream() -> Vec<u8> {
     s.file("pull.txt", "pull\n");
     s.commit("refs/heads/main", "Fourth", None);
     s.file("newest.txt", "newest\n");
+    s.bytes
+}
+
+/// Two commits on main, the older one tagged.
+fn small_stream() -> Vec<u8> {
+    let mut s = Stream::default();
+    s.commit("refs/heads/main", "First import", None);
+    s.file("README.md", "# A project\n");
+    s.file(".gitignore", "target/\n");
+    s.file("src/main.rs", "fn main() {}\n");
+    s.text("tag v1.0\nfrom refs/heads/main\ntagger T <t@example.com> 1700000050 +0000\n");
+    s.data("One\n");
+    s.commit("refs/heads/main", "Second", None);
+    s.entry("100755", "tools/run.sh", "#!/bin/sh\n");
     s.bytes
 }
 

@@ -25,6 +25,8 @@ pub fn snapshot(dir: &Path) -> BTreeMap<PathBuf, String> {
             )
         } else if meta.is_dir() {
             "directory".to_owned()
+        } else if !meta.is_file() {
+            "special".to_owned()
         } else {
             let mut hasher = DefaultHasher::new();
             std::fs::read(path).unwrap_or_default().hash(&mut hasher);
@@ -58,7 +60,7 @@ pub fn files_containing(dir: &Path, needle: &str) -> Vec<PathBuf> {
     found
 }
 
-fn walk(dir: &Path, see: &mut dyn FnMut(&Path, &std::fs::Metadata)) {
+pub(super) fn walk(dir: &Path, see: &mut dyn FnMut(&Path, &std::fs::Metadata)) {
     let Ok(entries) = std::fs::read_dir(dir) else {
         return;
     };
@@ -75,13 +77,45 @@ fn walk(dir: &Path, see: &mut dyn FnMut(&Path, &std::fs::Metadata)) {
 }
 
 impl World {
+    /// Changes what pool `p` has on record about the allocation of a slot, as time, a restart or
+    /// another machine would have.
+    #[track_caller]
+    pub fn edit_allocation(&self, slot: &str, change: impl FnOnce(&mut serde_json::Value)) {
+        let file = self.pool_dir("p").join("pool.json");
+        let text = std::fs::read_to_string(&file).expect("pool.json");
+        let mut record: serde_json::Value = serde_json::from_str(&text).expect("pool.json parses");
+        let number: u64 = slot.trim_start_matches("slot").parse().expect("slotN");
+        let slots = record["slots"].as_array_mut().expect("slots");
+        let slot = slots.iter_mut().find(|slot| slot["number"] == number);
+        let allocation = &mut slot.expect("the slot")["allocation"];
+        assert!(allocation.is_object(), "it is allocated");
+        change(allocation);
+        std::fs::write(&file, record.to_string()).expect("writing pool.json");
+    }
+
+    /// Makes the holder of a slot of pool `p` one that was last heard of some seconds earlier.
+    #[track_caller]
+    pub fn grow_silent(&self, slot: &str, seconds: u64) {
+        self.edit_allocation(slot, |allocation| {
+            let earlier = |boot: &mut serde_json::Value| {
+                let before = boot["nanoseconds"].as_u64().expect("nanoseconds");
+                boot["nanoseconds"] = before.saturating_sub(seconds * 1_000_000_000).into();
+            };
+            earlier(&mut allocation["began"]);
+            if allocation["lease"]["renewed"].is_object() {
+                earlier(&mut allocation["lease"]["renewed"]["boot"]);
+            }
+        });
+    }
+
     /// Whether a file of this content is in a rescue of the pool.
     #[track_caller]
     pub fn is_rescued(&self, pool: &str, content: &str) -> bool {
         let file = self.path("rescued-content");
         std::fs::write(&file, content).expect("writing a file");
         let bare = self.bare(pool);
-        let blob = self.git(&bare, ["hash-object", &file.display().to_string()]);
+        let file = file.display().to_string();
+        let blob = self.git(&bare, ["hash-object", "--no-filters", &file]);
         self.rescued_objects(pool).contains(&blob)
     }
 
@@ -137,7 +171,12 @@ impl World {
                 .current_dir(&wanted);
             assert!(command.status().expect("git").success(), "checkout");
         }
-        assert_eq!(tree(slot), tree(&wanted), "content of {}", slot.display());
+        assert_eq!(
+            tree(&self.place(slot)),
+            tree(&wanted),
+            "content of {}",
+            slot.display()
+        );
         self.assert_clean(slot);
     }
 
@@ -176,7 +215,8 @@ impl World {
                 "{} is {state}: {slot}",
                 path.display()
             );
-            assert!(path.is_dir(), "{} is missing", path.display());
+            let place = self.place(&path);
+            assert!(place.is_dir(), "{} is missing", path.display());
             self.git(&path, "rev-parse --verify -q HEAD^{tree}");
             if state == "available" {
                 self.assert_clean(&path);

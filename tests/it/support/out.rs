@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 /// A finished command.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Out {
     /// The exit code; 128+N when signal N ended it.
     pub code: i32,
@@ -71,6 +71,16 @@ impl Out {
             !self.stderr.contains(text) && !self.stdout.contains(text),
             "it says {text:?}\n{self}"
         );
+        self
+    }
+
+    /// Nothing in either output may drive a terminal or turn the text's direction.
+    #[track_caller]
+    pub fn harmless(&self) -> &Self {
+        let harmful =
+            |c: char| (c.is_control() && c != '\n') || ('\u{202a}'..='\u{202e}').contains(&c);
+        assert!(!self.stdout.chars().any(harmful), "{:?}", self.stdout);
+        assert!(!self.stderr.chars().any(harmful), "{:?}", self.stderr);
         self
     }
 

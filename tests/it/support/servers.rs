@@ -117,6 +117,7 @@ const AUTHORIZATION: &str = "authorization: basic dxnlcjpzm2nym3q=";
 pub struct AuthServer {
     listener: Listener,
     served: Arc<AtomicUsize>,
+    stalls: Arc<AtomicBool>,
 }
 
 impl AuthServer {
@@ -124,12 +125,28 @@ impl AuthServer {
     pub fn start(root: &Path) -> Self {
         let root = root.to_owned();
         let served = Arc::new(AtomicUsize::new(0));
-        let count = Arc::clone(&served);
-        let listener = Listener::start(move |stream| {
+        let stalls = Arc::new(AtomicBool::new(false));
+        let (count, stalled) = (Arc::clone(&served), Arc::clone(&stalls));
+        let listener = Listener::start(move |mut stream| {
+            if stalled.load(Ordering::SeqCst) {
+                // A few bytes, and then nothing more until the other side gives up.
+                let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Le");
+                let mut sink = [0; 1024];
+                while matches!(stream.read(&mut sink), Ok(n) if n > 0) {}
+            }
             let _ = answer(&stream, &root, &count);
             let _ = stream.shutdown(Shutdown::Both);
         });
-        Self { listener, served }
+        Self {
+            listener,
+            served,
+            stalls,
+        }
+    }
+
+    /// From now on it answers a few bytes and then nothing more.
+    pub fn stall(&self) {
+        self.stalls.store(true, Ordering::SeqCst);
     }
 
     /// The address of a repository below the root.

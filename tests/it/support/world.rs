@@ -62,9 +62,27 @@ impl World {
         self.workspace().join(pool)
     }
 
-    /// The directory of a slot of pool `p`.
-    pub fn slot_dir(&self, slot: &str) -> PathBuf {
+    /// The directory in which users work in a slot of pool `p`.
+    pub fn slot_path(&self, slot: &str) -> PathBuf {
         self.pool_dir("p").join("worktrees").join(slot)
+    }
+
+    /// The directory in which a slot of pool `p` is now.
+    pub fn slot_dir(&self, slot: &str) -> PathBuf {
+        self.place(&self.slot_path(slot))
+    }
+
+    /// Where a slot is now whose path for users is `dir`: while it is idle, it is parked. Any other
+    /// directory is where it is.
+    pub fn place(&self, dir: &Path) -> PathBuf {
+        let parked = || {
+            let pool = dir.parent()?.parent()?;
+            Some(pool.join("parked").join(dir.file_name()?))
+        };
+        match parked() {
+            Some(parked) if !dir.exists() && parked.exists() => parked,
+            _ => dir.to_owned(),
+        }
     }
 
     /// The directory git keeps for a slot of pool `p`.
@@ -85,6 +103,11 @@ impl World {
     /// A fresh copy of the fixture repository under this name.
     pub fn remote_named(&self, name: &str) -> Remote {
         Remote::copy_to(&self.path(format!("{name}.git")))
+    }
+
+    /// A remote of a few files, for tests that fill slots hundreds of times.
+    pub fn small_remote(&self, name: &str) -> Remote {
+        Remote::small_at(&self.path(format!("{name}.git")))
     }
 
     /// A clone of the remote such as a user has it, with `origin` set.
@@ -135,6 +158,27 @@ impl World {
         Call::new(command).run()
     }
 
+    /// Writes `work.txt` so deep below `dir` that its path is longer than the system takes.
+    #[track_caller]
+    pub fn bury(&self, dir: &Path, content: &str) {
+        let name = "d".repeat(200);
+        self.sh(&format!(
+            "cd '{}' && for n in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23; do \
+             mkdir {name} && cd -P {name} || exit 1; done; printf '{content}' > work.txt",
+            dir.display()
+        ))
+        .ok();
+    }
+
+    /// Where an idle slot of pool `p` lies.
+    pub fn idle_dir(&self, slot: &str) -> PathBuf {
+        let parked = self.pool_dir("p").join("parked").join(slot);
+        match parked.exists() {
+            true => parked,
+            false => self.slot_dir(slot),
+        }
+    }
+
     /// Starts a shell in `cwd` that runs `script` and then waits until it is dropped.
     #[track_caller]
     pub fn helper(&self, cwd: &Path, script: &str) -> Helper {
@@ -154,7 +198,7 @@ impl World {
     pub fn try_git(&self, dir: &Path, args: impl Args) -> Out {
         let mut command = self.command("git");
         command.args(args.args());
-        Call::new(command).cwd(dir).run()
+        Call::new(command).cwd(self.place(dir)).run()
     }
 
     /// Writes a file and commits it in a checkout; the new commit.
@@ -284,14 +328,20 @@ impl World {
     /// Takes a lock of pool `p` as another process would; it is held until the file is dropped.
     #[track_caller]
     pub fn hold(&self, lock: &str) -> File {
+        self.try_hold(lock).expect("the lock")
+    }
+
+    /// The same if nobody holds it.
+    #[track_caller]
+    pub fn try_hold(&self, lock: &str) -> Option<File> {
         let file = File::options()
             .read(true)
             .append(true)
             .create(true)
             .open(self.pool_dir("p").join("locks").join(lock))
             .expect("a lock file");
-        flock(&file, FlockOperation::NonBlockingLockExclusive).expect("the lock");
-        file
+        let free = flock(&file, FlockOperation::NonBlockingLockExclusive);
+        free.is_ok().then_some(file)
     }
 
     /// Writes the workspace's `pools.toml`; the workspace is made if there is none.

@@ -1,0 +1,378 @@
+//! Every verb with what it starts from and what its success means: the table that crash points and
+//! injected faults go through.
+//!
+//! A new verb is a function here and its name in [`for_each_verb`].
+
+use super::scene::{Scene, Verb, program};
+
+/// Calls a macro with the names of all verbs, each a function of this module.
+macro_rules! for_each_verb {
+    ($run:ident) => {
+        $run! {
+            create
+            first_use
+            allocate
+            allocate_after_a_push
+            allocate_and_grow
+            allocate_a_branch
+            allocate_a_ref
+            reclaim
+            release
+            release_work
+            release_unfinished_merge
+            release_without_cleanup
+            release_discarding
+            release_killing
+            exec
+            add_slots
+            remove_slot
+            remove_held_slot
+            remove_pool
+            isolate
+            bring_back
+            recover
+            collect
+        }
+    };
+}
+pub(crate) use for_each_verb;
+
+pub fn create() -> Verb {
+    Verb::new(
+        "create",
+        |scene| {
+            scene.no_pool();
+            format!("create p {} -n 2", scene.remote.url())
+        },
+        |scene, _| assert_eq!(scene.world.slots("p").len(), 2),
+    )
+}
+
+pub fn first_use() -> Verb {
+    Verb {
+        pool: "remote",
+        ..Verb::new(
+            "first use",
+            |scene| {
+                scene.no_pool();
+                format!("allocate {}", scene.world.path("own").display())
+            },
+            Scene::is_handed_out,
+        )
+    }
+}
+
+pub fn allocate() -> Verb {
+    Verb::new("allocate", |_| "allocate p".into(), Scene::is_handed_out)
+}
+
+pub fn allocate_after_a_push() -> Verb {
+    Verb::new(
+        "allocate after a push",
+        |scene| {
+            let text = format!("late {}\n", scene.round);
+            scene.world.push_commit(&scene.remote, "late.txt", &text);
+            "allocate p".into()
+        },
+        |scene, out| {
+            scene.is_handed_out(out);
+            let text = std::fs::read_to_string(scene.slot.join("late.txt")).expect("the file");
+            assert_eq!(text, format!("late {}\n", scene.round));
+        },
+    )
+}
+
+pub fn allocate_and_grow() -> Verb {
+    Verb::new(
+        "allocate --grow",
+        |scene| {
+            scene.take();
+            scene.take();
+            "allocate p --grow".into()
+        },
+        Scene::is_handed_out,
+    )
+}
+
+pub fn allocate_a_branch() -> Verb {
+    Verb::new(
+        "allocate --branch",
+        |scene| format!("allocate p --branch feature/{}", scene.round),
+        |scene, out| {
+            scene.is_handed_out(out);
+            let branch = scene.world.branch(&scene.slot);
+            assert_eq!(branch, format!("feature/{}", scene.round));
+        },
+    )
+}
+
+pub fn allocate_a_ref() -> Verb {
+    Verb::new(
+        "allocate --ref",
+        |_| "allocate p --ref v1.0".into(),
+        |scene, out| {
+            scene.is_handed_out(out);
+            let tagged = scene.world.tip(&scene.remote, "v1.0");
+            assert_eq!(scene.world.head(&scene.slot), tagged);
+        },
+    )
+}
+
+pub fn reclaim() -> Verb {
+    Verb::new(
+        "allocate, of a dead owner",
+        |scene| {
+            for _ in 0..2 {
+                let owner = scene.world.helper(&scene.world.path(""), "");
+                let out = scene
+                    .world
+                    .pool(format!("allocate p --owner-pid {}", owner.pid()));
+                scene.slot = out.ok().path();
+                let text = format!("left {}\n", scene.round);
+                scene
+                    .held
+                    .write(&scene.world, &scene.slot, "left.txt", &text);
+                owner.end();
+                let slot = scene.slot.file_name().expect("a slot").to_owned();
+                scene.world.grow_silent(&slot.to_string_lossy(), 20);
+            }
+            "allocate p".into()
+        },
+        Scene::is_handed_out,
+    )
+}
+
+pub fn release() -> Verb {
+    Verb::new(
+        "release",
+        |scene| {
+            scene.take();
+            format!("release {}", scene.named())
+        },
+        Scene::is_back,
+    )
+}
+
+pub fn release_work() -> Verb {
+    Verb::new(
+        "release with work",
+        |scene| {
+            scene.take_and_work();
+            format!("release {}", scene.named())
+        },
+        |scene, out| {
+            scene.is_back(out);
+            assert!(
+                scene
+                    .world
+                    .is_rescued("p", &format!("new {}\n", scene.round))
+            );
+        },
+    )
+}
+
+pub fn release_unfinished_merge() -> Verb {
+    Verb::new(
+        "release in a merge",
+        |scene| {
+            scene.take();
+            let Scene {
+                world,
+                held,
+                slot,
+                round,
+                ..
+            } = scene;
+            let base = world.head(slot);
+            held.commit(world, slot, "both.txt", &format!("one {round}\n"));
+            let one = world.head(slot);
+            world.git(slot, ["reset", "-q", "--hard", &base]);
+            held.commit(world, slot, "both.txt", &format!("two {round}\n"));
+            world.try_git(slot, ["merge", "-q", &one]).code(1);
+            let hidden = "update-index --skip-worktree README.md";
+            world.git(slot, hidden);
+            held.write(world, slot, "README.md", &format!("hidden {round}\n"));
+            format!("release {}", slot.display())
+        },
+        Scene::is_back,
+    )
+}
+
+pub fn release_without_cleanup() -> Verb {
+    Verb::new(
+        "release --no-cleanup",
+        |scene| {
+            scene.take_and_work();
+            format!("release {} --no-cleanup", scene.named())
+        },
+        Scene::is_back,
+    )
+}
+
+pub fn release_discarding() -> Verb {
+    Verb::new(
+        "release --discard",
+        |scene| {
+            scene.take_and_work();
+            scene.held.give_up();
+            format!("release {} --discard", scene.named())
+        },
+        Scene::is_back,
+    )
+}
+
+pub fn release_killing() -> Verb {
+    Verb::new(
+        "release --kill",
+        |scene| {
+            scene.take_and_work();
+            let inside = scene.world.helper(&scene.slot, "");
+            scene.helpers.push(inside);
+            format!("release {} --kill", scene.named())
+        },
+        Scene::is_back,
+    )
+}
+
+pub fn exec() -> Verb {
+    Verb::new(
+        "exec",
+        |scene| {
+            let script = scene.world.path("agent");
+            let text = format!(
+                "#!/bin/sh\necho made {} > made.txt\ngit add made.txt\nexec git commit -q -m made\n",
+                scene.round
+            );
+            program(&script, &text);
+            format!("exec p -- {}", script.display())
+        },
+        |scene, out| {
+            // The code is the command's, also if the slot could not be given back.
+            if out.stderr.contains("error:") {
+                return;
+            }
+            let states = scene.world.status("p")["summary"]["available_slots"].clone();
+            assert_eq!(states, 2);
+            let made = format!("made {}\n", scene.round);
+            assert!(scene.world.is_rescued("p", &made), "{made}");
+        },
+    )
+}
+
+pub fn add_slots() -> Verb {
+    Verb::new(
+        "add-slot",
+        |_| "add-slot p -n 2".into(),
+        |scene, _| assert_eq!(scene.world.slots("p").len(), 4),
+    )
+}
+
+pub fn remove_slot() -> Verb {
+    Verb::new(
+        "remove-slot",
+        |_| "remove-slot p/slot1".into(),
+        |scene, _| assert_eq!(scene.world.slots("p").len(), 1),
+    )
+}
+
+pub fn remove_held_slot() -> Verb {
+    Verb::new(
+        "remove-slot --force",
+        |scene| {
+            scene.take_and_work();
+            format!("remove-slot {} --force", scene.named())
+        },
+        |scene, _| assert_eq!(scene.world.slots("p").len(), 1),
+    )
+}
+
+pub fn remove_pool() -> Verb {
+    Verb::new(
+        "remove-pool",
+        |_| "remove-pool p".into(),
+        |scene, _| assert!(!scene.world.pool_dir("p").exists()),
+    )
+}
+
+pub fn isolate() -> Verb {
+    Verb {
+        tidy: Scene::restore,
+        ..Verb::new(
+            "isolate",
+            |_| "isolate p/slot1".into(),
+            |scene, _| assert_eq!(scene.world.state("p/slot1"), "error"),
+        )
+    }
+}
+
+pub fn bring_back() -> Verb {
+    Verb {
+        tidy: Scene::restore,
+        ..Verb::new(
+            "recover SLOT",
+            |scene| {
+                scene.world.pool("isolate p/slot1").ok();
+                "recover p/slot1".into()
+            },
+            |scene, _| assert_eq!(scene.world.state("p/slot1"), "available"),
+        )
+    }
+}
+
+pub fn recover() -> Verb {
+    Verb::new(
+        "recover",
+        |scene| {
+            scene.take_and_work();
+            let held = scene.slot.ends_with("slot1");
+            let idle = if held { "slot2" } else { "slot1" };
+            for above in ["worktrees", "parked"] {
+                let dir = scene.world.pool_dir("p").join(above).join(idle);
+                let _ = std::fs::remove_dir_all(dir);
+            }
+            let pool = scene.world.pool_dir("p");
+            std::fs::write(pool.join("locks/slot77.lock"), "").expect("writing");
+            std::fs::create_dir_all(pool.join("trash/old")).expect("a directory");
+            let lock = pool.join("repo.git/refs/heads/left.lock");
+            std::fs::write(lock, "").expect("writing");
+            "recover".into()
+        },
+        |_, _| {},
+    )
+}
+
+pub fn collect() -> Verb {
+    let verb = Verb::new(
+        "collect",
+        |scene| {
+            scene.take();
+            let Scene {
+                world,
+                held,
+                slot,
+                round,
+                ..
+            } = scene;
+            // A branch of each round would be one more to look at in the next.
+            held.give_up();
+            let before = format!("refs/heads/made/{}", *round - 1);
+            world.git(&world.bare("p"), ["update-ref", "-d", &before]);
+            let branch = format!("made/{round}");
+            world.git(slot, ["checkout", "-q", "-b", &branch]);
+            held.commit(world, slot, "made.txt", &format!("made {round}\n"));
+            let own = world.path("own").display().to_string();
+            format!("collect {} --into {own}", slot.display())
+        },
+        |scene, _| {
+            let name = format!("made/{}", scene.round);
+            let there = scene
+                .world
+                .git(&scene.world.path("own"), ["rev-parse", &name]);
+            assert_eq!(there, scene.world.head(&scene.slot));
+        },
+    );
+    Verb {
+        tidy: |scene| scene.held.outside_changed(&scene.world),
+        ..verb
+    }
+}
