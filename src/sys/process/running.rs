@@ -111,24 +111,26 @@ impl<'a> Running<'a> {
         for (source, _) in who.into_iter().zip(ready).filter(|(_, ready)| *ready) {
             match source {
                 Source::Exit => exited = true,
-                Source::Out => self.read_out(),
+                Source::Out => self.read_out()?,
                 Source::Err => self.read_err(),
-                Source::Input => self.write_input(),
+                Source::Input => self.write_input()?,
                 Source::Wake => {}
             }
         }
         Ok(exited)
     }
 
-    fn read_out(&mut self) {
-        if let Some(bytes) = read_some(&mut self.out) {
+    /// What a child printed must be known whole: half of it could mean something else.
+    fn read_out(&mut self) -> io::Result<()> {
+        if let Some(bytes) = read_some(&mut self.out)? {
             self.last_output = Stopwatch::start();
             self.stdout.extend(bytes);
         }
+        Ok(())
     }
 
     fn read_err(&mut self) {
-        if let Some(bytes) = read_some(&mut self.err) {
+        if let Some(bytes) = read_some(&mut self.err).ok().flatten() {
             self.last_output = Stopwatch::start();
             if let Some(observer) = &mut self.on_stderr {
                 observer(&bytes);
@@ -137,17 +139,22 @@ impl<'a> Running<'a> {
         }
     }
 
-    fn write_input(&mut self) {
-        let Some(input) = &mut self.input else { return };
+    /// A child that was given only a part must not pass for one that was given all.
+    fn write_input(&mut self) -> io::Result<()> {
+        let Some(input) = &mut self.input else {
+            return Ok(());
+        };
         match input.pipe.write(&input.bytes[input.written..]) {
             Ok(n) if n > 0 => input.written += n,
-            Err(e) if would_wait(&e) => return,
+            Err(e) if would_wait(&e) => return Ok(()),
+            Err(e) if e.kind() != io::ErrorKind::BrokenPipe => return Err(e),
             // The child does not want the rest.
             _ => input.written = input.bytes.len(),
         }
         if input.written == input.bytes.len() {
             self.input = None;
         }
+        Ok(())
     }
 
     /// Whether the child has exited with code 0. It stays to be reaped.
@@ -173,7 +180,8 @@ impl<'a> Running<'a> {
                 Err(_) => break,
             }
         }
-        self.drain();
+        // What it still printed does not count any more.
+        let _ = self.drain();
         (self.out, self.err) = (None, None);
         if exited && group::gone(self.pid, &grace) {
             return Ok(());
@@ -190,17 +198,18 @@ impl<'a> Running<'a> {
 
     /// Reaps the child, which has exited, and hands over what it wrote.
     pub(super) fn reap(mut self) -> io::Result<(ExitStatus, Vec<u8>, Vec<u8>)> {
-        self.drain();
+        let drained = self.drain();
         let status = self.child.wait()?;
+        drained?;
         Ok((status, self.stdout, self.stderr))
     }
 
     /// Takes what the pipes hold, without waiting.
-    fn drain(&mut self) {
+    fn drain(&mut self) -> io::Result<()> {
         let (out, err) = (self.stdout.len(), self.stderr.len());
         while self.out.is_some() && self.stdout.len() - out < DRAIN_LIMIT {
             let before = self.stdout.len();
-            self.read_out();
+            self.read_out()?;
             if self.stdout.len() == before {
                 break;
             }
@@ -212,6 +221,7 @@ impl<'a> Running<'a> {
                 break;
             }
         }
+        Ok(())
     }
 }
 
@@ -225,17 +235,20 @@ enum Source {
 }
 
 /// Reads what is there, and closes the pipe at its end. None if there was nothing.
-fn read_some<R: Read>(pipe: &mut Option<R>) -> Option<Vec<u8>> {
+fn read_some<R: Read>(pipe: &mut Option<R>) -> io::Result<Option<Vec<u8>>> {
+    let Some(open) = pipe.as_mut() else {
+        return Ok(None);
+    };
     let mut buffer = vec![0; 64 * 1024];
-    match pipe.as_mut()?.read(&mut buffer) {
+    match open.read(&mut buffer) {
         Ok(n) if n > 0 => {
             buffer.truncate(n);
-            Some(buffer)
+            Ok(Some(buffer))
         }
-        Err(e) if would_wait(&e) => None,
-        _ => {
+        Err(e) if would_wait(&e) => Ok(None),
+        other => {
             *pipe = None;
-            None
+            other.map(|_| None)
         }
     }
 }
