@@ -8,11 +8,12 @@
     reason = "this module is where files are written"
 )]
 
+use std::borrow::Cow;
 use std::ffi::{OsStr, OsString};
 use std::fs::{DirBuilder, File, Metadata, OpenOptions};
-use std::io::{self, ErrorKind, Read, Seek, SeekFrom, Write};
+use std::io::{self, ErrorKind, Read, Write};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{CWD, OFlags, RenameFlags, renameat_with};
@@ -21,9 +22,11 @@ use super::{crash, mounts, user};
 use crate::domain::{Error, Result};
 
 mod lock_file;
+mod times;
 
-pub use super::mounts::{disk_usage, filesystem_kind, is_mount_point};
+pub use super::mounts::{filesystem_kind, is_mount_point};
 pub use lock_file::{open_existing_lock_file, open_if_there, open_lock_file};
+pub use times::{copy_later, copy_with_time, set_modified};
 
 /// What must survive a crash of the machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,9 +51,13 @@ pub fn create_private_dir_all(path: &Path) -> Result<()> {
 
 /// Replaces the file at `path` as a whole: readers see the old or the new content, never a part.
 pub fn write_atomic(path: &Path, bytes: &[u8], durability: Durability) -> Result<()> {
+    replace(path, bytes, durability, 0o600)
+}
+
+fn replace(path: &Path, bytes: &[u8], durability: Durability, mode: u32) -> Result<()> {
     let temporary = temporary_beside(path);
-    let written = write_new(&temporary, bytes, durability)
-        .map_err(|e| Error::io("write", &temporary, e))
+    let written = write_new(&temporary, bytes, durability, mode)
+        .map_err(|e| Error::io("write", path, e))
         .and_then(|()| rename(&temporary, path));
     if let Err(e) = written {
         // The first failure is what counts.
@@ -134,7 +141,7 @@ pub fn remove_dir_if_empty(path: &Path) -> bool {
 
 /// Begins to list a directory. Opening one can be interrupted, which the standard library does not
 /// hide here.
-pub(super) fn entries(dir: &Path) -> io::Result<std::fs::ReadDir> {
+pub fn entries(dir: &Path) -> io::Result<std::fs::ReadDir> {
     loop {
         match std::fs::read_dir(dir) {
             Err(e) if e.kind() == ErrorKind::Interrupted => {}
@@ -149,18 +156,22 @@ pub fn create_dir_all(path: &Path) -> Result<()> {
     std::fs::create_dir_all(path).map_err(|e| Error::io("make", path, e))
 }
 
-/// Writes a file that others may read: for what is published.
+/// The same as [`write_atomic`] for a file that others may read: for what is published. What is no
+/// file, such as a device or a link, is not replaced.
 pub fn write_public(path: &Path, bytes: &[u8]) -> Result<()> {
-    crash::point("write", path);
-    std::fs::write(path, bytes).map_err(|e| Error::io("write", path, e))
+    if metadata_if_there(path)?.is_some_and(|there| !there.is_file()) {
+        let reason = io::Error::other("it is no file, and would be replaced");
+        return Err(Error::io("write", path, reason));
+    }
+    replace(path, bytes, Durability::Whole, 0o666)
 }
 
-fn write_new(path: &Path, bytes: &[u8], durability: Durability) -> io::Result<()> {
+fn write_new(path: &Path, bytes: &[u8], durability: Durability, mode: u32) -> io::Result<()> {
     crash::point("make", path);
     let mut file = OpenOptions::new()
         .write(true)
         .create_new(true)
-        .mode(0o600)
+        .mode(mode)
         .open(path)?;
     crash::point("write", path);
     file.write_all(bytes)?;
@@ -173,23 +184,31 @@ fn write_new(path: &Path, bytes: &[u8], durability: Durability) -> io::Result<()
     }
 }
 
-/// Appends `bytes`, which should end with a line end, in one write, all or nothing; makes the file
-/// when it is missing. Others must be kept from writing it meanwhile. Refuses a symbolic link and
-/// anything else that is not a regular file.
-pub fn append_line(path: &Path, bytes: &[u8]) -> Result<()> {
+/// Appends lines in one write, all or nothing; makes the file when it is missing. A line that a
+/// killed writer left torn ends before them. Others must be kept from writing it meanwhile. Refuses a
+/// symbolic link and anything else that is not a regular file.
+pub fn append_line(path: &Path, lines: &[u8]) -> Result<()> {
     let append = || {
         crash::point("open", path);
         let mut file = OpenOptions::new()
+            .read(true)
             .append(true)
             .create(true)
             .mode(0o600)
             .custom_flags(flags(OFlags::NOFOLLOW | OFlags::NONBLOCK))
             .open(path)?;
-        regular(&file)?;
+        let before = regular(&file)?;
+        let mut last = [b'\n'];
+        if before > 0 {
+            file.read_exact_at(&mut last, before - 1)?;
+        }
+        let bytes = match last {
+            [b'\n'] => Cow::Borrowed(lines),
+            _ => Cow::Owned([b"\n", lines].concat()),
+        };
         crash::point("append to", path);
-        let before = file.metadata()?.len();
         let written = loop {
-            match file.write(bytes) {
+            match file.write(&bytes) {
                 Err(e) if e.kind() == ErrorKind::Interrupted => {}
                 other => break other?,
             }
@@ -203,43 +222,6 @@ pub fn append_line(path: &Path, bytes: &[u8]) -> Result<()> {
         Ok(())
     };
     append().map_err(|e| Error::io("append to", path, e))
-}
-
-/// The last byte of the file at `path`; none if it is empty or not there.
-pub fn last_byte(path: &Path) -> Result<Option<u8>> {
-    let read = || -> io::Result<Option<u8>> {
-        let mut file = open_to_read(path)?;
-        if file.metadata()?.len() == 0 {
-            return Ok(None);
-        }
-        file.seek(SeekFrom::End(-1))?;
-        let mut byte = [0];
-        file.read_exact(&mut byte)?;
-        Ok(Some(byte[0]))
-    };
-    match read() {
-        Err(e) if e.kind() == ErrorKind::NotFound => Ok(None),
-        other => other.map_err(|e| Error::io("read", path, e)),
-    }
-}
-
-/// Copies a file with its modification time; the target must not exist. The copy is 0600.
-pub fn copy_with_time(from: &Path, to: &Path) -> Result<()> {
-    let mut source = open_to_read(from).map_err(|e| Error::io("open", from, e))?;
-    let mut copy = || {
-        let time = source.metadata()?.modified()?;
-        crash::point("make", to);
-        let mut target = OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .open(to)?;
-        crash::point("copy to", to);
-        io::copy(&mut source, &mut target)?;
-        crash::point("set the time of", to);
-        target.set_modified(time)
-    };
-    copy().map_err(|e| Error::io("copy to", to, e))
 }
 
 /// Renames, replacing a file (or an empty directory, by a directory) at the target.
@@ -286,19 +268,35 @@ pub fn remove_empty_parents(top: &Path, path: &Path) {
     }
 }
 
+/// A regular file, and how long it was when it was opened.
+struct Opened {
+    file: File,
+    length: u64,
+}
+
 /// Opens a regular file and nothing else: the open of a FIFO would wait for a writer.
-fn open_to_read(path: &Path) -> io::Result<File> {
+fn open_to_read(path: &Path) -> io::Result<Opened> {
     let file = OpenOptions::new()
         .read(true)
         .custom_flags(flags(OFlags::NONBLOCK))
         .open(path)?;
-    regular(&file)?;
-    Ok(file)
+    let length = regular(&file)?;
+    Ok(Opened { file, length })
 }
 
-fn regular(file: &File) -> io::Result<()> {
-    match file.metadata()?.is_file() {
-        true => Ok(()),
+/// Up to `max` bytes. Room for all of them spares the reads that find out how many there are.
+fn read_whole(opened: Opened, max: u64) -> io::Result<Vec<u8>> {
+    let room = usize::try_from(opened.length.min(max)).unwrap_or_default();
+    let mut bytes = Vec::with_capacity(room.saturating_add(1));
+    opened.file.take(max).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// How long a file is that is a regular one.
+fn regular(file: &File) -> io::Result<u64> {
+    let metadata = file.metadata()?;
+    match metadata.is_file() {
+        true => Ok(metadata.len()),
         false => Err(io::Error::other("it is not a regular file")),
     }
 }
@@ -309,12 +307,7 @@ fn flags(flags: OFlags) -> i32 {
 
 /// The content of a regular file; none if it is not there.
 pub fn read_if_there(path: &Path) -> Result<Option<Vec<u8>>> {
-    let read = || -> io::Result<Vec<u8>> {
-        let mut bytes = Vec::new();
-        open_to_read(path)?.read_to_end(&mut bytes)?;
-        Ok(bytes)
-    };
-    match read() {
+    match open_to_read(path).and_then(|file| read_whole(file, u64::MAX)) {
         Ok(bytes) => Ok(Some(bytes)),
         Err(e) if e.kind() == ErrorKind::NotFound => Ok(None),
         Err(e) => Err(Error::io("read", path, e)),
@@ -325,9 +318,7 @@ pub fn read_if_there(path: &Path) -> Result<Option<Vec<u8>>> {
 /// that is not a regular file.
 pub fn read_limited(path: &Path, max: u64) -> Result<Vec<u8>> {
     let read = || {
-        let file = open_to_read(path)?;
-        let mut bytes = Vec::new();
-        file.take(max.saturating_add(1)).read_to_end(&mut bytes)?;
+        let bytes = read_whole(open_to_read(path)?, max.saturating_add(1))?;
         if bytes.len() as u64 > max {
             let message = format!("it is larger than {max} bytes");
             return Err(io::Error::new(ErrorKind::FileTooLarge, message));

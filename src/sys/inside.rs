@@ -1,9 +1,10 @@
 //! Which processes use a directory, and how to end them.
 
-use std::ffi::OsString;
+use std::collections::BTreeSet;
+use std::num::NonZeroUsize;
 use std::os::fd::AsFd;
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use rustix::process::{Signal, pidfd_send_signal};
@@ -11,7 +12,11 @@ use rustix::process::{Signal, pidfd_send_signal};
 use super::clock::Deadline;
 use super::group::{self, KILL_TAKES_AT_MOST};
 use super::procfs::{self, Stat};
-use super::{liveness, user, wait};
+use super::{detached, liveness, threads, user, wait};
+
+mod look;
+
+use look::{Look, Looker};
 
 /// How a process uses a directory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,15 +56,67 @@ pub struct Scan {
     pub unreadable: Vec<u32>,
 }
 
+/// How much is looked at of each process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Thoroughness {
+    /// Where it stands, and what it has open.
+    Open,
+    /// Also what it has in its memory, which costs more than all the rest.
+    Whole,
+}
+
+/// From so many processes on, the work is shared between threads.
+const WORTH_A_THREAD: usize = 24;
+
+/// How often the processes are listed, as long as there are new ones: one that ends while it is looked
+/// for may have started another.
+const ROUNDS: usize = 16;
+
+/// More threads do not help: the kernel's own locks are in the way.
+const THREADS_MAX: usize = 4;
+
 /// Looks for processes that use `dir` or what is below it, but for those in `except`.
 ///
 /// Seen are only processes of this pid namespace, by the paths they have in this mount namespace.
 pub fn processes_inside(dir: &Path, except: &[u32]) -> Scan {
+    scan(dir, except, Thoroughness::Whole)
+}
+
+/// The same, as thoroughly as is asked for.
+pub fn scan(dir: &Path, except: &[u32], thoroughness: Thoroughness) -> Scan {
     let dir = std::fs::canonicalize(dir).unwrap_or_else(|_| dir.to_owned());
-    let own_uid = user::effective_uid();
+    let mut known: BTreeSet<u32> = except.iter().copied().collect();
     let mut scan = Scan::default();
-    for pid in procfs::pids() {
-        if except.contains(&pid) {
+    for _ in 0..ROUNDS {
+        let mut pids = procfs::pids();
+        pids.retain(|pid| known.insert(*pid));
+        if pids.is_empty() {
+            break;
+        }
+        look_at_all(&dir, &pids, thoroughness, &mut scan);
+    }
+    scan
+}
+
+fn look_at_all(dir: &Path, pids: &[u32], thoroughness: Thoroughness, scan: &mut Scan) {
+    let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    let threads = (pids.len() / WORTH_A_THREAD).clamp(1, cores.min(THREADS_MAX));
+    let next = AtomicUsize::new(0);
+    let look = || scan_some(dir, pids, &next, thoroughness);
+    for found in threads::share(threads, look) {
+        scan.inside.extend(found.inside);
+        scan.unreadable.extend(found.unreadable);
+    }
+}
+
+/// Looks at one process after the other, as long as there is one that no other thread looks at.
+fn scan_some(dir: &Path, pids: &[u32], next: &AtomicUsize, thoroughness: Thoroughness) -> Scan {
+    let own_uid = user::effective_uid();
+    let mut looker = Looker::new(dir, thoroughness);
+    let mut scan = Scan::default();
+    while let Some(&pid) = pids.get(next.fetch_add(1, Ordering::Relaxed)) {
+        let found = looker.look_at(pid);
+        if matches!(found, Look::Elsewhere) {
             continue;
         }
         // Whoever is gone by now is not inside.
@@ -70,16 +127,14 @@ pub fn processes_inside(dir: &Path, except: &[u32]) -> Scan {
         let Some(uid) = procfs::effective_uid(pid) else {
             continue;
         };
-        match look_at(pid, &dir) {
+        match found {
             Look::Uses(how) => scan.inside.push(Inside {
                 pid,
                 uid,
                 command: liveness::command_of(pid).unwrap_or_else(|| stat.name.clone()),
                 how,
             }),
-            Look::Unreadable if uid == own_uid && still_runs(pid, &stat) => {
-                scan.unreadable.push(pid);
-            }
+            Look::Unreadable if uid == own_uid => scan.unreadable.push(pid),
             Look::Unreadable | Look::Elsewhere => {}
         }
     }
@@ -91,81 +146,6 @@ pub fn processes_inside(dir: &Path, except: &[u32]) -> Scan {
 fn is_being_started(pid: u32, stat: &Stat) -> bool {
     let program = |of: &str| std::fs::read_link(format!("/proc/{of}/exe")).ok();
     stat.parent == std::process::id() && program(&pid.to_string()) == program("self")
-}
-
-fn still_runs(pid: u32, stat: &Stat) -> bool {
-    Stat::of(pid).is_some_and(|now| now.start_time == stat.start_time && !now.is_dead())
-}
-
-/// What one process does with the directory.
-enum Look {
-    Uses(How),
-    Elsewhere,
-    Unreadable,
-}
-
-fn look_at(pid: u32, dir: &Path) -> Look {
-    let own = PathBuf::from(format!("/proc/{pid}"));
-    let mut unreadable = false;
-    for (link, how) in [("cwd", How::Cwd), ("root", How::Root), ("exe", How::Exe)] {
-        match std::fs::read_link(own.join(link)) {
-            Ok(target) if leads_into(&target, dir) => return Look::Uses(how),
-            Ok(_) => {}
-            Err(_) => unreadable = true,
-        }
-    }
-    match std::fs::read_dir(own.join("fd")) {
-        Ok(entries) => {
-            let open = entries
-                .flatten()
-                .filter_map(|entry| std::fs::read_link(entry.path()).ok())
-                .any(|target| leads_into(&target, dir));
-            if open {
-                return Look::Uses(How::OpenFile);
-            }
-        }
-        Err(_) => unreadable = true,
-    }
-    match std::fs::read(own.join("maps")) {
-        Ok(maps) if maps_into(&maps, dir) => Look::Uses(How::Mapped),
-        Ok(_) if !unreadable => Look::Elsewhere,
-        _ => Look::Unreadable,
-    }
-}
-
-/// Whether the target of one of the kernel's links is `dir` or below it. A file that has been
-/// deleted since has ` (deleted)` after its name.
-fn leads_into(target: &Path, dir: &Path) -> bool {
-    let bytes = target.as_os_str().as_bytes();
-    let bytes = bytes.strip_suffix(b" (deleted)").unwrap_or(bytes);
-    target.starts_with(dir) || Path::new(std::ffi::OsStr::from_bytes(bytes)).starts_with(dir)
-}
-
-/// Whether one of the lines of `/proc/PID/maps` is of a file below `dir`.
-fn maps_into(maps: &[u8], dir: &Path) -> bool {
-    maps.split(|&b| b == b'\n').any(|line| {
-        // Five fields without slashes but for the path come before it.
-        let Some(start) = line.iter().position(|&b| b == b'/') else {
-            return false;
-        };
-        leads_into(&unescape(&line[start..]), dir)
-    })
-}
-
-/// The kernel writes a line end within a path as `\012`.
-fn unescape(path: &[u8]) -> PathBuf {
-    let mut bytes = Vec::with_capacity(path.len());
-    let mut rest = path;
-    while let Some((&byte, tail)) = rest.split_first() {
-        if let Some(tail) = rest.strip_prefix(b"\\012") {
-            bytes.push(b'\n');
-            rest = tail;
-        } else {
-            bytes.push(byte);
-            rest = tail;
-        }
-    }
-    PathBuf::from(OsString::from_vec(bytes))
 }
 
 /// Ends processes: SIGTERM to all, then SIGKILL to those that are still there after `grace`.
@@ -208,7 +188,7 @@ pub fn adopt_orphans() {
 }
 
 /// Ends all descendants of this process, as [`end`] does, until there are none left or some can't
-/// be ended.
+/// be ended. What was left to itself from here goes on.
 pub fn end_descendants(grace: Duration) {
     loop {
         let pids = descendants(std::process::id());
@@ -230,7 +210,7 @@ fn descendants(root: u32) -> Vec<u32> {
     while let Some(&parent) = found.get(next) {
         found.extend(
             all.iter()
-                .filter(|(_, of)| *of == parent)
+                .filter(|(pid, of)| *of == parent && !detached::is_one(*pid))
                 .map(|(pid, _)| *pid),
         );
         next += 1;

@@ -30,8 +30,8 @@ pub fn machine() -> Machine {
     MACHINE
         .get_or_init(|| Machine {
             host: user::hostname(),
-            boot_id: std::fs::read_to_string("/proc/sys/kernel/random/boot_id")
-                .map(|id| id.trim().to_owned())
+            boot_id: procfs::read("/proc/sys/kernel/random/boot_id")
+                .map(|id| String::from_utf8_lossy(&id).trim().to_owned())
                 .unwrap_or_default(),
             pid_namespace: procfs::own_pid_namespace().unwrap_or(0),
         })
@@ -111,7 +111,7 @@ pub fn ancestors() -> Vec<u32> {
 /// The command line of `pid` for people: shortened, without control characters and without the
 /// user part of URLs.
 pub fn command_of(pid: u32) -> Option<String> {
-    let bytes = std::fs::read(format!("/proc/{pid}/cmdline")).ok()?;
+    let bytes = procfs::read(format!("/proc/{pid}/cmdline")).ok()?;
     let words: Vec<_> = bytes
         .split(|&b| b == 0)
         .filter(|word| !word.is_empty())

@@ -19,6 +19,8 @@ use super::clock::{Deadline, Interrupted, Stopwatch};
 use super::{fs, inside, liveness, proc_locks, signals, wait};
 use crate::domain::{Error, Result};
 
+pub use super::proc_locks::HeldLocks;
+
 /// A wait shorter than this is nobody's concern.
 const NOTICEABLE: Duration = Duration::from_millis(300);
 
@@ -93,9 +95,19 @@ impl FileLock {
         }
     }
 
-    /// A copy of the descriptor, for a child's stdin: the lock lives as long as the child. Lock
-    /// files are empty, so the child reads nothing.
-    pub fn stdin_for_child(&self) -> io::Result<OwnedFd> {
+    /// The lock at `path` if this process was given it as its stdin, by [`Self::inheritable`].
+    pub fn from_stdin(path: &Path) -> Result<Option<Self>> {
+        let Ok(copy) = rustix::io::fcntl_dupfd_cloexec(rustix::stdio::stdin(), 3) else {
+            return Ok(None);
+        };
+        let file = File::from(copy);
+        let ours = is_still_at(&file, path)? && try_lock(&file).unwrap_or(false);
+        Ok(ours.then_some(Self { file }))
+    }
+
+    /// A copy of the descriptor, for a child's stdin or stdout: the lock lives as long as the child.
+    /// Lock files are empty, so the child reads nothing.
+    pub fn inheritable(&self) -> io::Result<OwnedFd> {
         // Above the standard streams, whatever of those is closed here.
         Ok(rustix::io::fcntl_dupfd_cloexec(&self.file, 3)?)
     }

@@ -6,6 +6,8 @@
 
 pub mod clock;
 pub mod crash;
+pub mod detached;
+pub mod disk;
 pub mod foreground;
 pub mod fs;
 pub mod inside;
@@ -18,6 +20,8 @@ pub mod process;
 pub mod remove;
 pub mod seen;
 pub mod signals;
+pub mod threads;
+pub mod trash;
 pub mod user;
 
 mod group;

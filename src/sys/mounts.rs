@@ -1,15 +1,14 @@
-//! File systems: their kind, their borders, and how much a tree takes up.
+//! File systems: their kind and their borders.
 
-use std::collections::HashSet;
 use std::ffi::OsString;
 use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStringExt;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{AtFlags, CWD, StatxAttributes, StatxFlags, statfs, statx};
+use rustix::fs::{AtFlags, CWD, Statx, StatxAttributes, StatxFlags, statfs, statx};
 
 use super::fs::parent_of;
+use super::procfs;
 use crate::domain::{Error, Result};
 
 /// The mount a file belongs to, as far as the kernel tells.
@@ -22,6 +21,15 @@ pub(super) struct Mount {
 }
 
 impl Mount {
+    /// The mount that the kernel told with a file's other facts.
+    pub(super) fn in_statx(stat: &Statx) -> Self {
+        let known = stat.stx_mask & StatxFlags::MNT_ID.bits() != 0;
+        Self {
+            device: (stat.stx_dev_major, stat.stx_dev_minor),
+            id: if known { stat.stx_mnt_id } else { 0 },
+        }
+    }
+
     /// The mount's id; 0 if unknown.
     pub(super) fn id(&self) -> u64 {
         self.id
@@ -49,16 +57,12 @@ fn mount_at(
         flags,
         StatxFlags::BASIC_STATS | StatxFlags::MNT_ID,
     )?;
-    let known = stat.stx_mask & StatxFlags::MNT_ID.bits() != 0;
-    Ok(Mount {
-        device: (stat.stx_dev_major, stat.stx_dev_minor),
-        id: if known { stat.stx_mnt_id } else { 0 },
-    })
+    Ok(Mount::in_statx(&stat))
 }
 
 /// What is mounted below `dir`, as far as this mount namespace shows it.
 pub fn mounts_below(dir: &Path) -> Vec<PathBuf> {
-    let table = std::fs::read("/proc/self/mountinfo").unwrap_or_default();
+    let table = procfs::read("/proc/self/mountinfo").unwrap_or_default();
     let points = table
         .split(|byte| *byte == b'\n')
         .filter_map(|line| line.split(|byte| *byte == b' ').nth(4));
@@ -141,41 +145,7 @@ fn network_kind(magic: u32) -> Option<&'static str> {
     })
 }
 
-/// How many bytes of disk `path` and what is below it take up. Hard links count once; symbolic
-/// links are not followed, mounts not crossed; what can't be read is left out.
-pub fn disk_usage(path: &Path) -> Result<u64> {
-    let root = std::fs::symlink_metadata(path).map_err(|e| Error::io("look at", path, e))?;
-    let mut total = root.blocks() * 512;
-    let mut seen = HashSet::new();
-    let mut dirs = Vec::new();
-    if root.is_dir() {
-        dirs.push(path.to_owned());
-    }
-    while let Some(dir) = dirs.pop() {
-        let Ok(entries) = std::fs::read_dir(&dir) else {
-            continue;
-        };
-        for entry in entries.flatten() {
-            // Does not follow symbolic links.
-            let Ok(metadata) = entry.metadata() else {
-                continue;
-            };
-            if metadata.dev() != root.dev() {
-                continue;
-            }
-            if metadata.is_dir() {
-                dirs.push(entry.path());
-            } else if metadata.nlink() > 1 && !seen.insert(metadata.ino()) {
-                continue;
-            }
-            total += metadata.blocks() * 512;
-        }
-    }
-    Ok(total)
-}
-
 #[cfg(test)]
-#[expect(clippy::disallowed_methods, reason = "tests make files")]
 mod tests {
     use super::*;
 
@@ -198,21 +168,5 @@ mod tests {
         assert_eq!(network_kind(0xff53_4d42), Some("cifs"));
         assert_eq!(network_kind(0xef53), None);
         assert_eq!(filesystem_kind(Path::new("/proc")), None);
-    }
-
-    #[test]
-    fn hard_links_count_once_and_links_are_not_followed() {
-        let dir = tempfile::tempdir().expect("directory");
-        let outside = tempfile::tempdir().expect("directory");
-        std::fs::write(outside.path().join("large"), vec![1; 1 << 20]).expect("written");
-        let inner = dir.path().join("inner");
-        std::fs::create_dir(&inner).expect("made");
-        std::fs::write(inner.join("a"), vec![1; 64 * 1024]).expect("written");
-        let once = disk_usage(dir.path()).expect("measured");
-        assert!(once >= 64 * 1024, "{once}");
-        std::fs::hard_link(inner.join("a"), inner.join("b")).expect("linked");
-        std::os::unix::fs::symlink(outside.path(), inner.join("c")).expect("linked");
-        let twice = disk_usage(dir.path()).expect("measured");
-        assert!(twice < once + 64 * 1024, "{once} {twice}");
     }
 }

@@ -2,9 +2,12 @@
 
 use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use rustix::fs::{major, minor};
+
+use super::procfs;
 
 /// A file as the list names it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,45 +17,76 @@ struct FileKey {
     inode: u64,
 }
 
-/// Who holds the lock of the file at `path`: the outer none if it can't be found out, the inner
-/// none if nobody does.
+/// The list as it was at one moment, for the lock files of one directory.
 ///
-/// The pid is of the process that took the lock, which may be gone while a child of its keeps it.
-/// A holder outside this pid namespace is not listed.
-pub(super) fn holder(path: &Path) -> Option<Option<u32>> {
-    let metadata = match std::fs::symlink_metadata(path) {
-        Ok(metadata) => metadata,
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Some(None),
-        Err(_) => return None,
-    };
-    let locks = std::fs::read_to_string("/proc/locks").ok()?;
-    let keys = keys(path, &metadata);
-    Some(locks.lines().find_map(|line| {
-        let (pid, key) = parse_line(line)?;
-        keys.contains(&key).then_some(pid)
-    }))
+/// A holder's pid is of the process that took the lock, which may be gone while a child of its
+/// keeps it. A holder outside this pid namespace is not listed.
+#[derive(Debug)]
+pub struct HeldLocks {
+    /// None if the list can't be read.
+    held: Option<Vec<(u32, FileKey)>>,
+    directory: PathBuf,
+    /// The device that the directory's file system is mounted with.
+    mounted: OnceLock<Option<(u32, u32)>>,
 }
 
-/// The names the list may have for a file: some file systems (btrfs, overlayfs) show another
-/// device to `stat` than they are mounted with.
-fn keys(path: &Path, metadata: &Metadata) -> Vec<FileKey> {
-    let inode = metadata.ino();
-    let mut keys = vec![FileKey {
-        major: major(metadata.dev()),
-        minor: minor(metadata.dev()),
-        inode,
-    }];
+impl HeldLocks {
+    /// What is held now, to be asked about files in `directory`.
+    pub fn now(directory: &Path) -> Self {
+        let list = procfs::read("/proc/locks").ok();
+        Self {
+            held: list.map(|list| {
+                let list = String::from_utf8_lossy(&list);
+                list.lines().filter_map(parse_line).collect()
+            }),
+            directory: directory.to_owned(),
+            mounted: OnceLock::new(),
+        }
+    }
+
+    /// Whether somebody holds the lock at `path`; none if the system does not tell.
+    pub fn is_locked(&self, path: &Path) -> Option<bool> {
+        self.holder(path).map(|holder| holder.is_some())
+    }
+
+    /// Who holds the lock of the file at `path`: the outer none if it can't be found out, the inner
+    /// none if nobody does.
+    pub(super) fn holder(&self, path: &Path) -> Option<Option<u32>> {
+        let metadata = match std::fs::symlink_metadata(path) {
+            Ok(metadata) => metadata,
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Some(None),
+            Err(_) => return None,
+        };
+        let mut held = self.held.as_ref()?.iter();
+        let holder = held.find(|(_, key)| self.is_of(key, &metadata));
+        Some(holder.map(|(pid, _)| *pid))
+    }
+
+    /// Some file systems (btrfs, overlayfs) show another device to `stat` than they are mounted
+    /// with, which is the one that the list has.
+    fn is_of(&self, key: &FileKey, metadata: &Metadata) -> bool {
+        let device = (key.major, key.minor);
+        let mounted = || {
+            *self
+                .mounted
+                .get_or_init(|| mounted_device_of(&self.directory))
+        };
+        key.inode == metadata.ino()
+            && (device == (major(metadata.dev()), minor(metadata.dev()))
+                || Some(device) == mounted())
+    }
+}
+
+/// Who holds the lock of the file at `path`, as [`HeldLocks`] has it.
+pub(super) fn holder(path: &Path) -> Option<Option<u32>> {
+    HeldLocks::now(super::fs::parent_of(path)).holder(path)
+}
+
+fn mounted_device_of(path: &Path) -> Option<(u32, u32)> {
     let id = super::mounts::mount_of_path(path).map_or(0, |mount| mount.id());
-    let mounted = std::fs::read("/proc/self/mountinfo").ok().and_then(|info| {
-        let info = String::from_utf8_lossy(&info);
-        info.lines().find_map(|line| mounted_device(line, id))
-    });
-    keys.extend(mounted.map(|(major, minor)| FileKey {
-        major,
-        minor,
-        inode,
-    }));
-    keys
+    let info = procfs::read("/proc/self/mountinfo").ok()?;
+    let info = String::from_utf8_lossy(&info);
+    info.lines().find_map(|line| mounted_device(line, id))
 }
 
 /// The device of a line of mountinfo, if the line is about mount `id`.

@@ -157,6 +157,12 @@ impl<'a> Command<'a> {
         self
     }
 
+    /// Gives it a file as stdout; nothing that it prints is seen.
+    pub fn stdout_file(&mut self, file: OwnedFd) -> &mut Self {
+        self.inner.stdout(Stdio::from(file));
+        self
+    }
+
     /// Gives it a file as stdin. The descriptor is closed here once the child runs.
     pub fn stdin_file(&mut self, file: OwnedFd) -> &mut Self {
         self.inner.stdin(Stdio::from(file));

@@ -1,6 +1,9 @@
 //! Reading of `/proc`: what the kernel says of a process.
 
+use std::fs::File;
+use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
+use std::path::Path;
 
 /// The parts of `/proc/PID/stat` that are used.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,6 +18,8 @@ pub struct Stat {
     pub group: i32,
     /// The kernel's flags.
     pub flags: u64,
+    /// How many threads it has; one that has ended and was not noticed yet counts.
+    pub threads: u64,
     /// When it started, in clock ticks since boot.
     pub start_time: u64,
 }
@@ -22,15 +27,27 @@ pub struct Stat {
 /// The flag of a kernel thread.
 const PF_KTHREAD: u64 = 0x0020_0000;
 
+/// Room for most files of `/proc`, which tell no size.
+const ROOM: usize = 8 * 1024;
+
+/// The content of a file of `/proc`, in as few reads as can be: growing into it takes a dozen.
+pub(super) fn read(path: impl AsRef<Path>) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::with_capacity(ROOM);
+    // Through `take`, no size is asked for.
+    File::open(path)?.take(u64::MAX).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
 impl Stat {
     /// What the kernel says of `pid`; none if there is no such process (or it is hidden).
     pub fn of(pid: u32) -> Option<Self> {
-        parse_stat(&std::fs::read(format!("/proc/{pid}/stat")).ok()?)
+        parse_stat(&read(format!("/proc/{pid}/stat")).ok()?)
     }
 
-    /// Whether it has ended and only waits for its parent to notice.
+    /// Whether it has ended and only waits for its parent to notice. The first of its threads can end
+    /// long before the others.
     pub fn is_dead(&self) -> bool {
-        matches!(self.state, 'Z' | 'X' | 'x')
+        matches!(self.state, 'Z' | 'X' | 'x') && self.threads <= 1
     }
 
     /// Whether it is a thread of the kernel.
@@ -52,7 +69,7 @@ pub fn pids() -> Vec<u32> {
 
 /// The effective user id of `pid`.
 pub fn effective_uid(pid: u32) -> Option<u32> {
-    let status = std::fs::read(format!("/proc/{pid}/status")).ok()?;
+    let status = read(format!("/proc/{pid}/status")).ok()?;
     parse_effective_uid(&String::from_utf8_lossy(&status))
 }
 
@@ -80,6 +97,7 @@ fn parse_stat(bytes: &[u8]) -> Option<Stat> {
         parent: fields.get(1)?.parse().ok()?,
         group: fields.get(2)?.parse().ok()?,
         flags: fields.get(6)?.parse().ok()?,
+        threads: fields.get(17)?.parse().ok()?,
         start_time: fields.get(19)?.parse().ok()?,
     })
 }
@@ -98,6 +116,19 @@ mod tests {
         assert_eq!((stat.state, stat.parent, stat.group), ('S', 7, 42));
         assert_eq!(stat.start_time, 98765);
         assert!(!stat.is_dead() && !stat.is_kernel_thread());
+        assert_eq!(stat.threads, 1);
+    }
+
+    #[test]
+    fn who_has_threads_left_is_not_dead() {
+        let line =
+            |threads| format!("1 (x) Z 1 1 1 0 -1 4 1 0 0 0 0 0 0 0 20 0 {threads} 0 9 1 1\n");
+        let is_dead = |threads| {
+            parse_stat(line(threads).as_bytes())
+                .expect("parsed")
+                .is_dead()
+        };
+        assert!(is_dead(1) && is_dead(0) && !is_dead(2));
     }
 
     #[test]

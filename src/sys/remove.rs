@@ -21,10 +21,14 @@ use super::mounts::{Mount, mount_of};
 use super::user;
 use crate::domain::{Error, Result};
 
+mod together;
+
+pub use together::empty;
+
 /// So many paths are named when some could not be deleted.
 const NAMED: usize = 20;
 
-const DIRECTORY: OFlags = OFlags::RDONLY
+pub(super) const DIRECTORY: OFlags = OFlags::RDONLY
     .union(OFlags::DIRECTORY)
     .union(OFlags::NOFOLLOW)
     .union(OFlags::CLOEXEC);
@@ -47,6 +51,12 @@ pub fn remove_tree(path: &Path) -> Result<()> {
         Err(Errno::NOENT) => return Ok(()),
         Err(e) => return Err(Error::io("open", above, e.into())),
     };
+    remove_in(parent, above, name)
+}
+
+/// The same for `name` in an open directory, which is called `above`.
+fn remove_in(parent: OwnedFd, above: &Path, name: CString) -> Result<()> {
+    let path = above.join(OsStr::from_bytes(name.to_bytes()));
     let mount = mount_of(&parent).map_err(|e| Error::io("look at", above, e.into()))?;
     let mut walk = Walk {
         base: above,
@@ -56,8 +66,8 @@ pub fn remove_tree(path: &Path) -> Result<()> {
         failed: 0,
     };
     walk.run(parent, name)
-        .map_err(|e| Error::io("delete", path, e.into()))?;
-    walk.verdict(path)
+        .map_err(|e| Error::io("delete", &path, e.into()))?;
+    walk.verdict(&path)
 }
 
 /// A directory that is being emptied.
@@ -165,14 +175,7 @@ impl Walk<'_> {
     /// Deletes the files in a directory and notes its subdirectories in its frame.
     fn empty(&mut self, dir: &OwnedFd) -> rustix::io::Result<()> {
         // The names first: what a listing shows while its entries go differs between file systems.
-        let mut names = Vec::new();
-        for entry in retry_on_intr(|| Dir::read_from(dir))? {
-            let entry = entry?;
-            if !matches!(entry.file_name().to_bytes(), b"." | b"..") {
-                names.push((entry.file_name().to_owned(), entry.file_type()));
-            }
-        }
-        for (name, kind) in names {
+        for (name, kind) in list(dir)? {
             if kind == FileType::Directory || self.delete_entry(dir, &name) {
                 let frame = self.frames.last_mut().expect("inside a directory");
                 frame.subdirs.push(name);
@@ -255,13 +258,25 @@ impl Walk<'_> {
     }
 }
 
+/// The names in an open directory, and what they are as far as the listing tells.
+fn list(dir: &OwnedFd) -> rustix::io::Result<Vec<(CString, FileType)>> {
+    let mut names = Vec::new();
+    for entry in retry_on_intr(|| Dir::read_from(dir))? {
+        let entry = entry?;
+        if !matches!(entry.file_name().to_bytes(), b"." | b"..") {
+            names.push((entry.file_name().to_owned(), entry.file_type()));
+        }
+    }
+    Ok(names)
+}
+
 fn is_directory(dir: &OwnedFd, name: &CStr) -> bool {
     statat(dir, name, AtFlags::SYMLINK_NOFOLLOW)
         .is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::Directory)
 }
 
 /// Gives the owner of an open directory every right to it, if that is this user.
-fn make_writable(dir: impl AsFd) -> rustix::io::Result<()> {
+pub(super) fn make_writable(dir: impl AsFd) -> rustix::io::Result<()> {
     let stat = fstat(&dir)?;
     let mode = Mode::from_raw_mode(stat.st_mode);
     if stat.st_uid == user::effective_uid() && !mode.contains(Mode::RWXU) {
@@ -272,7 +287,7 @@ fn make_writable(dir: impl AsFd) -> rustix::io::Result<()> {
 
 /// The same for a directory that can't be opened for reading. By a descriptor, so that a symbolic
 /// link put in its place is not followed.
-fn make_accessible(dir: &OwnedFd, name: &CStr) -> rustix::io::Result<()> {
+pub(super) fn make_accessible(dir: &OwnedFd, name: &CStr) -> rustix::io::Result<()> {
     let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let found = retry_on_intr(|| openat(dir, name, flags, Mode::empty()))?;
     let stat = fstat(&found)?;

@@ -3,6 +3,8 @@
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
+use rustix::fs::FileType;
+
 use super::fs;
 use crate::domain::Result;
 
@@ -30,5 +32,10 @@ impl Seen {
             modified: (metadata.mtime(), metadata.mtime_nsec()),
             changed: (metadata.ctime(), metadata.ctime_nsec()),
         }))
+    }
+
+    /// Whether it is a directory itself, and no link to one.
+    pub fn is_directory(&self) -> bool {
+        FileType::from_raw_mode(self.mode) == FileType::Directory
     }
 }

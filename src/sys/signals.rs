@@ -15,6 +15,8 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2};
 use signal_hook::iterator::backend::SignalDelivery;
 use signal_hook::iterator::exfiltrator::SignalOnly;
 
+use super::procfs;
+
 /// The number of the signal noted last; 0 for none.
 static NOTED: LazyLock<Arc<AtomicUsize>> = LazyLock::new(Arc::default);
 /// The reading end of the self-pipe.
@@ -122,9 +124,9 @@ impl Relay {
 
 /// Those of `signals` that this process does not ignore.
 fn heeded(signals: &[i32]) -> Vec<i32> {
-    let ignored = std::fs::read_to_string("/proc/self/status")
+    let ignored = procfs::read("/proc/self/status")
         .ok()
-        .and_then(|status| ignored_mask(&status))
+        .and_then(|status| ignored_mask(&String::from_utf8_lossy(&status)))
         .unwrap_or(0);
     signals
         .iter()

@@ -48,6 +48,31 @@ fn lines_are_appended() {
 }
 
 #[test]
+fn a_torn_line_ends_before_the_next() {
+    let dir = tempfile::tempdir().expect("directory");
+    let file = dir.path().join("log");
+    for (there, then) in [("", "x\n"), ("whole\n", "whole\nx\n"), ("to", "to\nx\n")] {
+        std::fs::write(&file, there).expect("written");
+        append_line(&file, b"x\n").expect("appended");
+        assert_eq!(std::fs::read_to_string(&file).expect("read"), then);
+    }
+}
+
+#[test]
+fn what_others_may_read_replaces_files_only() {
+    let dir = tempfile::tempdir().expect("directory");
+    let (file, link) = (dir.path().join("file"), dir.path().join("link"));
+    write_public(&file, b"1").expect("written");
+    write_public(&file, b"2").expect("replaced");
+    assert_eq!(std::fs::read(&file).expect("read"), b"2");
+    symlink(&file, &link).expect("linked");
+    assert!(write_public(&link, b"3").is_err());
+    assert!(write_public(dir.path(), b"3").is_err());
+    assert_eq!(std::fs::read(&file).expect("read"), b"2");
+    assert_eq!(std::fs::read_dir(dir.path()).expect("listed").count(), 2);
+}
+
+#[test]
 fn renaming_without_replacing_keeps_what_is_there() {
     let dir = tempfile::tempdir().expect("directory");
     let (a, b) = (dir.path().join("a"), dir.path().join("b"));

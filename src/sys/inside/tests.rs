@@ -3,6 +3,7 @@
     reason = "tests start processes and make files"
 )]
 
+use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 
 use super::*;
@@ -58,20 +59,41 @@ fn an_open_file_is_found_even_when_it_was_deleted() {
 }
 
 #[test]
-fn paths_are_compared_by_component() {
-    let dir = Path::new("/w/slot1");
-    assert!(leads_into(Path::new("/w/slot1"), dir));
-    assert!(leads_into(Path::new("/w/slot1 (deleted)"), dir));
-    assert!(leads_into(Path::new("/w/slot1/a (deleted)"), dir));
-    assert!(!leads_into(Path::new("/w/slot10"), dir));
-    assert!(!leads_into(Path::new("socket:[1]"), dir));
+fn a_thread_with_a_working_directory_of_its_own_is_found() {
+    use rustix::thread::{UnshareFlags, unshare_unsafe};
+    let dir = tempfile::tempdir().expect("directory");
+    let pid = std::process::id();
+    std::thread::scope(|scope| {
+        let thread = scope.spawn(|| {
+            #[expect(
+                unsafe_code,
+                reason = "only the working directory is this thread's own"
+            )]
+            unsafe {
+                unshare_unsafe(UnshareFlags::FS).expect("its own");
+            }
+            std::env::set_current_dir(dir.path()).expect("gone there");
+            uses(dir.path(), &[])
+        });
+        assert_eq!(thread.join().expect("ended"), [(pid, How::Cwd)]);
+    });
+    assert_eq!(uses(dir.path(), &[]), []);
 }
 
 #[test]
-fn mapped_files_are_found() {
-    let line =
-        b"7f00-7f01 r--p 00000000 fe:00 12   /w/slot1/lib a.so\n7f02-7f03 rw-p 0 00:00 0 [heap]\n";
-    assert!(maps_into(line, Path::new("/w/slot1")));
-    assert!(!maps_into(line, Path::new("/w/slot")));
-    assert_eq!(unescape(b"/a\\012b\\\\"), Path::new("/a\nb\\\\"));
+fn whoever_hands_on_to_a_child_while_it_is_looked_for_is_found() {
+    let dir = tempfile::tempdir().expect("directory");
+    // Each of them starts the next and ends: a list of them is old before it is read.
+    let chain = "n=$1; [ $n -gt 0 ] || exec sleep 60; sh -c \"$0\" \"$0\" $((n - 1)) & exit";
+    let mut first = Command::new("sh")
+        .args(["-c", chain, chain, "400"])
+        .current_dir(dir.path())
+        .process_group(0)
+        .spawn()
+        .expect("started");
+    let group = rustix::process::Pid::from_child(&first);
+    let found: Vec<bool> = (0..20).map(|_| !uses(dir.path(), &[]).is_empty()).collect();
+    rustix::process::kill_process_group(group, Signal::KILL).expect("ended");
+    first.wait().expect("reaped");
+    assert_eq!(found, [true; 20]);
 }

@@ -85,7 +85,7 @@ fn a_child_keeps_the_lock_when_it_is_dropped_here() {
     let lock = take(&path);
     let mut child = Command::new("sleep")
         .arg("60")
-        .stdin(Stdio::from(lock.stdin_for_child().expect("copied")))
+        .stdin(Stdio::from(lock.inheritable().expect("copied")))
         .spawn()
         .expect("started");
     drop(lock);

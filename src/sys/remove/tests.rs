@@ -95,3 +95,27 @@ fn what_can_not_be_deleted_is_named_and_the_rest_goes() {
     );
     assert!(!tree.join("file").exists());
 }
+
+#[test]
+fn a_directory_is_emptied_by_many_threads_and_links_are_not_followed() {
+    let dir = tempfile::tempdir().expect("directory");
+    let (trash, kept) = (dir.path().join("trash"), dir.path().join("kept"));
+    fs::create_dir(&kept).expect("made");
+    fs::write(kept.join("file"), "x").expect("written");
+    for n in 0..40 {
+        let inner = trash.join(format!("one/d{}/d{n}/deep", n % 3));
+        fs::create_dir_all(&inner).expect("made");
+        fs::write(inner.join("file"), "x").expect("written");
+        symlink(&kept, inner.join("link")).expect("linked");
+        let fixed = fs::Permissions::from_mode(0o555);
+        fs::set_permissions(inner.parent().expect("above"), fixed).expect("set");
+    }
+    fs::write(trash.join("file"), "x").expect("written");
+    symlink(&kept, trash.join("link")).expect("linked");
+    for jobs in [4, 1] {
+        empty(&trash, jobs).expect("emptied");
+        assert_eq!(fs::read_dir(&trash).expect("there").count(), 0);
+    }
+    assert!(kept.join("file").exists());
+    empty(&dir.path().join("missing"), 4).expect("nothing to do");
+}
