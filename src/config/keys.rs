@@ -125,14 +125,7 @@ pub(super) fn built_in(name: &str) -> Option<Value> {
 }
 
 /// Keys with a meaning that this version does not support.
-pub const LATER: &[&str] = &[
-    "background_cleanup",
-    "warmup_enabled",
-    "copy",
-    "setup",
-    "setup_inputs",
-    "on_release",
-];
+pub const LATER: &[&str] = &["copy", "setup", "setup_inputs", "on_release"];
 
 /// The most slots a pool may have.
 pub const MOST_SLOTS: u32 = 10_000;
@@ -242,7 +235,7 @@ pub const KEYS: &[Key] = &[
         "cleanup_timeout",
         TIMEOUT,
         "\"60s\"",
-        "How long cleaning a slot may take.",
+        "How long cleaning a slot may take; then it goes on in the background.",
     ),
     key(
         "git_timeout",
@@ -287,6 +280,12 @@ pub const KEYS: &[Key] = &[
         "Whether releasing cleans; if not, the next allocate does.",
     ),
     key(
+        "background_cleanup",
+        Kind::Bool,
+        "false",
+        "Whether releasing returns at once, and cleaning goes on in the background.",
+    ),
+    key(
         "rescue",
         Kind::Choice {
             allowed: &["all", "commits", "off"],
@@ -308,7 +307,13 @@ pub const KEYS: &[Key] = &[
         "trash_limit",
         Kind::Size,
         "\"10G\"",
-        "How much may wait for deletion, per pool; this version deletes at once.",
+        "How much may wait for deletion, per pool; beyond that, commands delete it.",
+    ),
+    key(
+        "warmup_enabled",
+        Kind::Bool,
+        "false",
+        "Whether `warm` without arguments keeps this pool's idle slots at the newest base.",
     ),
     key(
         "jobs",

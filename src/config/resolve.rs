@@ -58,6 +58,11 @@ impl Config {
         }
     }
 
+    /// The file that it was read from, if there is one.
+    pub fn existing_file(&self) -> Option<&Path> {
+        self.exists.then_some(self.file.as_path())
+    }
+
     /// Reads `text` as the contents of `file`, whose directory relative repositories start from.
     ///
     /// # Errors

@@ -56,12 +56,16 @@ pub struct Settings {
     pub on_fetch_failure: OnFetchFailure,
     /// Whether releasing cleans.
     pub clean_on_release: bool,
+    /// Whether a process of its own cleans.
+    pub background_cleanup: bool,
     /// Which unlanded work is saved.
     pub rescue: Rescue,
     /// How long saved work is kept; `None` for ever.
     pub rescue_expire: Option<Duration>,
     /// How much the trash may hold, in bytes.
     pub trash_limit: u64,
+    /// Whether `warm` without arguments is meant for the pool.
+    pub warmup_enabled: bool,
     /// How many things are done at once; 0 as many as there are cores.
     pub jobs: usize,
     /// Whether allocation times are recorded.
@@ -114,6 +118,7 @@ impl Settings {
                 _ => OnFetchFailure::Error,
             },
             clean_on_release: flag("clean_on_release"),
+            background_cleanup: flag("background_cleanup"),
             rescue: match text("rescue").as_deref() {
                 Some("commits") => Rescue::Commits,
                 Some("off") => Rescue::Off,
@@ -128,6 +133,7 @@ impl Settings {
                 Some(Value::Size(bytes)) => bytes,
                 other => mismatch("trash_limit", &other),
             },
+            warmup_enabled: flag("warmup_enabled"),
             jobs: count("jobs").map_or(0, |jobs| jobs as usize),
             enable_metrics: flag("enable_metrics"),
             allow_network_filesystem: flag("allow_network_filesystem"),
@@ -164,6 +170,8 @@ pub struct Flags {
     pub slots: Option<u32>,
     /// `--base`.
     pub base: Option<String>,
+    /// `--jobs`.
+    pub jobs: Option<u32>,
 }
 
 impl Flags {
@@ -176,6 +184,7 @@ impl Flags {
             "fetch_on_allocate" if self.no_fetch => Some((Value::Bool(false), "--no-fetch")),
             "clean_on_release" if self.no_cleanup => Some((Value::Bool(false), "--no-cleanup")),
             "num_slots" => Some((Value::Count(self.slots?), "--slots")),
+            "jobs" => Some((Value::Count(self.jobs?), "--jobs")),
             "base" => Some((Value::Text(self.base.clone()?), "--base")),
             _ => None,
         }
@@ -206,6 +215,7 @@ mod tests {
         assert_eq!(settings.on_fetch_failure, OnFetchFailure::Error);
         assert_eq!(settings.rescue, Rescue::All);
         assert_eq!(settings.jobs, 0);
+        assert!(!settings.warmup_enabled);
         assert!(settings.keep.is_empty() && settings.base.is_none());
     }
 }

@@ -126,6 +126,22 @@ pub struct GitFailure {
     pub duration: Duration,
     /// Set when it was ended from here ("no progress for 300 s").
     pub ended: Option<String>,
+    /// The next thing to try, where more is known than git's words tell.
+    pub hint: Option<String>,
+}
+
+impl GitFailure {
+    /// Why it failed, in one line: git says the cause before what follows from it.
+    pub fn cause(&self) -> String {
+        let said = self.stderr.lines().map(str::trim);
+        let mut faults =
+            said.filter(|line| line.starts_with("fatal:") || line.starts_with("error:"));
+        let ended = self.ended.clone();
+        ended
+            .or_else(|| faults.next().map(str::to_owned))
+            .or_else(|| self.stderr.lines().next().map(str::to_owned))
+            .unwrap_or_else(|| "git does not say why".into())
+    }
 }
 
 impl Error {
@@ -173,6 +189,8 @@ impl Error {
         | Self::Failed { hint, .. } = &mut self
         {
             *hint = Some(text.into());
+        } else if let Self::Git { failure, .. } = &mut self {
+            failure.hint = Some(text.into());
         }
         self
     }

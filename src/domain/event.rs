@@ -20,6 +20,8 @@ pub enum EventKind {
     AllocationFailed,
     /// A slot was given back.
     Released,
+    /// A slot that was to be given back in the background is its holder's again.
+    ReleaseFailed,
     /// A slot was cleaned (3.5): operations, duration, errors.
     Cleaned,
     /// Work was saved under a ref.
@@ -38,6 +40,8 @@ pub enum EventKind {
     Reclaimed,
     /// Something damaged or unfinished was put right.
     Repaired,
+    /// An idle slot was made ready ahead of use.
+    Warmed,
     /// A slot was taken out of use.
     Isolated,
     /// The remote was looked at and had something new.

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::metrics::Measured;
 use super::pool::BootInstant;
 use super::process::{Liveness, ProcessStamp};
 
@@ -55,9 +56,15 @@ pub struct Allocation {
     /// Whether the branch was asked for by name, and so survives release.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub named_branch: bool,
+    /// Whether it was asked for that commit (`--ref`) and not for the base.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub for_commit: bool,
     /// The caller's own notes.
     #[serde(default, skip_serializing_if = "Map::is_empty")]
     pub metadata: Map<String, Value>,
+    /// What it added to the metrics; absent if they are not kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub measured: Option<Measured>,
 }
 
 impl Allocation {

@@ -11,9 +11,13 @@ use super::lease::Owner;
 use super::pool::Strategy;
 use super::slot::SlotState;
 
+mod metrics;
 mod rescue;
+mod warm;
 
+pub use metrics::{BucketView, Figures, PoolMetrics, WorkView};
 pub use rescue::{CommitView, PathView, RescueDetails, RescueView, Restored};
+pub use warm::{WarmResult, WarmedPool, WarmedSlot};
 
 /// A value that may not apply (absent) or not be determinable (`null`).
 pub type Determined<T> = Option<Option<T>>;
@@ -90,7 +94,7 @@ pub struct SlotView {
     /// Whether a command holds its lock right now.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub is_locked: Determined<bool>,
-    /// What its directory takes on disk, in bytes.
+    /// What its directory takes on disk, in bytes; a file with several names in it counts once.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub disk_usage_bytes: Determined<u64>,
 }
@@ -215,6 +219,9 @@ pub struct PoolView {
     /// Whether a command holds the pool's lock right now.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub is_locked: Determined<bool>,
+    /// What its directory takes on disk, in bytes; a file with several names in it counts once.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub disk_usage_bytes: Determined<u64>,
     /// What the shared repository takes on disk, in bytes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub repository_bytes: Determined<u64>,

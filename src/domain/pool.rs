@@ -36,6 +36,18 @@ pub struct RemoteState {
     /// When it began, as time since boot, to tell whether it began after somebody asked.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub began: Option<BootInstant>,
+    /// What the remote's branches were last found equal to those in the pool by.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub compared: Option<Compared>,
+}
+
+/// The remote's branches and those in the pool, in short, when they were the same.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Compared {
+    /// A digest of what the remote answered.
+    pub answer: String,
+    /// A digest of how the files of the pool's refs looked.
+    pub refs: String,
 }
 
 /// A moment of one boot: comparable within that boot whatever the wall clock does.

@@ -35,6 +35,12 @@ pub fn idle_in_order(pool: &PoolRecord, wanted: &str) -> Vec<u32> {
     idle.iter().map(|slot| slot.number).collect()
 }
 
+/// Whether there is an idle slot that needs no look before it is handed out.
+pub fn has_verified(pool: &PoolRecord) -> bool {
+    let mut slots = pool.slots.iter();
+    slots.any(|slot| slot.state == SlotState::Available && slot.is_verified())
+}
+
 /// Chooses among what is idle and not in `skip`, else a new slot while the pool has fewer than
 /// `may_grow_to`.
 pub fn choose(pool: &PoolRecord, wanted: &str, skip: &[u32], may_grow_to: Option<u32>) -> Choice {

@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::lease::Allocation;
+use super::metrics::Measured;
 use super::process::ProcessStamp;
 
 /// What may be done with a slot.
@@ -53,6 +54,8 @@ pub enum OperationKind {
     Remove,
     /// The slot is being repaired; undone by leaving it to the next repair.
     Repair,
+    /// The idle slot is being made ready ahead of use; undone by leaving it to the next look.
+    Warm,
 }
 
 impl fmt::Display for OperationKind {
@@ -64,6 +67,7 @@ impl fmt::Display for OperationKind {
             Self::Release => "release",
             Self::Remove => "remove",
             Self::Repair => "repair",
+            Self::Warm => "warm",
         })
     }
 }
@@ -256,12 +260,22 @@ impl SlotRecord {
         self.updated_at = now;
     }
 
-    /// An allocation that was never handed to its caller leaves no trace in the counts.
-    pub fn take_back(&mut self, previous: Option<Timestamp>, now: Timestamp) {
+    /// Since when somebody else may have written in the slot: since it was handed out, or since it was
+    /// cleaned.
+    pub fn written_since(&self) -> Option<Timestamp> {
+        match self.allocation.is_some() || self.commit.is_none() {
+            true => self.last_allocated_at,
+            false => self.last_released_at,
+        }
+    }
+
+    /// An allocation that was never handed to its caller leaves no trace in the counts. Gives what
+    /// it added to the pool's.
+    pub fn take_back(&mut self, previous: Option<Timestamp>, now: Timestamp) -> Option<Measured> {
         self.last_allocated_at = previous;
-        self.allocation = None;
         self.allocation_count = self.allocation_count.saturating_sub(1);
         self.updated_at = now;
+        self.allocation.take()?.measured
     }
 
     fn end_allocation(&mut self, now: Timestamp) {

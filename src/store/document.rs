@@ -36,12 +36,8 @@ pub fn write<T: Serialize>(path: &Path, document: &T) -> Result<()> {
     write_as(path, document, Durability::Durable)
 }
 
-/// Writes the document at `path`; after a power failure it may be the one from before.
-pub fn write_lightly<T: Serialize>(path: &Path, document: &T) -> Result<()> {
-    write_as(path, document, Durability::Whole)
-}
-
-fn write_as<T: Serialize>(path: &Path, document: &T, durability: Durability) -> Result<()> {
+/// Writes the document at `path`, as durably as is asked for.
+pub fn write_as<T: Serialize>(path: &Path, document: &T, durability: Durability) -> Result<()> {
     let mut bytes = serde_json::to_vec(document)
         .map_err(|error| Error::failed(format!("cannot write {}: {error}", path.display())))?;
     bytes.push(b'\n');

@@ -15,33 +15,25 @@ pub fn append(paths: &PoolPaths, events: &[Event]) -> Result<()> {
         return Ok(());
     }
     let file = paths.events();
+    let there = fs::metadata_if_there(&file)?;
     // A link would have it written elsewhere, and a pipe swallow it.
-    if fs::metadata_if_there(&file)?.is_some_and(|metadata| !metadata.is_file()) {
+    if there.as_ref().is_some_and(|metadata| !metadata.is_file()) {
         let place = paths.set_aside();
         fs::create_private_dir_all(&place)?;
         fs::rename_noreplace(
             &file,
             &place.join(format!("events.jsonl-{}", user::random_hex(4))),
         )?;
-    }
-    let mut bytes = Vec::new();
-    // A line that a killed writer left torn must not swallow the next one.
-    if torn(&file)? {
-        bytes.push(b'\n');
-    }
-    for event in events {
-        serde_json::to_writer(&mut bytes, event)
-            .map_err(|e| Error::failed(format!("cannot record an event: {e}")))?;
-        bytes.push(b'\n');
-    }
-    if fs::metadata_if_there(&file)?.is_some_and(|metadata| metadata.len() > ROTATE_AT) {
+    } else if there.is_some_and(|metadata| metadata.len() > ROTATE_AT) {
         fs::rename(&file, &paths.old_events())?;
     }
-    fs::append_line(&file, &bytes)
-}
-
-fn torn(file: &std::path::Path) -> Result<bool> {
-    Ok(fs::last_byte(file)?.is_some_and(|byte| byte != b'\n'))
+    let mut lines = Vec::new();
+    for event in events {
+        serde_json::to_writer(&mut lines, event)
+            .map_err(|e| Error::failed(format!("cannot record an event: {e}")))?;
+        lines.push(b'\n');
+    }
+    fs::append_line(&file, &lines)
 }
 
 /// The whole history, oldest first. Lines that can't be read are passed over: a torn last line is

@@ -133,6 +133,11 @@ impl PoolPaths {
         self.locks().join("fetch.lock")
     }
 
+    /// Held by who deletes what is in the trash.
+    pub fn trash_lock(&self) -> PathBuf {
+        self.locks().join("trash.lock")
+    }
+
     /// Held by the git of a fetch, whether its command lives or not.
     pub fn fetching_lock(&self) -> PathBuf {
         self.locks().join("fetching.lock")

@@ -2,10 +2,12 @@
 
 use super::{PoolPaths, Workspace, document, events};
 use crate::domain::event::Event;
+use crate::domain::metrics::Metrics;
 use crate::domain::names::PoolName;
 use crate::domain::pool::PoolRecord;
 use crate::domain::{Error, Result};
 use crate::sys::clock;
+use crate::sys::fs::Durability;
 use crate::sys::lock::FileLock;
 
 /// A pool whose lock is held. Dropping it without [`LockedPool::save`] changes nothing.
@@ -15,6 +17,7 @@ pub struct LockedPool {
     pub record: PoolRecord,
     paths: PoolPaths,
     events: Vec<Event>,
+    measured: bool,
     _lock: FileLock,
 }
 
@@ -60,28 +63,60 @@ impl LockedPool {
             record,
             paths,
             events: Vec::new(),
+            measured: true,
             _lock: lock,
         })
     }
 
+    /// The same pool, whose metrics are kept only if so wanted.
+    pub fn measured(mut self, wanted: bool) -> Self {
+        self.measured = wanted;
+        self
+    }
+
+    /// Changes the metrics, if they are kept.
+    pub fn measure(&mut self, change: impl FnOnce(&mut Metrics)) {
+        if self.measured {
+            change(&mut self.record.metrics);
+        }
+    }
+
     /// Adds to the history; written by [`LockedPool::save`].
     pub fn note(&mut self, event: Event) {
+        self.measure(|metrics| metrics.observe(&event));
         self.events.push(event);
     }
 
-    /// Writes the record, then the history, and unlocks. The record is the truth: a history that
-    /// can't be written is no reason to fail what has happened.
-    pub fn save(mut self) -> Result<()> {
-        self.record.updated_at = clock::now();
-        document::write(&self.paths.record(), &self.record)?;
-        let _ = events::append(&self.paths, &self.events);
-        Ok(())
+    /// Writes the record, then the history, unlocks, and gives the record back. The record is the
+    /// truth: a history that can't be written is no reason to fail what has happened.
+    pub fn save(self) -> Result<PoolRecord> {
+        self.save_as(Durability::Durable)
     }
 
-    /// Writes the record for what may be lost in a power failure, as a heartbeat may, and unlocks.
-    pub fn save_lightly(mut self) -> Result<()> {
+    /// The same, and frees the lock of a slot before the pool's: who sees the slot as it was saved can
+    /// have it.
+    pub fn save_and_free(mut self, slot: FileLock) -> Result<()> {
+        let written = self.write(Durability::Durable);
+        drop(slot);
+        written
+    }
+
+    /// The same as [`LockedPool::save`] for what may be lost in a power failure, as a heartbeat may, or an intent: the record
+    /// is then the one from before.
+    pub fn save_lightly(self) -> Result<PoolRecord> {
+        self.save_as(Durability::Whole)
+    }
+
+    fn save_as(mut self, durability: Durability) -> Result<PoolRecord> {
+        self.write(durability)?;
+        Ok(self.record)
+    }
+
+    fn write(&mut self, durability: Durability) -> Result<()> {
         self.record.updated_at = clock::now();
-        document::write_lightly(&self.paths.record(), &self.record)
+        document::write_as(&self.paths.record(), &self.record, durability)?;
+        let _ = events::append(&self.paths, &self.events);
+        Ok(())
     }
 
     /// Writes the history alone.

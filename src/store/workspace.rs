@@ -11,7 +11,7 @@ use super::{Locks, document};
 use crate::domain::names::PoolName;
 use crate::domain::pool::SCHEMA;
 use crate::domain::{Error, Result};
-use crate::sys::lock::FileLock;
+use crate::sys::lock::{self, FileLock};
 use crate::sys::{clock, fs, mounts, user};
 
 /// What the workspace's own document says.
@@ -89,6 +89,12 @@ pub fn locate(places: &Places) -> Result<Located> {
                 .with_hint("name one: --workspace DIR or REPO_POOL_WORKSPACE=DIR"),
         ),
     }
+}
+
+/// The trash of the workspace at `root`, and its lock.
+pub fn trash_of(root: &Path) -> (PathBuf, PathBuf) {
+    let marker = root.join(MARKER);
+    (marker.join("trash"), marker.join("trash.lock"))
 }
 
 fn is_marked(path: &Path) -> bool {
@@ -198,7 +204,12 @@ impl Workspace {
 
     /// What was renamed away with its whole pool, to be deleted.
     pub fn trash(&self) -> PathBuf {
-        self.root.join(MARKER).join("trash")
+        trash_of(&self.root).0
+    }
+
+    /// Held by who deletes what is in the trash.
+    pub fn trash_lock(&self) -> PathBuf {
+        trash_of(&self.root).1
     }
 
     /// Guards which pools there are.
@@ -219,12 +230,11 @@ impl Workspace {
             }
         }
         let trash = self.trash();
-        found.extend(
-            fs::list_dir_if_there(&trash)?
-                .unwrap_or_default()
-                .iter()
-                .map(|name| trash.join(name)),
-        );
+        // What somebody is deleting is not left behind.
+        if lock::is_locked(&self.trash_lock()) != Some(true) {
+            let names = fs::list_dir_if_there(&trash)?.unwrap_or_default();
+            found.extend(names.iter().map(|name| trash.join(name)));
+        }
         Ok(found)
     }
 
@@ -252,15 +262,15 @@ impl Workspace {
 
 /// Whether there is something at the workspace's place; refused, if that can't be one.
 pub fn check_place(path: &Path) -> Result<bool> {
+    if path.is_dir() {
+        check_owner(path)?;
+        return Ok(true);
+    }
     let above = path.ancestors().skip(1).find(|parent| parent.exists());
-    if above.is_some_and(|parent| !parent.is_dir()) || (path.exists() && !path.is_dir()) {
+    if above.is_some_and(|parent| !parent.is_dir()) || path.exists() {
         return Err(unusable(path, "is no directory"));
     }
-    if fs::metadata_if_there(path)?.is_none() {
-        return Ok(false);
-    }
-    check_owner(path)?;
-    Ok(true)
+    Ok(fs::metadata_if_there(path)?.is_some())
 }
 
 /// Another user's workspace could hold anything; one that all may write could be changed under us.

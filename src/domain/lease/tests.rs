@@ -13,7 +13,9 @@ pub(super) fn allocation(holder_lock: bool) -> Allocation {
         commit: String::new(),
         branch: String::new(),
         named_branch: false,
+        for_commit: false,
         metadata: Map::new(),
+        measured: None,
     }
 }
 
