@@ -18,10 +18,20 @@ const MODES: [u32; 4] = [0o100_644, 0o100_755, 0o120_000, 0o160_000];
 
 /// A file in the index.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Entry {
-    mode: u32,
-    object: Oid,
-    path: Vec<u8>,
+pub(super) struct Entry {
+    pub(super) mode: u32,
+    /// When the file was last changed in any way, as the index has it: seconds and nanoseconds.
+    pub(super) changed: (u32, u32),
+    pub(super) path: Vec<u8>,
+    object: Vec<u8>,
+}
+
+impl Entry {
+    /// The id of its content.
+    pub(super) fn object(&self) -> Oid {
+        let digits = self.object.iter().map(|byte| format!("{byte:02x}"));
+        digits.collect()
+    }
 }
 
 /// Saves what an unreadable index of the slot holds beyond the commit `known`; `None` if that is
@@ -76,7 +86,7 @@ pub fn save(
 fn present(scratch: &Scratch<'_>, entries: Vec<Entry>) -> Result<Vec<Entry>> {
     let asked: String = entries
         .iter()
-        .map(|entry| format!("{}\n", entry.object))
+        .map(|entry| format!("{}\n", entry.object()))
         .collect();
     let output = scratch
         .command()
@@ -100,7 +110,7 @@ fn on_top_of(scratch: &Scratch<'_>, known: &Oid, entries: &[Entry]) -> Result<Oi
         .run("read a commit")?;
     let mut lines = Vec::new();
     for entry in entries {
-        lines.extend_from_slice(format!("{:o} {}\t", entry.mode, entry.object).as_bytes());
+        lines.extend_from_slice(format!("{:o} {}\t", entry.mode, entry.object()).as_bytes());
         lines.extend_from_slice(&entry.path);
         lines.push(0);
     }
@@ -114,13 +124,9 @@ fn on_top_of(scratch: &Scratch<'_>, known: &Oid, entries: &[Entry]) -> Result<Oi
 
 /// Reads the entries without conflicts of an index file, versions 2 to 4, until something makes no
 /// sense.
-fn parse(bytes: &[u8], id_length: usize) -> Vec<Entry> {
-    let number = |at: usize| -> Option<u32> {
-        let bytes = bytes.get(at..at + 4)?;
-        Some(u32::from_be_bytes(bytes.try_into().ok()?))
-    };
+pub(super) fn parse(bytes: &[u8], id_length: usize) -> Vec<Entry> {
     let (Some(b"DIRC"), Some(version @ 2..=4), Some(count)) =
-        (bytes.get(..4), number(4), number(8))
+        (bytes.get(..4), number(bytes, 4), number(bytes, 8))
     else {
         return Vec::new();
     };
@@ -140,6 +146,11 @@ fn parse(bytes: &[u8], id_length: usize) -> Vec<Entry> {
     found
 }
 
+fn number(bytes: &[u8], at: usize) -> Option<u32> {
+    let bytes = bytes.get(at..at + 4)?;
+    Some(u32::from_be_bytes(bytes.try_into().ok()?))
+}
+
 /// The entry at `at`, its stage, and where the next begins. `before` is the path of the one before.
 fn entry(
     bytes: &[u8],
@@ -148,8 +159,8 @@ fn entry(
     version: u32,
     before: &[u8],
 ) -> Option<(Entry, u8, usize)> {
-    let mode = bytes.get(at + 24..at + 28)?;
-    let mode = u32::from_be_bytes(mode.try_into().ok()?);
+    let mode = number(bytes, at + 24)?;
+    let changed = (number(bytes, at)?, number(bytes, at + 4)?);
     let id = bytes.get(at + STAT..at + STAT + id_length)?;
     let flags = bytes.get(at + STAT + id_length..at + STAT + id_length + 2)?;
     let extended = version > 2 && flags[0] & 0x40 != 0;
@@ -170,7 +181,8 @@ fn entry(
     };
     let entry = Entry {
         mode,
-        object: id.iter().map(|byte| format!("{byte:02x}")).collect(),
+        changed,
+        object: id.to_vec(),
         path,
     };
     let sound = MODES.contains(&mode) && is_path(&entry.path);
@@ -226,7 +238,11 @@ mod tests {
         let whole = index(&["a", "deep/er/path", "b"]);
         let paths = |bytes: &[u8]| -> Vec<String> {
             let entries = parse(bytes, 20);
-            assert!(entries.iter().all(|entry| entry.object == "11".repeat(20)));
+            assert!(
+                entries
+                    .iter()
+                    .all(|entry| entry.object() == "11".repeat(20))
+            );
             let path = |entry: Entry| String::from_utf8(entry.path).unwrap();
             entries.into_iter().map(path).collect()
         };

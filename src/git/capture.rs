@@ -15,9 +15,9 @@ use std::path::{Path, PathBuf};
 use super::scratch::{Scratch, verified};
 use super::snapshot::{self, Unlanded};
 use super::status::Status;
-use super::{Git, Oid, Worktree, clean, hidden, rescue};
+use super::{Git, Oid, Worktree, clean, hidden, parse, rescue};
 use crate::domain::rescue::{Record, SavedIndex};
-use crate::domain::{Error, Result};
+use crate::domain::{Error, GitFailure, Result};
 use crate::sys::fs;
 
 /// How often saving is tried: a gc of somebody else's may take an object that was there already.
@@ -87,7 +87,11 @@ fn try_to_save(
         if there {
             hidden::reveal(|| scratch.command(), slot, &seen.hidden)?;
         }
-        let (mut index, kept) = save_index(&scratch, there)?;
+        let (mut index, kept) = match there && is_plain(seen) && seen.staged == 0 {
+            // What status has seen equal need not be written to be compared.
+            true => plain(head_tree.clone()),
+            false => save_index(&scratch, there, seen)?,
+        };
         let tree = files(&scratch, slot, seen)?;
         if kept != head_tree && kept != tree {
             let commit = scratch.commit(&kept, &head, "repo-pool: the index")?;
@@ -110,14 +114,40 @@ fn try_to_save(
     Ok(Saved { id, commit, record })
 }
 
-/// Nothing is destroyed before every object of the rescue is seen to be there.
+/// Nothing is destroyed before every object of the rescue is seen to be there: those by which its
+/// commits differ from their parents, as far as the remote does not hold these.
 fn complete(git: &Git, slot: &Worktree, commit: &Oid) -> Result<()> {
-    git.repository(&slot.common)
-        .while_progressing()
-        .args(["rev-list", "--objects", "--quiet", commit])
-        .args(["--not", "--remotes=origin"])
-        .run("check that the saved work is complete")?;
-    Ok(())
+    let what = "check that the saved work is complete";
+    let ask = || git.repository(&slot.common).while_progressing();
+    let commits = ask()
+        .args(["rev-list", commit, "--not", "--remotes=origin"])
+        .run(what)?;
+    let changes = ask()
+        .stdin(commits.stdout)
+        .args(["diff-tree", "--stdin", "--raw", "-z", "-r", "-t", "--root"])
+        .args(["--no-abbrev", "--no-renames", "--no-commit-id"])
+        .args(["--diff-merges=first-parent"])
+        .run(what)?;
+    let mut objects: Vec<&[u8]> = parse::new_objects(&changes.stdout).collect();
+    objects.sort_unstable();
+    objects.dedup();
+    let mut asked = objects.join(&b'\n');
+    asked.push(b'\n');
+    let found = ask()
+        .stdin(asked)
+        .args(["cat-file", "--batch-check=%(objecttype)"])
+        .run(what)?;
+    let text = found.text();
+    match text.lines().find(|line| line.ends_with(" missing")) {
+        None => Ok(()),
+        Some(line) => Err(Error::Git {
+            context: what.into(),
+            failure: Box::new(GitFailure {
+                stderr: format!("object {line}"),
+                ..GitFailure::default()
+            }),
+        }),
+    }
 }
 
 /// Refuses files that can't be read, naming them.
@@ -145,18 +175,28 @@ fn check_readable(slot: &Worktree, seen: &Status) -> Result<()> {
     })
 }
 
-/// Saves what stands in the copied index, and tells the tree that keeps it.
-fn save_index(scratch: &Scratch<'_>, there: bool) -> Result<(SavedIndex, Oid)> {
-    let plain = |tree: Oid| {
-        let index = SavedIndex {
-            tree: tree.clone(),
-            raw: None,
-            commit: None,
-        };
-        (index, tree)
+fn plain(tree: Oid) -> (SavedIndex, Oid) {
+    let index = SavedIndex {
+        tree: tree.clone(),
+        raw: None,
+        commit: None,
     };
+    (index, tree)
+}
+
+/// Whether the index has nothing that a tree can't hold, as far as `status` tells: neither conflicts
+/// nor flags, nor files that were only announced. One of those that is gone shows as deleted.
+fn is_plain(seen: &Status) -> bool {
+    seen.unmerged.is_empty() && seen.hidden.is_empty() && !seen.may_be_announced
+}
+
+/// Saves what stands in the copied index, and tells the tree that keeps it.
+fn save_index(scratch: &Scratch<'_>, there: bool, seen: &Status) -> Result<(SavedIndex, Oid)> {
     if !there {
         return Ok(plain(scratch.empty_tree()));
+    }
+    if is_plain(seen) {
+        return scratch.write_tree().map(plain);
     }
     let listed = scratch
         .command()

@@ -4,14 +4,20 @@
 
 use std::path::{Path, PathBuf};
 
+use jiff::Timestamp;
+
 use super::parse::Head;
 use super::status::{self, Status};
-use super::{Git, Oid, Worktree, submodules, unseen};
+use super::{Git, Oid, Worktree, advance, bring_back, distrust, litter, submodules, unseen};
 use crate::domain::{Error, Result};
 use crate::sys::clock::Deadline;
 use crate::sys::lock::FileLock;
 use crate::sys::odd::Odd;
+use crate::sys::trash::Bin;
 use crate::sys::{fs, remove};
+
+/// What is done to a slot that is on a branch and otherwise as it should be.
+const DETACHED: &str = "detach HEAD";
 
 /// How many paths a message names.
 const PATHS_NAMED: usize = 20;
@@ -24,8 +30,12 @@ pub struct Goal<'a> {
     pub keep: &'a [String],
     /// When it must be done.
     pub deadline: Deadline,
+    /// Since when somebody else's git may have worked in the slot.
+    pub since: Option<Timestamp>,
     /// What was found that git does not see, if that was looked for: it goes too.
     pub unseen: Option<Odd>,
+    /// Where what goes is thrown.
+    pub trash: Bin,
 }
 
 /// What was done.
@@ -48,14 +58,145 @@ pub fn to_goal(
 ) -> Result<Done> {
     let mut done = Done::default();
     let filled = submodules::any(slot, &seen.submodules)?;
+    take_apart(slot, seen, goal, filled, &mut done)?;
+    if slot.join_index(git, lock)? {
+        done.operations.push("make the split index one".into());
+    }
+    let mistrusted = distrust::mistrusted(git, slot, lock, seen, goal)?;
+    let seen = mistrusted.as_ref().unwrap_or(seen);
+    let thrown = litter::throw_away(slot, seen, goal)?;
+    let odd = goal.unseen.as_ref();
+    let odd = odd.map_or(0, |odd| odd.empty.len() + odd.special.len());
+    if thrown && odd > 0 {
+        done.operations.push(unseen::removed(odd));
+    }
+    if thrown
+        && let Some(at) = bring_back::suffices(slot, seen, goal)?
+        && only_what_changed(git, slot, lock, seen, at, goal, &mut done)?
+    {
+        return Ok(done);
+    }
+    let dirty = filled
+        || !seen.changed.is_empty()
+        || !seen.unreadable.is_empty()
+        || !seen.hidden.is_empty();
+    if dirty || seen.commit.as_ref() != Some(goal.commit) {
+        if let Some(at) = seen.commit.as_ref().filter(|at| *at != goal.commit)
+            && distrust::attributes_differ(git, slot, at, goal.commit)?
+        {
+            slot.forget_index()?;
+        }
+        checkout(git, slot, lock, goal.commit, goal.deadline)?;
+        done.operations.push(reset_to(goal));
+    } else if seen.branch.is_some() {
+        slot.set_head(&Head::Detached(goal.commit.clone()))?;
+        done.operations.push(DETACHED.into());
+    }
+    if !thrown && (dirty || is_littered(seen)) {
+        sweep(git, slot, lock, seen, goal)?;
+    }
+    if dirty || is_littered(seen) {
+        done.operations.push(swept(seen));
+    }
+    let mut left_in = Vec::new();
+    let touched = done
+        .operations
+        .iter()
+        .any(|operation| operation != DETACHED);
+    if touched {
+        left_in = match verify(git, slot, lock, goal, seen, &mut done) {
+            // What came to light only now.
+            Err(_) if thrown => {
+                sweep(git, slot, lock, seen, goal)?;
+                verify(git, slot, lock, goal, seen, &mut done)?
+            }
+            // What was kept while it was ignored, and is ignored no more.
+            Err(_) if !goal.keep.is_empty() => {
+                let untracked = status::look(git, slot, Some(lock))?.untracked;
+                litter::throw(slot, goal, &untracked.iter().cloned().collect())?;
+                let dirs = untracked.iter().flat_map(|path| path.ancestors().skip(1));
+                for dir in dirs.filter(|dir| !dir.as_os_str().is_empty()) {
+                    fs::remove_dir_if_empty(&slot.path.join(dir));
+                }
+                verify(git, slot, lock, goal, seen, &mut done)?
+            }
+            other => other?,
+        };
+    }
+    if let Some(odd) = &goal.unseen {
+        let known = Some(odd).filter(|_| !touched);
+        done.operations
+            .extend(unseen::remove(git, slot, lock, known, &left_in)?);
+    }
+    Ok(done)
+}
+
+/// The short way: what was changed comes back as it is in `at`, HEAD's commit, and then the tree moves
+/// by what differs between that and the goal. Nothing is looked at but what the look has shown, and
+/// what git writes. False if git does not want to move the tree.
+fn only_what_changed(
+    git: &Git,
+    slot: &Worktree,
+    lock: &FileLock,
+    seen: &Status,
+    at: &Oid,
+    goal: &Goal<'_>,
+    done: &mut Done,
+) -> Result<bool> {
+    let detached = Head::Detached(at.clone());
+    if seen.branch.is_some() {
+        slot.set_head(&detached)?;
+    }
+    bring_back::bring_back(git, slot, lock, &seen.ordinary, at, goal)?;
+    if at != goal.commit && !advance::move_tree(git, slot, lock, at, goal)? {
+        return Ok(false);
+    }
+    if !seen.changed.is_empty() || at != goal.commit {
+        done.operations.push(reset_to(goal));
+    } else if seen.branch.is_some() {
+        done.operations.push(DETACHED.into());
+    }
+    if is_littered(seen) || !seen.changed.is_empty() {
+        done.operations.push(swept(seen));
+    }
+    done.ignored.clone_from(&seen.ignored);
+    Ok(true)
+}
+
+fn is_littered(seen: &Status) -> bool {
+    !seen.untracked.is_empty() || !seen.ignored.is_empty()
+}
+
+fn reset_to(goal: &Goal<'_>) -> String {
+    format!("reset to {}", &goal.commit[..goal.commit.len().min(12)])
+}
+
+fn swept(seen: &Status) -> String {
+    format!(
+        "remove {} untracked and {} ignored paths",
+        seen.untracked.len(),
+        seen.ignored.len()
+    )
+}
+
+/// Takes away what keeps git from seeing or doing its work: repositories in the tree, what is under
+/// way, an index that hides changes, directories that can't be read.
+fn take_apart(
+    slot: &Worktree,
+    seen: &Status,
+    goal: &Goal<'_>,
+    filled: bool,
+    done: &mut Done,
+) -> Result<()> {
     if filled {
         let nested = seen.nested().map(Path::to_owned);
         let places: Vec<PathBuf> = seen.submodules.iter().cloned().chain(nested).collect();
         submodules::empty(slot, &places)?;
         done.operations.push("empty submodules".into());
     }
+    let embedded = seen.embedded.iter().map(|dir| dir.join(".git")).collect();
+    litter::throw(slot, goal, &embedded)?;
     for dir in &seen.embedded {
-        remove::remove_tree(&slot.path.join(dir).join(".git"))?;
         done.operations
             .push(format!("remove the repository in {}", dir.display()));
     }
@@ -78,65 +219,26 @@ pub fn to_goal(
         fs::make_directories_usable(&slot.path)?;
         done.operations.push("make directories readable".into());
     }
-    let dirty = filled
-        || !seen.changed.is_empty()
-        || !seen.unreadable.is_empty()
-        || !seen.hidden.is_empty();
-    if dirty || seen.commit.as_ref() != Some(goal.commit) {
-        checkout(git, slot, lock, goal)?;
-        done.operations.push(format!(
-            "reset to {}",
-            &goal.commit[..goal.commit.len().min(12)]
-        ));
-    } else if seen.branch.is_some() {
-        slot.set_head(&Head::Detached(goal.commit.clone()))?;
-        done.operations.push("detach HEAD".into());
-    }
-    if !seen.untracked.is_empty() || !seen.ignored.is_empty() || dirty {
-        sweep(git, slot, lock, seen, goal)?;
-        done.operations.push(format!(
-            "remove {} untracked and {} ignored paths",
-            seen.untracked.len(),
-            seen.ignored.len()
-        ));
-    }
-    if slot.join_index(git, lock)? {
-        done.operations.push("make the split index one".into());
-    }
-    let mut left_in = Vec::new();
-    let touched = done
-        .operations
-        .iter()
-        .any(|operation| operation != "detach HEAD");
-    if touched {
-        left_in = verify(git, slot, lock, goal, seen, &mut done)?;
-    }
-    if let Some(odd) = &goal.unseen {
-        let known = Some(odd).filter(|_| !touched);
-        done.operations
-            .extend(unseen::remove(git, slot, lock, known, &left_in)?);
-    }
-    Ok(done)
+    Ok(())
 }
 
 /// `checkout --force --detach`: like `reset --hard`, it restores every tracked file and throws
 /// unmerged entries away, and it moves no branch. Attributes are the commit's: a `.gitattributes` that
 /// is only in the tree would decide about line ends and then go. Read-only directories are made writable if they
 /// stand in its way.
-fn checkout(git: &Git, slot: &Worktree, lock: &FileLock, goal: &Goal<'_>) -> Result<()> {
+pub(super) fn checkout(
+    git: &Git,
+    slot: &Worktree,
+    lock: &FileLock,
+    commit: &Oid,
+    deadline: Deadline,
+) -> Result<()> {
     let run = || {
         slot.command(git)
             .holding(Some(lock))
-            .until(goal.deadline)
-            .env("GIT_ATTR_SOURCE", goal.commit)
-            .args([
-                "checkout",
-                "--quiet",
-                "--force",
-                "--detach",
-                goal.commit,
-                "--",
-            ])
+            .until(deadline)
+            .env("GIT_ATTR_SOURCE", commit)
+            .args(["checkout", "--quiet", "--force", "--detach", commit, "--"])
             .run(&format!("reset {}", slot.path.display()))
     };
     if let Err(error) = run() {

@@ -15,6 +15,7 @@ use std::time::Duration;
 
 use super::environment::{config_files, environments, safe_path, secret_environment};
 use super::locked::Obstacles;
+use super::output::Output;
 use super::view;
 use crate::domain::{Error, GitFailure, Result, remote};
 use crate::sys::clock::Deadline;
@@ -22,7 +23,7 @@ use crate::sys::lock::FileLock;
 use crate::sys::process::{Command, Ended, Finished, Limits};
 
 /// Settings that hold against any config file.
-const OVERRIDES: [&str; 11] = [
+const OVERRIDES: [&str; 14] = [
     "core.hooksPath=/dev/null",
     "core.fsmonitor=false",
     "core.splitIndex=false",
@@ -34,6 +35,10 @@ const OVERRIDES: [&str; 11] = [
     "advice.detachedHead=false",
     "advice.addEmbeddedRepo=false",
     "core.untrackedCache=false",
+    // Less than all of this overlooks edits that keep size and time.
+    "core.trustctime=true",
+    "core.checkStat=default",
+    "core.ignoreStat=false",
 ];
 
 /// How much of git's output an error keeps, in bytes.
@@ -191,23 +196,6 @@ pub struct Invocation<'g> {
     stdin_file: Option<std::fs::File>,
 }
 
-/// What a successful or expected git command printed.
-pub struct Output {
-    /// Its stdout, as bytes.
-    pub stdout: Vec<u8>,
-    /// Its stderr, as bytes.
-    pub stderr: Vec<u8>,
-    /// Its exit code.
-    pub code: i32,
-}
-
-impl Output {
-    /// stdout as text without surrounding white space; bytes that are no UTF-8 are replaced.
-    pub fn text(&self) -> String {
-        String::from_utf8_lossy(&self.stdout).trim().to_owned()
-    }
-}
-
 impl<'g> Invocation<'g> {
     /// Adds arguments.
     #[must_use]
@@ -232,7 +220,8 @@ impl<'g> Invocation<'g> {
     }
 
     /// Marks a command that changes a slot: the child inherits the slot's lock as its stdin, so the
-    /// lock outlives a killed parent for as long as git works on.
+    /// lock outlives a killed parent for as long as git works on. One that is given something to read
+    /// gets it as its stdout, and must print nothing.
     #[must_use]
     pub fn holding(mut self, lock: Option<&'g FileLock>) -> Self {
         self.lock = lock;
@@ -350,9 +339,12 @@ impl<'g> Invocation<'g> {
             command.current_dir(dir);
         }
         match (&self.stdin, &self.stdin_file, self.lock) {
-            (Some(bytes), _, _) => command.stdin_bytes(bytes.clone()),
+            (Some(bytes), _, Some(lock)) => command
+                .stdin_bytes(bytes.clone())
+                .stdout_file(lock.inheritable().map_err(failed)?),
+            (Some(bytes), _, None) => command.stdin_bytes(bytes.clone()),
             (None, Some(file), _) => command.stdin_file(file.try_clone().map_err(failed)?.into()),
-            (None, None, Some(lock)) => command.stdin_file(lock.stdin_for_child().map_err(failed)?),
+            (None, None, Some(lock)) => command.stdin_file(lock.inheritable().map_err(failed)?),
             (None, None, None) => &mut command,
         };
         let finished = command.run().map_err(|source| Error::Failed {
@@ -425,6 +417,7 @@ fn failure(context: &str, command: String, secrets: &[String], finished: &Finish
             stderr: clean(&finished.stderr),
             duration: finished.duration,
             ended,
+            hint: None,
         }),
     }
 }

@@ -5,16 +5,21 @@
 //! parsers of what git prints. Nothing here knows pools, locks (beyond passing one on to a child)
 //! or state files.
 
+pub mod advance;
+mod bring_back;
 pub mod broken_index;
 pub mod capture;
 pub mod clean;
 pub mod command;
 mod config_keys;
+mod distrust;
 mod environment;
 pub mod hidden;
 pub mod leftovers;
+mod litter;
 mod locked;
 pub mod objects;
+mod output;
 pub mod parse;
 pub mod partial;
 pub mod refs;

@@ -132,6 +132,23 @@ pub fn checked_out(bytes: &[u8]) -> Vec<String> {
     found
 }
 
+/// The objects that are new in what `diff-tree --raw -z` without renames prints. Those of submodules
+/// are in other repositories.
+pub fn new_objects(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut records = bytes.split(|byte| *byte == 0);
+    std::iter::from_fn(move || {
+        let record = records.next()?;
+        // Its path.
+        records.next();
+        Some(record)
+    })
+    .filter_map(|record| {
+        let mut words = record.strip_prefix(b":")?.split(|byte| *byte == b' ');
+        let (mode, object) = (words.nth(1)?, words.nth(1)?);
+        (mode != b"000000" && mode != b"160000").then_some(object)
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -175,6 +192,17 @@ mod tests {
         );
         assert_eq!(reflog(text.as_bytes()), [A, B]);
         assert_eq!(checked_out(text.as_bytes()), ["main", "topic"]);
+    }
+
+    #[test]
+    fn new_objects_are_those_that_are_there_afterwards() {
+        let (a, b, none) = ("a".repeat(40), "b".repeat(40), "0".repeat(40));
+        let text = format!(
+            ":100644 100644 {a} {b} M\0:odd\0:100644 000000 {a} {none} D\0gone\0\
+             :000000 160000 {none} {a} A\0sub\0:000000 040000 {none} {a} A\0dir\0"
+        );
+        let found: Vec<_> = new_objects(text.as_bytes()).collect();
+        assert_eq!(found, [b.as_bytes(), a.as_bytes()]);
     }
 
     proptest! {

@@ -73,12 +73,20 @@ pub fn list(git: &Git, repository: &Path, prefixes: &[&str]) -> Result<Vec<Ref>>
     Ok(parse::refs(&output.stdout))
 }
 
-/// The registration (its directory's name) that has `branch` checked out, if one has.
-pub fn holder_of(repository: &Path, branch: &str) -> Result<Option<String>> {
+/// The registration (its directory's name) that has `branch` checked out, if one has but for those
+/// that `is_exempt` names.
+pub fn holder_of(
+    repository: &Path,
+    branch: &str,
+    is_exempt: &dyn Fn(&str) -> bool,
+) -> Result<Option<String>> {
     let wanted = Head::Symbolic(format!("refs/heads/{branch}"));
     let worktrees = repository.join("worktrees");
     for name in fs::list_dir_if_there(&worktrees)?.unwrap_or_default() {
         let head = worktrees.join(&name).join("HEAD");
+        if name.to_str().is_some_and(is_exempt) {
+            continue;
+        }
         if !fs::metadata_if_there(&head)?.is_some_and(|head| head.is_file()) {
             continue;
         }
@@ -117,15 +125,44 @@ pub fn set_branch(
     Ok(())
 }
 
-/// Whether a loose ref of that name is at `commit`: one read of a small file. A packed one is not
-/// looked for, which only means that it is set again.
+/// Makes refs that are not there yet, all of them or none.
+pub fn create_all(git: &Git, repository: &Path, names: &[String], commit: &Oid) -> Result<()> {
+    let mut lines = String::from("start\n");
+    for name in names {
+        lines.push_str(&format!("create {name} {commit}\n"));
+    }
+    // Without this last word, as from a caller that was killed, git makes none.
+    lines.push_str("commit\n");
+    git.repository(repository)
+        .stdin(lines.into_bytes())
+        .args([
+            "update-ref",
+            "--no-deref",
+            "-m",
+            "repo-pool: allocate",
+            "--stdin",
+        ])
+        .run("make the branches of new slots")?;
+    Ok(())
+}
+
+/// Whether a loose ref of that name is at `commit`. A packed one is not looked for, which only means
+/// that it is set again.
 pub fn is_at(repository: &Path, name: &str, commit: &Oid) -> Result<bool> {
+    Ok(loose(repository, name)?.as_ref() == Some(commit))
+}
+
+/// The object of a loose ref: one read of a small file. None if it is packed, or is no ref of one.
+pub fn loose(repository: &Path, name: &str) -> Result<Option<Oid>> {
     let path = repository.join(name);
-    if !fs::metadata_if_there(&path)?.is_some_and(|metadata| metadata.is_file()) {
-        return Ok(false);
+    if check_name(name).is_err()
+        || !fs::metadata_if_there(&path)?.is_some_and(|metadata| metadata.is_file())
+    {
+        return Ok(None);
     }
     let bytes = fs::read_if_there(&path)?.unwrap_or_default();
-    Ok(String::from_utf8_lossy(&bytes).trim() == commit)
+    let text = String::from_utf8_lossy(&bytes).trim().to_owned();
+    Ok(is_oid(&text).then_some(text))
 }
 
 /// Moves HEAD, and the branch that it is on, from one commit to another without touching a file.

@@ -4,6 +4,7 @@
 //! repository's config: an agent may have edited that. A bare clone has no fetch refspec at all,
 //! and would never see a new commit.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::Path;
 use std::time::Duration;
 
@@ -11,8 +12,9 @@ use super::parse::{self, RemoteRefs};
 use super::{Git, Invocation, refs};
 use crate::domain::remote::RemoteUrl;
 use crate::domain::{Error, Result};
-use crate::sys::clock;
 use crate::sys::lock::FileLock;
+use crate::sys::seen::Seen;
+use crate::sys::{clock, fs};
 
 /// The refs that hold what the remote has.
 pub const TRACKING: &str = "refs/remotes/origin/";
@@ -65,6 +67,30 @@ pub fn look(git: &Git, url: &RemoteUrl, patterns: &[&str]) -> Result<RemoteRefs>
         reaching(git, invocation, url).run(&format!("look at {}", url.stored()))
     })
     .map(|output| parse::ls_remote(&output.stdout))
+}
+
+/// How the files of the refs in [`TRACKING`] look, in short. git changes a ref by renaming a file
+/// in its directory or by replacing `packed-refs`, and others by writing into a file, so another stamp
+/// is there after every change.
+pub fn tracking_stamp(repository: &Path) -> Result<String> {
+    let mut digest = DefaultHasher::new();
+    Seen::of(&repository.join("packed-refs"))?.hash(&mut digest);
+    let mut places = vec![repository.join(TRACKING)];
+    while let Some(place) = places.pop() {
+        let Some(seen) = Seen::of(&place)? else {
+            continue;
+        };
+        let is_directory = seen.is_directory();
+        (&place, seen).hash(&mut digest);
+        if !is_directory {
+            continue;
+        }
+        let entries = fs::entries(&place).map_err(|e| Error::io("read", &place, e))?;
+        let from = places.len();
+        places.extend(entries.flatten().map(|entry| entry.path()));
+        places[from..].sort_unstable();
+    }
+    Ok(format!("{:016x}", digest.finish()))
 }
 
 /// Brings all branches of the remote here (3.1), dropping those it no longer has, and the tags that

@@ -37,10 +37,19 @@ impl Unlanded {
     }
 }
 
-/// Finds out what would be lost if the slot were cleaned now.
-pub fn unlanded(git: &Git, slot: &Worktree, seen: &Status) -> Result<Unlanded> {
+/// Finds out what would be lost if the slot were cleaned now. If HEAD is at `landed`, git need not
+/// be asked for its commits.
+pub fn unlanded(
+    git: &Git,
+    slot: &Worktree,
+    seen: &Status,
+    landed: Option<&Oid>,
+) -> Result<Unlanded> {
     let head = seen.commit.as_ref();
-    let commits = head.map_or(Ok(0), |head| count(git, slot, head))?;
+    let commits = match head {
+        Some(head) if Some(head) != landed => count(git, slot, head)?,
+        _ => 0,
+    };
     let mut candidates = parse::reflog(&slot.history()?);
     candidates.extend(slot.commits_set_aside()?);
     candidates.retain(|oid| Some(oid) != head);

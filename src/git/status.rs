@@ -1,12 +1,16 @@
 //! One look at a slot's tree: what differs from its commit, what is untracked, what is ignored.
 
+use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use super::{Git, Invocation, Oid, Worktree, oid_or_none};
-use crate::domain::Result;
+use crate::domain::{Error, GitFailure, Result};
 use crate::sys::lock::FileLock;
+
+/// How every answer begins.
+const HEADER: &[u8] = b"# branch.oid ";
 
 /// How many words stand before the path of an unmerged one.
 const UNMERGED: usize = 9;
@@ -22,6 +26,10 @@ pub struct Status {
     pub changed: Vec<PathBuf>,
     /// Those of them that are unmerged.
     pub unmerged: Vec<PathBuf>,
+    /// Those of them that are files or links in HEAD, the index or the tree, with what HEAD has.
+    pub ordinary: Vec<Ordinary>,
+    /// The directories of what the index tracks, if they were looked for.
+    pub tracked: Option<BTreeSet<PathBuf>>,
     /// Submodules with work inside; `git status` is not asked for those, see [`super::submodules`].
     pub dirty_submodules: Vec<PathBuf>,
     /// Untracked files; a nested repository is one entry that ends in `/`.
@@ -38,10 +46,23 @@ pub struct Status {
     pub submodules: Vec<PathBuf>,
     /// Directories of tracked files that are repositories of their own, which git passes over.
     pub embedded: Vec<PathBuf>,
+    /// Whether there may be files that were announced (`add -N`) and not added.
+    pub may_be_announced: bool,
     /// How many paths differ between HEAD and the index.
     pub staged: u64,
     /// How many paths differ between the index and the files.
     pub unstaged: u64,
+}
+
+/// A changed path that is no submodule and not unmerged.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ordinary {
+    /// The path.
+    pub path: PathBuf,
+    /// Its mode and object in HEAD; absent if it is not there.
+    pub head: Option<(String, Oid)>,
+    /// Whether the index differs from HEAD.
+    pub staged: bool,
 }
 
 impl Status {
@@ -82,9 +103,30 @@ pub fn look_by(
     ask(command, &slot.path)
 }
 
+/// Looks at these paths only.
+pub fn look_at<'p>(
+    git: &Git,
+    slot: &Worktree,
+    lock: &FileLock,
+    paths: impl Iterator<Item = &'p Path>,
+) -> Result<Status> {
+    let command = slot.command(git).holding(Some(lock));
+    let command = command.env("GIT_LITERAL_PATHSPECS", "1");
+    let only = std::iter::once(OsStr::new("--")).chain(paths.map(Path::as_os_str));
+    ask_for(command, &slot.path, only)
+}
+
 /// Completes a command on the tree at `path`. Every switch that a config file could change is given.
 /// git must not look into submodules: it would do so with the config of theirs, which anybody wrote.
 pub(super) fn ask(command: Invocation<'_>, path: &Path) -> Result<Status> {
+    ask_for(command, path, std::iter::empty())
+}
+
+fn ask_for<'p>(
+    command: Invocation<'_>,
+    path: &Path,
+    only: impl Iterator<Item = &'p OsStr>,
+) -> Result<Status> {
     let output = command
         .args([
             "status",
@@ -99,7 +141,18 @@ pub(super) fn ask(command: Invocation<'_>, path: &Path) -> Result<Status> {
             "--no-renames",
             "--no-ahead-behind",
         ])
+        .args(only)
         .run(&format!("look at the tree of {}", path.display()))?;
+    // git does not notice that it can't write into a pipe. No answer is not the answer that all is clean.
+    if !output.stdout.starts_with(HEADER) {
+        return Err(Error::Git {
+            context: format!("look at the tree of {}", path.display()),
+            failure: Box::new(GitFailure {
+                stderr: "its answer was cut off".into(),
+                ..GitFailure::default()
+            }),
+        });
+    }
     let mut status = parse(&output.stdout);
     status.unreadable = unreadable(&String::from_utf8_lossy(&output.stderr));
     Ok(status)
@@ -127,7 +180,10 @@ pub fn parse(bytes: &[u8]) -> Status {
         let rest = rest.strip_prefix(b" ").unwrap_or(rest);
         match kind {
             b'#' => header(&mut status, &String::from_utf8_lossy(rest)),
-            b'1' => changed(&mut status, rest, 7),
+            b'1' => {
+                changed(&mut status, rest, 7);
+                status.ordinary.extend(ordinary(rest));
+            }
             b'2' => {
                 changed(&mut status, rest, 8);
                 records.next();
@@ -162,8 +218,39 @@ fn changed(status: &mut Status, rest: &[u8], fields: usize) {
     if fields != UNMERGED {
         status.staged += u64::from(sides.first().is_some_and(|side| *side != b'.'));
         status.unstaged += u64::from(sides.get(1).is_some_and(|side| *side != b'.'));
+        status.may_be_announced |= matches!(sides.get(1), Some(b'A' | b'D'));
     }
     status.changed.push(to_path(path));
+}
+
+/// The empty file, which git names as what HEAD has where a file was announced and then deleted.
+const EMPTY_FILE: [&[u8]; 2] = [
+    b"e69de29bb2d1d6434b8b29ae775ad8c2e48c5391",
+    b"473a0f4c3be8a93681a267e3b1e9a7dcda1185436fe141f7749120a303721813",
+];
+
+/// Reads `<XY> <sub> <mH> <mI> <mW> <hH> <hI> <path>`; none if the path is one of a submodule, or if
+/// HEAD may not have it at all.
+fn ordinary(rest: &[u8]) -> Option<Ordinary> {
+    let words: Vec<&[u8]> = rest.splitn(8, |byte| *byte == b' ').collect();
+    let &[sides, kind, mode, in_index, in_tree, object, _, path] = words.as_slice() else {
+        return None;
+    };
+    let is_submodule = [mode, in_index, in_tree].contains(&b"160000".as_slice());
+    let may_be_none = sides.ends_with(b"D") && EMPTY_FILE.contains(&object);
+    if is_submodule || may_be_none || !kind.starts_with(b"N") {
+        return None;
+    }
+    let text = |word| std::str::from_utf8(word).ok().map(str::to_owned);
+    let head = match mode {
+        b"000000" => None,
+        mode => Some((text(mode)?, oid_or_none(&text(object)?)?)),
+    };
+    Some(Ordinary {
+        path: to_path(path),
+        head,
+        staged: sides.first() != Some(&b'.'),
+    })
 }
 
 fn to_path(bytes: &[u8]) -> PathBuf {
@@ -192,6 +279,12 @@ mod tests {
         let names: Vec<_> = status.changed.iter().map(|p| p.to_str().unwrap()).collect();
         assert_eq!(names, ["a file", "sub", "new", "both"]);
         assert_eq!(status.unmerged, [PathBuf::from("both")]);
+        let file = Ordinary {
+            path: "a file".into(),
+            head: Some(("100644".into(), oid)),
+            staged: false,
+        };
+        assert_eq!(status.ordinary, [file]);
         assert_eq!((status.staged, status.unstaged), (1, 2));
         assert_eq!(status.untracked.len(), 2);
         assert_eq!(status.nested().count(), 1);

@@ -58,10 +58,12 @@ pub fn remove(
         remove::remove_tree(path)?;
     }
     if !odd.is_empty() {
-        done.push(format!(
-            "remove {} empty directories and special files",
-            odd.len()
-        ));
+        done.push(removed(odd.len()));
     }
     Ok(done)
+}
+
+/// What was done to so many of them.
+pub(super) fn removed(count: usize) -> String {
+    format!("remove {count} empty directories and special files")
 }

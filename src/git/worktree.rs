@@ -373,13 +373,17 @@ impl Worktree {
                 &format!("check out {}", self.path.display()),
                 on_progress,
             )?;
-        self.verify_at(git, commit)
+        self.verify_new(git, commit)
     }
 
-    /// Makes sure that the tree is what `commit` says, with nothing else in it: git can exit 0 and
-    /// be wrong.
-    pub fn verify_at(&self, git: &Git, commit: &Oid) -> Result<()> {
-        let status = super::status::look(git, self, None)?;
+    /// Makes sure that the new tree is what `commit` says, with nothing else in it: git can exit 0
+    /// and be wrong. By a copy of the index that is later than all files: by the index itself, git
+    /// would read every file that was written in its second, though nobody can have changed one.
+    fn verify_new(&self, git: &Git, commit: &Oid) -> Result<()> {
+        let later = self.admin.join("index.later");
+        fs::copy_later(&self.admin.join("index"), &later)?;
+        let status = super::status::look_by(git, self, None, Some(&later))?;
+        fs::remove_file_if_there(&later)?;
         if status.commit.as_ref() == Some(commit)
             && !status.has_changes()
             && status.ignored.is_empty()
