@@ -4,17 +4,18 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
-use super::fetch::{self, Freshness};
+use super::fetch::Freshness;
 use super::hand_out::{self, Allocated, Ready};
 use super::journal::{self, SlotWork};
-use super::ready::{self, Prepared, Unready};
+use super::ready::{self, Looked, Prepared, Unready};
 use super::target::{self, Branch, Target};
-use super::{Pool, exhaustion, park, settle, shared, slots, verified};
+use super::{Pool, ahead, background, exhaustion, park, settle, shared, slots, verified, warm};
 use crate::domain::event::{Event, EventKind};
 use crate::domain::lease::Owner;
+use crate::domain::pool::PoolRecord;
 use crate::domain::process::ProcessStamp;
 use crate::domain::selection::{self, Choice};
-use crate::domain::slot::{OperationKind, SlotRecord};
+use crate::domain::slot::{Operation, OperationKind, SlotRecord};
 use crate::domain::{Error, Result};
 use crate::git::refs;
 use crate::git::repository::LocalRepository;
@@ -85,34 +86,41 @@ fn is_a_failed_allocation(error: &Error) -> bool {
 }
 
 fn attempt(pool: &Pool<'_>, request: &Request, watch: &Stopwatch) -> Result<Allocated> {
-    settle::leftovers(pool)?;
+    let record = settle::leftovers(pool)?;
     shared::usable(pool)?;
-    not_exhausted(pool, request)?;
-    let record = fetch::refresh(pool, request.freshness)?;
+    not_exhausted(pool, request, &record)?;
     let network = request.freshness != Freshness::Known;
-    let target = target::resolve(
+    let (record, mut ahead) = ahead::fetch(pool, request, record)?;
+    let resolved = target::resolve(
         pool,
         &record,
         request.reference.as_deref(),
         request.branch.as_deref(),
         request.source.as_ref(),
         network,
-    )?;
+    );
+    let target = match (resolved, &ahead) {
+        (Err(error), Some((claim, _))) => return Err(undone(pool, claim, error)),
+        (resolved, _) => resolved?,
+    };
     let mut skip = Vec::new();
     let mut last_error = None;
     loop {
-        let claim = match claim(pool, request, &target, &mut skip, watch)? {
-            Claimed::Done(allocated) => return Ok(*allocated),
-            Claimed::ToPrepare(claim) => *claim,
-            Claimed::Nothing => {
-                return Err(match last_error {
-                    Some(error) => error,
-                    None => exhaustion::error(pool)?,
-                });
-            }
+        let (claim, looked) = match ahead.take() {
+            Some((claim, looked)) => (claim, Some(looked)),
+            None => match claim(pool, request, &target, &mut skip, watch)? {
+                Claimed::Done(allocated) => return Ok(*allocated),
+                Claimed::ToPrepare(claim) => (*claim, None),
+                Claimed::Nothing => {
+                    return Err(match last_error {
+                        Some(error) => error,
+                        None => exhaustion::error(pool)?,
+                    });
+                }
+            },
         };
         let number = claim.work.number;
-        match prepare(pool, &claim, &target) {
+        match prepare(pool, &claim, looked, &target) {
             Ok(prepared) => {
                 return hand_out::prepared(pool, request, &target, claim, prepared, watch);
             }
@@ -139,7 +147,7 @@ fn attempt(pool: &Pool<'_>, request: &Request, watch: &Stopwatch) -> Result<Allo
 
 /// Undoes the intent, and gives back why. What can't be undone now is journalled; the failure is
 /// what counts.
-fn undone(pool: &Pool<'_>, claim: &Claim, error: Error) -> Error {
+pub fn undone(pool: &Pool<'_>, claim: &Claim, error: Error) -> Error {
     let _shield = signals::shield();
     let _ = match is_new(&claim.slot) {
         true => slots::unmake(pool, &claim.work),
@@ -149,10 +157,15 @@ fn undone(pool: &Pool<'_>, claim: &Claim, error: Error) -> Error {
 }
 
 /// Fails before any fetch if there is nothing to hand out anyway.
-fn not_exhausted(pool: &Pool<'_>, request: &Request) -> Result<()> {
-    let record = pool.read()?;
-    match selection::choose(&record, "", &[], request.grow_to) {
-        Choice::Exhausted if !settle::reclaim_dead(pool)? => Err(exhaustion::error(pool)?),
+fn not_exhausted(pool: &Pool<'_>, request: &Request, record: &PoolRecord) -> Result<()> {
+    match selection::choose(record, "", &[], request.grow_to) {
+        Choice::Exhausted
+            if !settle::reclaim_dead(pool)?
+                && !warm::await_one(pool)?
+                && !background::await_release(pool)? =>
+        {
+            Err(exhaustion::error(pool)?)
+        }
         _ => Ok(()),
     }
 }
@@ -162,7 +175,7 @@ pub struct Claim {
     /// The intent.
     pub work: SlotWork,
     /// The slot's record, as it was before.
-    slot: SlotRecord,
+    pub slot: SlotRecord,
     /// The lock that shows that the holder lives, if this process will be it.
     pub holder: Option<FileLock>,
     /// Whether it was verified and at the wanted commit.
@@ -196,7 +209,13 @@ fn claim(
         operation.branch.clone_from(&request.branch);
         let choice = selection::choose(&locked.record, &target.commit, skip, request.grow_to);
         let number = match choice {
-            Choice::Exhausted => return Ok(Claimed::Nothing),
+            Choice::Exhausted => {
+                drop(locked);
+                match warm::await_one(pool)? {
+                    true => continue,
+                    false => return Ok(Claimed::Nothing),
+                }
+            }
             Choice::Idle(number) | Choice::New(number) => number,
         };
         let Some(lock) = journal::try_slot(pool, number)? else {
@@ -209,14 +228,11 @@ fn claim(
                 .record
                 .insert(SlotRecord::reserved(number, operation.clone(), now));
         }
-        let holder = match request.hold {
-            true => FileLock::try_acquire(&pool.paths.holder_lock(number))?,
-            false => None,
-        };
-        let before = locked.record.slot(number).cloned();
-        let before = before.ok_or_else(|| Error::failed("the chosen slot is not in the record"))?;
-        let hit = before.is_verified() && before.commit.as_ref() == Some(&target.commit);
-        if hit && hand_out::lies_ready(pool, &before, target)? {
+        let holder = holder_lock(pool, request, number)?;
+        let slot = locked.record.slot(number);
+        let hit = slot
+            .is_some_and(|slot| slot.is_verified() && slot.commit.as_ref() == Some(&target.commit));
+        if hit && hand_out::lies_ready(pool, &locked.record, number, target)? {
             let ready = Ready {
                 number,
                 lock,
@@ -225,14 +241,36 @@ fn claim(
             let allocated = hand_out::at_once(pool, request, target, locked, ready, watch)?;
             return Ok(Claimed::Done(Box::new(allocated)));
         }
-        let work = journal::begin(locked, number, lock, operation)?;
-        return Ok(Claimed::ToPrepare(Box::new(Claim {
-            hit,
-            slot: before,
-            work,
-            holder,
-        })));
+        let claim = intend(locked, number, lock, holder, hit, operation)?;
+        return Ok(Claimed::ToPrepare(Box::new(claim)));
     }
+}
+
+/// The lock that shows that the holder lives, if this process will be it.
+pub fn holder_lock(pool: &Pool<'_>, request: &Request, number: u32) -> Result<Option<FileLock>> {
+    match request.hold {
+        true => FileLock::try_acquire(&pool.paths.holder_lock(number)),
+        false => Ok(None),
+    }
+}
+
+/// Records the intent to hand the slot out.
+pub fn intend(
+    locked: LockedPool,
+    number: u32,
+    lock: FileLock,
+    holder: Option<FileLock>,
+    hit: bool,
+    operation: Operation,
+) -> Result<Claim> {
+    let slot = locked.record.slot(number).cloned();
+    let slot = slot.ok_or_else(|| Error::failed("the chosen slot is not in the record"))?;
+    Ok(Claim {
+        work: journal::begin(locked, number, lock, operation)?,
+        slot,
+        holder,
+        hit,
+    })
 }
 
 /// A branch can be checked out in one slot only, also when two ask for it at the same moment.
@@ -249,7 +287,7 @@ fn branch_is_free(pool: &Pool<'_>, locked: &LockedPool, target: &Target) -> Resu
     });
     let holder = match wanted_by {
         Some(slot) => Some(pool.slot_id(slot.number).to_string()),
-        None => refs::holder_of(&pool.paths.repository(), name)?.map(|dir| {
+        None => refs::holder_of(&pool.paths.repository(), name, &|_| false)?.map(|dir| {
             crate::domain::names::slot_number(&dir)
                 .map_or(dir, |number| pool.slot_id(number).to_string())
         }),
@@ -268,11 +306,12 @@ fn branch_is_free(pool: &Pool<'_>, locked: &LockedPool, target: &Target) -> Resu
 fn prepare(
     pool: &Pool<'_>,
     claim: &Claim,
+    looked: Option<std::result::Result<Looked, Unready>>,
     target: &Target,
 ) -> std::result::Result<Prepared, Unready> {
     let Claim { work, slot, .. } = claim;
     if !is_new(slot) {
-        return ready::prepare(pool, slot, &work.lock, target);
+        return ready::prepare(pool, slot, &work.lock, looked, target);
     }
     slots::make(pool, slot.number, &work.lock, &target.commit)?;
     let made = SlotRecord {
@@ -280,7 +319,7 @@ fn prepare(
         commit: Some(target.commit.clone()),
         ..slot.clone()
     };
-    ready::prepare(pool, &made, &work.lock, target)
+    ready::prepare(pool, &made, &work.lock, None, target)
 }
 
 /// A slot that this very request adds.
@@ -328,7 +367,7 @@ fn give_up(pool: &Pool<'_>, claim: &Claim, error: &Error) -> Result<()> {
 /// A failed request is counted, if that needs no wait; that it can't be is no second failure.
 fn record_failure(pool: &Pool<'_>, error: &Error) {
     if let Ok(Some(mut locked)) = pool.try_lock() {
-        locked.record.metrics.failed += 1;
+        locked.measure(|metrics| metrics.failed += 1);
         locked.note(
             Event::new(EventKind::AllocationFailed, &pool.name, clock::now())
                 .detail(error.to_string()),

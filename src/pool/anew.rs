@@ -11,7 +11,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use super::{Pool, fetch, journal, presence, saving};
+use super::{Pool, fetch, journal, presence, saving, trash};
 use crate::domain::event::{Event, EventKind};
 use crate::domain::pool::{PoolRecord, RemoteState};
 use crate::domain::progress::Step;
@@ -22,6 +22,7 @@ use crate::git::salvage::{self, Fallen};
 use crate::git::{Oid, Worktree, partial, refs, remote, repository};
 use crate::store::{LockedPool, document};
 use crate::sys::lock::FileLock;
+use crate::sys::trash::Bin;
 use crate::sys::{clock, fs, inside, remove, signals, user};
 
 /// The mark of a repository that is being made.
@@ -123,10 +124,9 @@ pub fn check(pool: &Pool<'_>) -> Result<()> {
 }
 
 fn undo(pool: &Pool<'_>) -> Result<()> {
-    let gone = pool.trash_place("anew");
-    fs::create_private_dir_all(&pool.paths.trash())?;
-    fs::rename_noreplace(&pool.paths.anew(), &gone)?;
-    remove::remove_tree(&gone)
+    Bin::new(pool.paths.trash(), "anew").throw(&pool.paths.anew())?;
+    trash::see_to(pool);
+    Ok(())
 }
 
 /// Takes the locks of the pool, without waiting for the slots'.

@@ -1,8 +1,9 @@
 //! What every operation works with.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use crate::config::{Config, Flags, Settings};
+use crate::domain::metrics::Metrics;
 use crate::domain::names::{self, PoolName, SlotId};
 use crate::domain::pool::PoolRecord;
 use crate::domain::progress::Observer;
@@ -24,6 +25,8 @@ pub struct Context<'a> {
     pub flags: Flags,
     /// Who is told what is being done.
     pub observer: &'a dyn Observer,
+    /// Whether this is a process that was left to itself, so that nobody hears what it says.
+    pub alone: bool,
 }
 
 impl Context<'_> {
@@ -109,7 +112,8 @@ impl Pool<'_> {
 
     /// Locks the pool and reads its record.
     pub fn lock(&self) -> Result<LockedPool> {
-        LockedPool::lock(&self.workspace, &self.name)
+        let locked = LockedPool::lock(&self.workspace, &self.name)?;
+        Ok(locked.measured(self.settings.enable_metrics))
     }
 
     /// Waits for one of the pool's other locks. One that vanishes went with its pool.
@@ -124,7 +128,18 @@ impl Pool<'_> {
 
     /// The same as [`Pool::lock`] if nobody holds the lock.
     pub fn try_lock(&self) -> Result<Option<LockedPool>> {
-        LockedPool::try_lock(&self.workspace, &self.name)
+        let locked = LockedPool::try_lock(&self.workspace, &self.name)?;
+        Ok(locked.map(|locked| locked.measured(self.settings.enable_metrics)))
+    }
+
+    /// Counts a failure, if that needs no wait; that it can't be counted is no second failure.
+    pub fn count_failure(&self, change: impl FnOnce(&mut Metrics)) {
+        if self.settings.enable_metrics
+            && let Ok(Some(mut locked)) = self.try_lock()
+        {
+            locked.measure(change);
+            let _ = locked.save_lightly();
+        }
     }
 
     /// The remote's URL, as given this time or as recorded.
@@ -166,12 +181,5 @@ impl Pool<'_> {
     /// The branch that a slot is on when none is asked for.
     pub fn own_branch(&self, number: u32) -> String {
         format!("worktree/{}/{}", self.name, names::dir_name(number))
-    }
-
-    /// A new place in the trash, on the same file system.
-    pub fn trash_place(&self, what: &str) -> PathBuf {
-        self.paths
-            .trash()
-            .join(format!("{what}-{}", crate::sys::user::random_hex(4)))
     }
 }

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use super::journal;
 use super::retire;
 use super::slots;
-use super::{Context, Pool, fetch, parallel, verified};
+use super::{Context, Pool, fetch, verified};
 use crate::domain::event::{Event, EventKind};
 use crate::domain::metrics::Metrics;
 use crate::domain::names::PoolName;
@@ -142,13 +142,11 @@ fn build(pool: &Pool<'_>, plan: &Plan) -> Result<()> {
         .clone()
         .ok_or_else(|| Error::failed("the remote has no commit"))?;
     let numbers: Vec<u32> = (1..=plan.slots).collect();
-    let jobs = parallel::jobs(pool.settings.jobs);
-    let made = parallel::each(&numbers, jobs, |number| {
-        let lock = journal::try_slot(pool, *number)?
-            .ok_or_else(|| Error::failed("a lock of the new pool was taken by somebody else"))?;
-        slots::make(pool, *number, &lock, &commit)
-    });
-    made.into_iter().collect::<Result<Vec<()>>>()?;
+    let taken = || Error::failed("a lock of the new pool was taken by somebody else");
+    let lock = |number: &u32| journal::try_slot(pool, *number)?.ok_or_else(taken);
+    let locks = numbers.iter().map(lock).collect::<Result<Vec<_>>>()?;
+    let reserved: Vec<_> = numbers.iter().copied().zip(&locks).collect();
+    slots::make_all(pool, &reserved, &commit)?;
     let mut locked = pool.lock()?;
     let now = clock::now();
     for number in numbers {
@@ -163,7 +161,7 @@ fn build(pool: &Pool<'_>, plan: &Plan) -> Result<()> {
     locked.note(
         Event::new(EventKind::Created, &pool.name, now).detail(pool.url(&locked.record)?.stored()),
     );
-    locked.save()
+    locked.save().map(drop)
 }
 
 /// The bare repository with everything that the remote has.

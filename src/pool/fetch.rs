@@ -3,13 +3,13 @@
 //! Everybody who wants the newest state waits for the fetch lock. Whoever gets it and finds that
 //! somebody else's look *began after it asked* needs none of its own.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::Path;
 use std::time::Duration;
 
-use super::{Pool, quiet};
-use crate::config::OnFetchFailure;
+use super::{Pool, offline, quiet};
 use crate::domain::event::{Event, EventKind};
-use crate::domain::pool::{BootInstant, PoolRecord, RemoteState};
+use crate::domain::pool::{BootInstant, Compared, PoolRecord, RemoteState};
 use crate::domain::progress::Step;
 use crate::domain::{Error, Result};
 use crate::git::parse::RemoteRefs;
@@ -44,49 +44,40 @@ pub fn moment() -> BootInstant {
 /// What a look gets at least, however long was waited for it.
 const LAST_CHANCE: Duration = Duration::from_secs(1);
 
-/// The remote's state, as new as `freshness` demands. A remote that can't be reached is an error,
-/// or a warning where the settings say so.
-pub fn refresh(pool: &Pool<'_>, freshness: Freshness) -> Result<PoolRecord> {
-    let record = pool.read()?;
+/// The remote's state, as new as `freshness` demands, given the record as it is. A remote that can't
+/// be reached is an error, or a warning where the settings say so.
+pub fn refresh(pool: &Pool<'_>, freshness: Freshness, record: PoolRecord) -> Result<PoolRecord> {
+    match begin(pool, freshness, record)? {
+        Begun::Known(record) => Ok(*record),
+        Begun::Turn(turn) => turn.look(pool),
+    }
+}
+
+/// How a look at the remote begins.
+pub enum Begun {
+    /// None is needed: this is what is known.
+    Known(Box<PoolRecord>),
+    /// It is this command's turn to look.
+    Turn(Box<Turn>),
+}
+
+/// The right to look at the remote, which one command of a pool has at a time.
+pub struct Turn {
+    record: PoolRecord,
+    waited: Duration,
+    _lock: FileLock,
+}
+
+/// Waits for its turn to look at the remote, unless what is known is new enough, or somebody else
+/// looked while this waited.
+pub fn begin(pool: &Pool<'_>, freshness: Freshness, record: PoolRecord) -> Result<Begun> {
+    let known = |record| Ok(Begun::Known(Box::new(record)));
     let Freshness::Within(age) = freshness else {
-        return Ok(record);
+        return known(record);
     };
     if fresh(&record.remote, age) {
-        return Ok(record);
+        return known(record);
     }
-    match fetch(pool) {
-        Err(error @ Error::Git { .. }) if may_use_cache(pool, &record) => {
-            let age = record
-                .remote
-                .fetched_at
-                .map(|at| clock::now().duration_since(at).as_secs().max(0));
-            pool.context.observer.warn(&format!(
-                "{error}; going on with the base as fetched {} ago",
-                age.map_or("some time".into(), |s| {
-                    crate::config::parse::format_duration(Duration::from_secs(s as u64))
-                })
-            ));
-            Ok(record)
-        }
-        other => other,
-    }
-}
-
-fn may_use_cache(pool: &Pool<'_>, record: &PoolRecord) -> bool {
-    pool.settings.on_fetch_failure == OnFetchFailure::UseCache
-        && record.remote.base_commit.is_some()
-}
-
-fn fresh(remote: &RemoteState, age: Duration) -> bool {
-    !age.is_zero()
-        && remote.fetched_at.is_some_and(|at| {
-            let passed = clock::now().duration_since(at);
-            !passed.is_negative() && passed.unsigned_abs() <= age
-        })
-}
-
-/// Looks at the remote now, or waits for somebody who began to after this call.
-fn fetch(pool: &Pool<'_>) -> Result<PoolRecord> {
     let asked = moment();
     let locks = pool.workspace.locks();
     // Somebody else's fetch may take as long as git may, unless this caller said how long it waits.
@@ -96,46 +87,77 @@ fn fetch(pool: &Pool<'_>) -> Result<PoolRecord> {
     };
     let what = format!("fetching pool {}", pool.name);
     let waiting = clock::Stopwatch::start();
-    let _lock = pool.acquire(
-        &locks.with_timeout(patience),
-        &pool.paths.fetch_lock(),
-        &what,
-    )?;
-    // The wait was for the same remote: it and the look have one allowance between them.
-    let left = pool.settings.git_timeout.saturating_sub(waiting.elapsed());
-    let git = pool.git.silent_for(left.max(LAST_CHANCE));
-    let pool = &Pool {
-        git,
-        ..pool.clone()
-    };
+    let path = pool.paths.fetch_lock();
+    let lock = pool.acquire(&locks.with_timeout(patience), &path, &what)?;
     let record = pool.read()?;
-    if record
-        .remote
-        .began
-        .as_ref()
-        .is_some_and(|began| began.not_before(&asked))
-    {
-        return Ok(record);
+    let began = record.remote.began.as_ref();
+    if began.is_some_and(|began| began.not_before(&asked)) {
+        return known(record);
     }
-    let began = moment();
-    let running = only_fetch(pool)?;
-    let repository = pool.paths.repository();
-    let look = || look(pool, &record, &repository, Some(&running), began.clone());
-    let (state, moved) = match look() {
-        Err(error) if is_locked_out(&error) && quiet::unlock(pool)? => look()?,
-        other => other?,
-    };
-    let mut locked = pool.lock()?;
-    if moved {
+    Ok(Begun::Turn(Box::new(Turn {
+        record,
+        waited: waiting.elapsed(),
+        _lock: lock,
+    })))
+}
+
+impl Turn {
+    /// The record as of now.
+    pub fn record(&self) -> &PoolRecord {
+        &self.record
+    }
+
+    /// Looks at the remote now, and records what it has.
+    pub fn look(self, pool: &Pool<'_>) -> Result<PoolRecord> {
+        self.try_to_look(pool)
+            .or_else(|error| offline::instead(pool, &self.record, error).map(|()| self.record))
+    }
+
+    fn try_to_look(&self, pool: &Pool<'_>) -> Result<PoolRecord> {
+        // The wait was for the same remote: it and the look have one allowance between them.
+        let left = pool.settings.git_timeout.saturating_sub(self.waited);
+        let git = pool.git.silent_for(left.max(LAST_CHANCE));
+        let pool = &Pool {
+            git,
+            ..pool.clone()
+        };
+        let began = moment();
+        let running = only_fetch(pool)?;
+        let repository = pool.paths.repository();
+        let record = &self.record;
+        let watch = clock::Stopwatch::start();
+        let look = || look(pool, record, &repository, Some(&running), began.clone());
+        let looked = match look() {
+            Err(error) if is_locked_out(&error) && quiet::unlock(pool)? => look(),
+            other => other,
+        };
+        let took = watch.elapsed().as_secs_f64();
+        if matches!(&looked, Err(error) if !matches!(error, Error::Interrupted(_))) {
+            pool.count_failure(|metrics| metrics.fetches.failed += 1);
+        }
+        let (state, moved) = looked?;
+        let mut locked = pool.lock()?;
+        locked.measure(|metrics| metrics.fetches.record(took));
+        locked.record.remote = state;
+        if !moved {
+            // That nothing is new may be lost with the machine.
+            return locked.save_lightly();
+        }
+        let state = &locked.record.remote;
         let mut event = Event::new(EventKind::Fetched, &pool.name, clock::now());
         event.commit.clone_from(&state.base_commit);
         event.reference.clone_from(&state.base_branch);
         locked.note(event);
+        locked.save()
     }
-    locked.record.remote = state;
-    let record = locked.record.clone();
-    locked.save()?;
-    Ok(record)
+}
+
+fn fresh(remote: &RemoteState, age: Duration) -> bool {
+    !age.is_zero()
+        && remote.fetched_at.is_some_and(|at| {
+            let passed = clock::now().duration_since(at);
+            !passed.is_negative() && passed.unsigned_abs() <= age
+        })
 }
 
 /// The lock that a fetch keeps for as long as its git lives. Who holds the fetch lock and finds this
@@ -176,6 +198,18 @@ pub fn look(
 ) -> Result<(RemoteState, bool)> {
     let url = pool.url(record)?;
     let there = remote::look(&pool.git, &url, &["refs/heads/*"])?;
+    let chosen = record.base.as_deref().or(pool.settings.base.as_deref());
+    let answer = answer(&there, chosen);
+    // What was compared before need not be compared again.
+    if same_as_before(repository, &record.remote, &answer)? {
+        let state = RemoteState {
+            fetched_at: Some(clock::now()),
+            began: Some(began),
+            ..record.remote.clone()
+        };
+        return Ok((state, false));
+    }
+    let seen = remote::tracking_stamp(repository)?;
     let here = refs::list(&pool.git, repository, &[TRACKING])?;
     let moved = differs(&there, &here);
     if moved {
@@ -185,10 +219,7 @@ pub fn look(
         })?;
         progress.done();
     }
-    let (base_branch, base_commit) = base(
-        record.base.as_deref().or(pool.settings.base.as_deref()),
-        &there,
-    )?;
+    let (base_branch, base_commit) = base(chosen, &there)?;
     ensure_here(
         pool,
         record,
@@ -201,8 +232,31 @@ pub fn look(
         base_commit: Some(base_commit),
         fetched_at: Some(clock::now()),
         began: Some(began),
+        // After a fetch the remote may have more than it said: what was compared counts alone.
+        compared: (!moved).then_some(Compared { answer, refs: seen }),
     };
     Ok((state, moved))
+}
+
+/// What the remote has, and what was chosen of it, in short.
+fn answer(there: &RemoteRefs, chosen: Option<&str>) -> String {
+    let mut digest = DefaultHasher::new();
+    (&there.head_branch, &there.head, chosen).hash(&mut digest);
+    for reference in &there.refs {
+        (&reference.name, &reference.oid).hash(&mut digest);
+    }
+    format!("{:016x}", digest.finish())
+}
+
+/// Whether the remote answered as it did when its refs were last compared with those in the pool,
+/// and nobody has touched these since.
+fn same_as_before(repository: &Path, last: &RemoteState, answer: &str) -> Result<bool> {
+    Ok(match (&last.compared, &last.base_commit) {
+        (Some(compared), Some(_)) if compared.answer == answer => {
+            compared.refs == remote::tracking_stamp(repository)?
+        }
+        _ => false,
+    })
 }
 
 fn differs(there: &RemoteRefs, here: &[crate::git::parse::Ref]) -> bool {

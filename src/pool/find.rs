@@ -5,9 +5,11 @@ use std::path::{Path, PathBuf};
 use super::create::{self, Plan};
 use super::{Context, Pool, first_use};
 use crate::domain::names::{self, PoolName, SlotId};
+use crate::domain::pool::PoolRecord;
 use crate::domain::remote::{PoolArgument, RemoteUrl};
 use crate::domain::{Error, Result};
 use crate::git::repository::{self, LocalRepository};
+use crate::store::pool as store;
 
 /// A pool that was found, and what the user called it by.
 pub struct FoundPool<'a> {
@@ -15,6 +17,19 @@ pub struct FoundPool<'a> {
     pub pool: Pool<'a>,
     /// The user's own repository, if it was named by a path.
     pub source: Option<LocalRepository>,
+    /// Its record as it was when it was found.
+    pub record: PoolRecord,
+}
+
+impl<'a> FoundPool<'a> {
+    /// A pool that was made just now.
+    pub fn new(pool: Pool<'a>, source: Option<LocalRepository>) -> Result<Self> {
+        Ok(Self {
+            record: pool.read()?,
+            pool,
+            source,
+        })
+    }
 }
 
 /// A remote that a pool is wanted for.
@@ -68,7 +83,7 @@ fn by_name<'c>(context: &'c Context<'_>, text: &str, make: bool) -> Result<Found
     let name = PoolName::new(text)?;
     let pool = context.pool(&name);
     if pool.paths.record().exists() {
-        return ready(context, &name, None);
+        return made(pool, None);
     }
     if pool.paths.has_lost_its_record() {
         return Err(Error::Pool {
@@ -96,10 +111,8 @@ fn by_name<'c>(context: &'c Context<'_>, text: &str, make: bool) -> Result<Found
             };
             match create::create(context, &name, &plan) {
                 // Somebody else was faster.
-                Err(Error::Usage { .. }) if pool.paths.record().exists() => {
-                    ready(context, &name, None)
-                }
-                other => other.map(|pool| FoundPool { pool, source: None }),
+                Err(Error::Usage { .. }) if pool.paths.record().exists() => made(pool, None),
+                other => FoundPool::new(other?, None),
             }
         }
         _ => Err(Error::PoolNotFound(text.to_owned())),
@@ -112,13 +125,20 @@ pub fn ready<'c>(
     name: &PoolName,
     wanted: Option<Wanted>,
 ) -> Result<FoundPool<'c>> {
-    let mut pool = context.pool(name);
+    made(context.pool(name), wanted)
+}
+
+fn made(mut pool: Pool<'_>, wanted: Option<Wanted>) -> Result<FoundPool<'_>> {
     let source = wanted.as_ref().and_then(|wanted| wanted.local.clone());
-    create::await_made(&pool)?;
+    let record = create::await_made(&pool)?;
     pool.given_url = wanted
         .map(|wanted| wanted.url)
         .filter(|url| url.secret().is_some());
-    Ok(FoundPool { pool, source })
+    Ok(FoundPool {
+        pool,
+        source,
+        record,
+    })
 }
 
 /// What a path or URL means as a remote.
@@ -151,9 +171,7 @@ pub fn by_remote(context: &Context<'_>, url: &RemoteUrl) -> Result<Option<PoolNa
     let mut found: Vec<PoolName> = Vec::new();
     for name in context.workspace.pool_names()? {
         // A record that can't be read is another command's problem, unless it is asked for.
-        if context
-            .pool(&name)
-            .read()
+        if store::read(&context.workspace, &name)
             .is_ok_and(|record| url.same_remote(&record.repo_url))
         {
             found.push(name);

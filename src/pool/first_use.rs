@@ -45,7 +45,7 @@ pub fn find_or_make<'c>(context: &'c Context<'_>, wanted: Wanted) -> Result<Foun
                     pool.name
                 ));
                 create::build_or_undo(&pool, &plan, making)?;
-                return Ok(FoundPool { pool, source });
+                return FoundPool::new(pool, source);
             }
         }
     }

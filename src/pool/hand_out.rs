@@ -15,6 +15,7 @@ use super::target::{Branch, Target};
 use super::{Pool, holder, park, settle, verified};
 use crate::domain::event::{Event, EventKind};
 use crate::domain::lease::{Allocation, Lease, Owner};
+use crate::domain::metrics::Measured;
 use crate::domain::pool::PoolRecord;
 use crate::domain::slot::{SlotRecord, SlotState};
 use crate::domain::{Error, Result};
@@ -37,8 +38,6 @@ pub struct Allocated {
     pub pool: PoolRecord,
     /// How long it took.
     pub took: Duration,
-    /// Whether the slot was verified and at the wanted commit.
-    pub hit: bool,
     /// When the slot had been handed out before.
     previous: Option<jiff::Timestamp>,
 }
@@ -55,14 +54,21 @@ pub struct Ready {
 
 /// Whether nothing is to be done to an idle slot but to point HEAD at its own branch: it is verified
 /// at the wanted commit, and the branch is there and nobody else's.
-pub fn lies_ready(pool: &Pool<'_>, slot: &SlotRecord, target: &Target) -> Result<bool> {
-    let number = slot.number;
+pub fn lies_ready(
+    pool: &Pool<'_>,
+    record: &PoolRecord,
+    number: u32,
+    target: &Target,
+) -> Result<bool> {
     let branch = format!("refs/heads/{}", pool.own_branch(number));
+    let Some(slot) = record.slot(number) else {
+        return Ok(false);
+    };
     Ok(target.branch == Branch::Own
         && slot.commit.as_ref() == Some(&target.commit)
         && refs::is_at(&pool.paths.repository(), &branch, &target.commit)?
         && verified::holds(pool, slot)
-        && ready::holder_of_own_branch(pool, number)?.is_none())
+        && ready::holder_of_own_branch(pool, number, &record.slots)?.is_none())
 }
 
 /// Hands out a slot that lies ready: one write of the record and one rename.
@@ -134,6 +140,8 @@ fn record(
     } = made;
     let began = holder::now();
     let now = began.at;
+    let took = watch.elapsed();
+    let measured = Measured::new(took, hit);
     let allocation = Allocation {
         id: user::random_hex(16),
         generation: locked.record.next_generation(),
@@ -146,13 +154,14 @@ fn record(
         commit: target.commit.clone(),
         branch: prepared.branch,
         named_branch: matches!(target.branch, Branch::Named { .. }),
+        for_commit: request.reference.is_some() && target.branch == Branch::Own,
         metadata: request.metadata.clone(),
+        measured: pool.settings.enable_metrics.then_some(measured),
     };
     prepared
         .events
         .into_iter()
         .for_each(|event| locked.note(event));
-    let took = watch.elapsed();
     locked.note(Event {
         allocation_id: Some(allocation.id.clone()),
         owner: Some(holder::name(&allocation)),
@@ -167,18 +176,14 @@ fn record(
     let slot = locked.record.slot_mut(number).ok_or_else(no_slot)?;
     let previous = slot.last_allocated_at;
     slot.hand_out(allocation, target.commit.clone(), now);
-    if pool.settings.enable_metrics {
-        locked.record.metrics.record(took, hit);
-    }
-    let record = locked.record.clone();
-    locked.save()?;
+    locked.measure(|metrics| metrics.record(measured));
+    let record = locked.save()?;
     Ok(Allocated {
         slot: record.slot(number).cloned().ok_or_else(no_slot)?,
         path: pool.paths.slot(number),
         holder,
         pool: record,
         took,
-        hit,
         previous,
     })
 }
@@ -230,8 +235,9 @@ pub fn settle(pool: &Pool<'_>, number: u32) -> Result<bool> {
     let told = if allocation.began.boot_id == liveness::machine().boot_id {
         settle::remove_git_locks(pool, number)?;
         ready::take_off_branch(pool, number)?;
-        slot.take_back(slot.last_allocated_at, now);
+        let measured = slot.take_back(slot.last_allocated_at, now);
         slot.make_available(None, None, now);
+        locked.measure(|metrics| metrics.take_back(measured));
         "an interrupted allocation was undone"
     } else {
         park::bring_out(pool, number)?;
@@ -262,14 +268,9 @@ pub fn take_back(pool: &Pool<'_>, allocated: &Allocated) -> Result<()> {
         && slot.allocation.as_ref().map(|allocation| &allocation.id) == ours
     {
         ready::take_off_branch(pool, number)?;
-        slot.take_back(allocated.previous, now);
+        let measured = slot.take_back(allocated.previous, now);
         slot.make_available(None, None, now);
-        if pool.settings.enable_metrics {
-            locked
-                .record
-                .metrics
-                .take_back(allocated.took, allocated.hit);
-        }
+        locked.measure(|metrics| metrics.take_back(measured));
         locked.note(
             Event::new(EventKind::AllocationFailed, &pool.name, now)
                 .slot(pool.slot_id(number))

@@ -1,10 +1,10 @@
 //! What can be seen of a slot's holder right now, and what follows for who may do what.
 
+use std::cell::LazyCell;
+
 use super::{Pool, fetch};
 use crate::domain::event::{Event, EventKind};
-use crate::domain::lease::{
-    self, Allocation, HolderFacts, HolderState, Moment, Permission, Verdict,
-};
+use crate::domain::lease::{self, Allocation, HolderFacts, Moment, Permission, Verdict};
 use crate::domain::process::{Liveness, ProcessStamp};
 use crate::domain::{Error, Result};
 use crate::sys::{clock, inside, liveness, lock, user};
@@ -19,21 +19,25 @@ pub fn now() -> Moment {
 
 /// Looks at the processes and the lock that an allocation names, not yet at who is inside.
 pub fn facts(pool: &Pool<'_>, number: u32, allocation: &Allocation) -> HolderFacts {
-    let ours = liveness::ancestors();
-    let is_ours = |process: &Option<ProcessStamp>| {
-        process.as_ref().is_some_and(|stamp| {
-            ours.contains(&stamp.pid) && liveness::liveness(stamp) == Liveness::Alive
-        })
+    let (owner, caller) = (&allocation.owner.process, &allocation.caller);
+    let liveness_of = |process: &Option<ProcessStamp>| process.as_ref().map(liveness::liveness);
+    let (owner_is, caller_is) = (liveness_of(owner), liveness_of(caller));
+    let ours = LazyCell::new(liveness::ancestors);
+    let is_ours = |process: &Option<ProcessStamp>, is: Option<Liveness>| {
+        is == Some(Liveness::Alive)
+            && process
+                .as_ref()
+                .is_some_and(|stamp| ours.contains(&stamp.pid))
     };
     HolderFacts {
-        owner: allocation.owner.process.as_ref().map(liveness::liveness),
-        caller: allocation.caller.as_ref().map(liveness::liveness),
+        owner: owner_is,
+        caller: caller_is,
         holder_lock: match allocation.holder_lock {
             true => lock::is_held(&pool.paths.holder_lock(number)),
             false => None,
         },
-        owner_is_ours: is_ours(&allocation.owner.process),
-        caller_is_ours: is_ours(&allocation.caller),
+        owner_is_ours: is_ours(owner, owner_is),
+        caller_is_ours: is_ours(caller, caller_is),
         inside: None,
         now: now(),
     }
@@ -48,14 +52,19 @@ pub fn all_facts(pool: &Pool<'_>, number: u32, allocation: &Allocation) -> Holde
     }
 }
 
-/// Whether the holder is alive, provably gone, or neither can be told.
-pub fn state(pool: &Pool<'_>, number: u32, allocation: &Allocation) -> HolderState {
-    lease::holder_state(allocation, &facts(pool, number, allocation))
-}
-
 /// Whether the slot may be taken back. Who is inside is looked for only where it matters.
 pub fn verdict(pool: &Pool<'_>, number: u32, allocation: &Allocation) -> Verdict {
-    match lease::verdict(allocation, &facts(pool, number, allocation)) {
+    verdict_by(pool, number, allocation, &facts(pool, number, allocation))
+}
+
+/// The same, given what was seen of the holder.
+pub fn verdict_by(
+    pool: &Pool<'_>,
+    number: u32,
+    allocation: &Allocation,
+    facts: &HolderFacts,
+) -> Verdict {
+    match lease::verdict(allocation, facts) {
         Verdict::Reclaimable(_) => lease::verdict(allocation, &all_facts(pool, number, allocation)),
         other => other,
     }

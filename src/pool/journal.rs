@@ -66,7 +66,8 @@ pub fn wait_for_slot(pool: &Pool<'_>, number: u32) -> Result<(FileLock, LockedPo
     Ok((lock, locked))
 }
 
-/// Records the intent and unlocks the pool.
+/// Records the intent and unlocks the pool. That it may be lost in a power failure is harmless: what
+/// was done by then is found by whoever looks at the slot next, as after a loss of the record.
 pub fn begin(
     mut locked: LockedPool,
     number: u32,
@@ -79,7 +80,7 @@ pub fn begin(
         .slot_mut(number)
         .ok_or_else(|| Error::failed(format!("slot {number} is no more")))?;
     slot.begin(operation, clock::now());
-    locked.save()?;
+    locked.save_lightly()?;
     Ok(SlotWork {
         number,
         operation: id,
@@ -103,8 +104,14 @@ pub fn put_off(pool: &Pool<'_>, work: &SlotWork) -> Result<bool> {
 /// Locks the pool again, for the result. The intent must still be ours.
 pub fn reload(pool: &Pool<'_>, work: &SlotWork) -> Result<LockedPool> {
     let locked = pool.lock()?;
+    still_ours(pool, &locked, work)?;
+    Ok(locked)
+}
+
+/// Makes sure that the intent is still the one that was recorded here.
+pub fn still_ours(pool: &Pool<'_>, locked: &LockedPool, work: &SlotWork) -> Result<()> {
     match locked.record.slot(work.number) {
-        Some(slot) if slot.runs(&work.operation) => Ok(locked),
+        Some(slot) if slot.runs(&work.operation) => Ok(()),
         _ => Err(Error::failed(format!(
             "slot {} was changed by another command meanwhile",
             pool.slot_id(work.number)
@@ -123,6 +130,17 @@ pub fn finish(
     let slot = locked.record.slot(work.number).cloned();
     locked.save()?;
     slot.ok_or_else(|| Error::SlotNotFound(pool.slot_id(work.number).to_string()))
+}
+
+/// The same, with the slot free for others as soon as they can see the result.
+pub fn conclude(
+    pool: &Pool<'_>,
+    work: SlotWork,
+    change: impl FnOnce(&mut LockedPool, &SlotWork, Timestamp),
+) -> Result<()> {
+    let mut locked = reload(pool, &work)?;
+    change(&mut locked, &work, clock::now());
+    locked.save_and_free(work.lock)
 }
 
 /// The record of the slot that is being worked on. It is there while the intent stands.

@@ -13,9 +13,9 @@ use crate::domain::{Error, GitFailure, Result, damage, names};
 use crate::git::parse::Head;
 use crate::git::status::{self, Status};
 use crate::git::worktree::Fault;
-use crate::git::{Oid, Worktree, clean, hidden, refs, submodules};
+use crate::git::{Oid, Worktree, advance, clean, hidden, refs, submodules};
 use crate::sys::lock::FileLock;
-use crate::sys::{clock, fs, mounts, user};
+use crate::sys::{clock, fs, mounts, threads, user};
 
 /// What was repaired.
 #[derive(Debug, Default)]
@@ -60,6 +60,7 @@ pub fn whole(
         // One that was made anew is parked.
         worktree = pool.worktree(number);
     }
+    advance::complete(&pool.git, &worktree, lock)?;
     if !worktree.has_index()? && worktree.head_commit(&pool.git)?.is_some() {
         worktree.rebuild_index(&pool.git, lock)?;
         repairs.note(pool, number, "its index was missing");
@@ -96,9 +97,14 @@ fn is_there(pool: &Pool<'_>, commit: &Oid) -> Result<()> {
     })
 }
 
-/// Looks at the tree with nothing hidden.
+/// Looks at the tree with nothing hidden. The index and the tree are asked for at the same time;
+/// nearly always the index hides nothing, and that was the whole look.
 pub fn look(pool: &Pool<'_>, worktree: &Worktree, lock: &FileLock) -> Result<Status> {
-    let entries = hidden::entries(&pool.git, worktree, Some(lock))?;
+    let (entries, plain) = threads::both(
+        || hidden::entries(&pool.git, worktree, Some(lock)),
+        || status::look(&pool.git, worktree, Some(lock)),
+    );
+    let entries = entries?;
     if entries.damaged {
         return Err(Error::Git {
             context: "read the index".into(),
@@ -109,10 +115,11 @@ pub fn look(pool: &Pool<'_>, worktree: &Worktree, lock: &FileLock) -> Result<Sta
         });
     }
     let mut seen = match entries.hidden.as_slice() {
-        [] => status::look(&pool.git, worktree, Some(lock))?,
+        [] => plain?,
         hidden => hidden::look_behind(&pool.git, worktree, lock, hidden)?,
     };
     seen.embedded = entries.embedded(worktree)?;
+    seen.tracked = Some(entries.directories);
     seen.damaged_index = entries.damaged;
     if submodules::any(worktree, &entries.submodules)? {
         seen.dirty_submodules = submodules::holding_work(&pool.git, worktree, &entries.submodules)?;

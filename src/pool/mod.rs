@@ -6,7 +6,9 @@
 //! settles it ([`settle`]) before doing its own work.
 
 pub mod acquire;
+mod ahead;
 pub mod anew;
+pub mod background;
 pub mod collect;
 pub mod context;
 pub mod create;
@@ -14,11 +16,15 @@ pub mod exhaustion;
 pub mod fetch;
 pub mod find;
 pub mod first_use;
+pub mod fresh_index;
 pub mod hand_out;
 pub mod holder;
 pub mod isolate;
 pub mod journal;
 pub mod mend;
+pub mod metrics;
+pub mod occupants;
+pub mod offline;
 pub mod parallel;
 pub mod park;
 pub mod presence;
@@ -34,7 +40,10 @@ pub mod settle;
 pub mod shared;
 pub mod slots;
 pub mod target;
+pub mod tidy;
+pub mod trash;
 pub mod verified;
 pub mod view;
+pub mod warm;
 
 pub use context::{Context, Pool};

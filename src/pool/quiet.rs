@@ -4,14 +4,18 @@
 //! removed only while no command works on the pool and no process of any kind is inside it.
 
 use std::path::Path;
+use std::time::Duration;
 
-use super::Pool;
+use super::{Pool, trash};
 use crate::domain::Result;
 use crate::git::leftovers::{self, Leftovers};
-use crate::sys::{fs, inside, liveness, lock};
+use crate::sys::{clock, fs, inside, liveness, lock};
 
 /// How often processes are looked at before one that stays hidden counts as working.
 const LOOKS: u32 = 5;
+
+/// The pause before the second look, halved; it doubles from look to look.
+const FIRST_PAUSE: Duration = Duration::from_millis(5);
 
 /// What killed git processes left in the pool's repository; `None` while it may be somebody's.
 /// Processes in `except` are known not to work on it.
@@ -48,9 +52,15 @@ pub fn unlock(pool: &Pool<'_>) -> Result<bool> {
 /// it starts a program, is looked at again.
 pub fn nobody_works_in(dir: &Path, except: &[u32]) -> bool {
     let mut hidden: Option<Vec<u32>> = None;
-    for _ in 0..LOOKS {
+    for look in 0..LOOKS {
+        // One that is just ending can't be looked at for as long as its disk is busy.
+        if look > 0 && clock::pause(FIRST_PAUSE * (1 << look)).is_err() {
+            return false;
+        }
         let scan = inside::processes_inside(dir, except);
-        if !scan.inside.is_empty() {
+        // Who deletes what was thrown away has nothing to do with git.
+        let deletes = |command: &str| command.contains(trash::DELETE);
+        if !scan.inside.iter().all(|process| deletes(&process.command)) {
             return false;
         }
         let now = scan.unreadable.into_iter().filter(|pid| may_be_git(*pid));

@@ -2,18 +2,19 @@
 
 use super::mend::{self, Repairs};
 use super::target::{Branch, Target};
-use super::{Pool, saving, verified};
+use super::{Pool, saving, trash, verified};
 use crate::domain::event::Event;
 use crate::domain::rescue::Reason;
-use crate::domain::slot::SlotRecord;
+use crate::domain::slot::{SlotRecord, SlotState};
 use crate::domain::{Error, Result, damage, names};
 use crate::git::clean::{self, Goal};
 use crate::git::parse::Head;
 use crate::git::status::Status;
-use crate::git::{Oid, Worktree, refs, repository, unseen};
+use crate::git::{Oid, Worktree, advance, refs, repository, unseen};
 use crate::sys::clock::Deadline;
 use crate::sys::lock::FileLock;
-use crate::sys::{inside, liveness};
+use crate::sys::odd::Odd;
+use crate::sys::{inside, liveness, threads};
 
 /// What it took.
 #[derive(Debug, Default)]
@@ -65,6 +66,11 @@ pub fn was_ended(error: &Error) -> bool {
         if failure.ended.is_some() || failure.exit_code.is_none())
 }
 
+/// Whether a git was ended because it took too long.
+pub fn ran_out_of_time(error: &Error) -> bool {
+    matches!(error, Error::Git { failure, .. } if failure.ended.is_some())
+}
+
 /// Whether the fault is one of what all slots share, so that none of them is to be put out of use for
 /// it: the repository's objects, or what the machine lacks.
 pub fn is_shared(error: &Error) -> bool {
@@ -98,60 +104,77 @@ pub fn lacks(error: &Error) -> bool {
     }
 }
 
-/// Brings the slot to `target`. A verified slot needs no look; in any other, work that somebody did
-/// while it was idle is saved first.
+/// What a look at a slot has shown.
+#[derive(Debug)]
+pub struct Looked {
+    seen: Status,
+    unseen: Odd,
+    prepared: Prepared,
+}
+
+/// Brings the slot to `target`. A verified slot needs no look; any other is looked at, unless that
+/// was done already.
 pub fn prepare(
     pool: &Pool<'_>,
     slot: &SlotRecord,
     lock: &FileLock,
+    looked: Option<std::result::Result<Looked, Unready>>,
     target: &Target,
 ) -> std::result::Result<Prepared, Unready> {
-    let mut prepared = Prepared::default();
-    let verified = verified::holds(pool, slot);
-    let (seen, unseen) = match verified {
-        true => {
-            let as_left = Status {
-                commit: slot.commit.clone(),
-                ..Status::default()
-            };
-            (as_left, None)
-        }
-        false => {
-            let unseen = unseen::before_git(&pool.worktree(slot.number))?;
-            let seen = check(pool, slot, lock, target, &mut prepared)?;
-            (seen, Some(unseen))
-        }
-    };
-    let worktree = pool.worktree(slot.number);
     let deadline = Deadline::after(pool.settings.git_timeout.max(pool.settings.cleanup_timeout));
-    let goal = Goal {
+    let mut goal = Goal {
         commit: &target.commit,
         keep: &pool.settings.keep,
         deadline,
-        unseen,
+        since: slot.written_since(),
+        unseen: None,
+        trash: trash::bin(pool, slot.number),
     };
-    let done = clean::to_goal(&pool.git, &worktree, lock, &seen, &goal)?;
-    prepared.operations.extend(done.operations);
-    worktree.forget_history()?;
-    prepared.branch = put_on_branch(pool, slot.number, lock, target)?;
+    let mut prepared = Prepared::default();
+    if looked.is_none() && verified::holds(pool, slot) {
+        let (worktree, from) = (pool.worktree(slot.number), slot.commit.as_ref());
+        prepared.operations = advance::to_goal(&pool.git, &worktree, lock, from, &goal)?;
+    } else {
+        let looked = looked.unwrap_or_else(|| look(pool, slot, lock, &target.commit))?;
+        prepared = looked.prepared;
+        goal.unseen = Some(looked.unseen);
+        // One that was missing has been made anew, in another place.
+        let worktree = pool.worktree(slot.number);
+        let done = clean::to_goal(&pool.git, &worktree, lock, &looked.seen, &goal)?;
+        if !done.operations.is_empty() {
+            trash::see_to(pool);
+        }
+        prepared.operations.extend(done.operations);
+    }
+    pool.worktree(slot.number).forget_history()?;
+    prepared.branch = put_on_branch(pool, slot, lock, target)?;
     Ok(prepared)
 }
 
 /// Looks at a slot that may have been changed since it was given back, and saves what is in it.
-fn check(
+/// `known` is the commit that it is taken for if its own is not recorded.
+pub fn look(
     pool: &Pool<'_>,
     slot: &SlotRecord,
     lock: &FileLock,
-    target: &Target,
-    prepared: &mut Prepared,
-) -> std::result::Result<Status, Unready> {
-    let known = slot.commit.as_ref().unwrap_or(&target.commit);
+    known: &Oid,
+) -> std::result::Result<Looked, Unready> {
+    let mut prepared = Prepared::default();
+    let worktree = pool.worktree(slot.number);
+    let known = slot.commit.as_ref().unwrap_or(known);
+    // Both take their time, and neither starts a process that the other one would meet.
+    let (nobody, unseen) = threads::both(
+        || nobody_inside(&worktree),
+        || unseen::before_git(&worktree),
+    );
+    let unseen = unseen?;
     let mut repairs = Repairs::default();
     let seen = mend::whole(pool, slot.number, lock, known, true, &mut repairs)?;
     prepared.operations.append(&mut repairs.operations);
     prepared.events.append(&mut repairs.events);
-    nobody_inside(&pool.worktree(slot.number))?;
-    let (rescue, events) = saving::save_work(pool, slot.number, &seen, Reason::Found)?;
+    nobody?;
+    let landed = slot.commit.as_ref();
+    let (rescue, events) = saving::save_work(pool, slot.number, &seen, landed, Reason::Found)?;
     prepared.events.extend(events);
     if let Some(rescue) = rescue {
         pool.context.observer.warn(&format!(
@@ -160,7 +183,11 @@ fn check(
             rescue.rescue_id
         ));
     }
-    Ok(seen)
+    Ok(Looked {
+        seen,
+        unseen,
+        prepared,
+    })
 }
 
 /// The caller and its ancestors may stand in the slot; anybody else would disturb its next holder.
@@ -190,18 +217,20 @@ pub fn take_off_branch(pool: &Pool<'_>, number: u32) -> Result<()> {
 /// What goes wrong here is the request's or the repository's fault, not the slot's.
 fn put_on_branch(
     pool: &Pool<'_>,
-    number: u32,
+    slot: &SlotRecord,
     lock: &FileLock,
     target: &Target,
 ) -> std::result::Result<String, Unready> {
+    let number = slot.number;
     let worktree = pool.worktree(number);
     let name = match &target.branch {
         Branch::Own => {
             let name = pool.own_branch(number);
-            if let Some(other) = holder_of_own_branch(pool, number)? {
+            if let Some(other) = holder_of_own_branch(pool, number, &[])? {
                 return Err(Unready::Occupied(format!("{other}, on its branch {name},")));
             }
-            own_branch_at(pool, number, lock, &target.commit).map_err(Unready::Failed)?;
+            let left_at = slot.commit.as_ref();
+            own_branch_at(pool, number, lock, &target.commit, left_at).map_err(Unready::Failed)?;
             name
         }
         Branch::Named { name, tip, track } => {
@@ -218,22 +247,52 @@ fn put_on_branch(
     Ok(name)
 }
 
-/// The other worktree that has the slot's own branch checked out, if somebody has done that.
-pub fn holder_of_own_branch(pool: &Pool<'_>, number: u32) -> Result<Option<String>> {
-    let holder = refs::holder_of(&pool.paths.repository(), &pool.own_branch(number))?;
-    Ok(holder.filter(|other| *other != names::dir_name(number)))
+/// The other worktree that has the slot's own branch checked out, if somebody has done that. Those of
+/// `idle` slots are not asked: HEAD of a verified one is on no branch.
+pub fn holder_of_own_branch(
+    pool: &Pool<'_>,
+    number: u32,
+    idle: &[SlotRecord],
+) -> Result<Option<String>> {
+    let own = names::dir_name(number);
+    let is_detached = |name: &str| {
+        let number = names::slot_number(name);
+        let slot = number.and_then(|number| {
+            let at = idle.binary_search_by_key(&number, |slot| slot.number);
+            at.ok().map(|at| &idle[at])
+        });
+        slot.is_some_and(|slot| slot.state == SlotState::Available && slot.is_verified())
+    };
+    refs::holder_of(
+        &pool.paths.repository(),
+        &pool.own_branch(number),
+        &|name| name == own || is_detached(name),
+    )
 }
 
 /// Brings the slot's own branch to `commit`, saving what only it holds. Usually it is there already,
-/// which one look at its file tells. Nothing is done while another worktree is on it.
-pub fn own_branch_at(pool: &Pool<'_>, number: u32, lock: &FileLock, commit: &Oid) -> Result<()> {
+/// or where the tool left it, which one look at its file tells. Nothing is done while another
+/// worktree is on it.
+pub fn own_branch_at(
+    pool: &Pool<'_>,
+    number: u32,
+    lock: &FileLock,
+    commit: &Oid,
+    left_at: Option<&Oid>,
+) -> Result<()> {
     let worktree = pool.worktree(number);
     let branch = pool.own_branch(number);
     let name = format!("refs/heads/{branch}");
     if refs::is_at(&worktree.common, &name, commit)?
-        || holder_of_own_branch(pool, number)?.is_some()
+        || holder_of_own_branch(pool, number, &[])?.is_some()
     {
         return Ok(());
+    }
+    if let Some(left_at) = left_at
+        && refs::is_at(&worktree.common, &name, left_at)?
+    {
+        let expected = Some(Some(left_at));
+        return refs::set_branch(&pool.git, &worktree, lock, &branch, commit, expected);
     }
     if let Some(tip) = refs::commit_of(&pool.git, &worktree.common, &name)?
         && let Some(kept) = saving::keep_commit(pool, number, &tip, Reason::Found)?

@@ -6,11 +6,11 @@ use super::holder::{self, Wish};
 use super::journal::{self, SlotWork};
 use super::mend::{self, Repairs};
 use super::park::{self, Place};
-use super::{Pool, acquire, ready, saving, settle, verified};
-use crate::config::parse::format_duration;
+use super::{Pool, acquire, background, occupants, ready, saving, settle, trash, verified};
 use crate::domain::event::{Event, EventKind};
 use crate::domain::lease::{self, Allocation, HolderFacts, Verdict};
 use crate::domain::outcome::{CleanupView, RescueView};
+use crate::domain::pool::PoolRecord;
 use crate::domain::process::ProcessStamp;
 use crate::domain::rescue::Reason;
 use crate::domain::slot::{Mark, Operation, OperationKind, SlotRecord, SlotState};
@@ -19,11 +19,7 @@ use crate::git::clean::{self, Goal};
 use crate::git::{Oid, refs, unseen};
 use crate::store::LockedPool;
 use crate::sys::clock::{self, Deadline, Stopwatch};
-use crate::sys::inside::{self, Inside};
 use crate::sys::{liveness, signals};
-
-/// How long processes that are told to end may take before they are killed.
-const KILL_GRACE: Duration = Duration::from_secs(10);
 
 /// How a slot is to be given back.
 #[derive(Debug, Clone, Default)]
@@ -34,6 +30,8 @@ pub struct Request {
     pub no_cleanup: bool,
     /// Give unlanded work up instead of saving it.
     pub discard: bool,
+    /// Let a process of its own clean.
+    pub background: bool,
     /// End the processes inside.
     pub kill: bool,
     /// An operator's: past a live holder.
@@ -46,7 +44,7 @@ pub struct Returned {
     pub slot: SlotRecord,
     /// Whether there was anything to give back.
     pub was_allocated: bool,
-    /// What cleaning did; `None` if it was skipped.
+    /// What cleaning did; `None` if it was skipped, or is still to be done.
     pub cleanup: Option<CleanupView>,
     /// The work that was saved.
     pub rescue: Option<RescueView>,
@@ -69,7 +67,8 @@ pub fn release(pool: &Pool<'_>, number: u32, request: &Request) -> Result<Return
     let wish = Wish::Release;
     let forced = holder::permit(pool, number, &allocation, wish, presented, request.force)?;
     // Ending processes may take its time: the slot's lock is enough for that.
-    let own_inside = empty_of_processes(pool, number, request.kill)?;
+    let in_sight = request.no_cleanup || occupants::any_in_sight(pool, number);
+    let own_inside = in_sight && occupants::none_but_callers(pool, number, request.kill)?;
     let mut locked = pool.lock()?;
     if settled_slot(&locked, number)?
         .allocation
@@ -90,7 +89,10 @@ pub fn release(pool: &Pool<'_>, number: u32, request: &Request) -> Result<Return
         ..journal::operation(OperationKind::Release, clock::now())
     };
     let work = journal::begin(locked, number, lock, operation.clone())?;
-    carry_out(pool, &work, &operation)
+    match request.background && !request.no_cleanup {
+        true => background::begin(pool, &work, &operation),
+        false => carry_out(pool, &work, &operation),
+    }
 }
 
 /// Gives back a slot whose holder is provably gone or has let its lease run out; work is saved.
@@ -190,47 +192,14 @@ fn idle(pool: &Pool<'_>, slot: SlotRecord) -> Result<Returned> {
     }
 }
 
-/// Nobody but the caller and its ancestors may be inside a slot that is to be cleaned. Tells whether
-/// one of those is.
-pub fn empty_of_processes(pool: &Pool<'_>, number: u32, kill: bool) -> Result<bool> {
-    let path = pool.worktree(number).path;
-    let ours = liveness::ancestors();
-    let (own, mut found): (Vec<Inside>, Vec<Inside>) = inside::processes_inside(&path, &[])
-        .inside
-        .into_iter()
-        .partition(|process| ours.contains(&process.pid));
-    let deadline = Deadline::after(KILL_GRACE + KILL_GRACE);
-    // A process may start others while it is being ended.
-    while kill && !found.is_empty() && !deadline.passed() {
-        let pids: Vec<u32> = found.iter().map(|process| process.pid).collect();
-        inside::end(&pids, KILL_GRACE);
-        found = inside::processes_inside(&path, &ours).inside;
-    }
-    match found.first() {
-        None => Ok(!own.is_empty()),
-        Some(process) => Err(occupied(pool, number, process, kill)),
-    }
-}
-
-fn occupied(pool: &Pool<'_>, number: u32, process: &Inside, kill: bool) -> Error {
-    Error::Refused {
-        message: format!(
-            "a process is inside slot {}: pid {} ({})",
-            pool.slot_id(number),
-            process.pid,
-            process.command
-        ),
-        hint: Some(match kill {
-            true => "it can't be ended; see what it does".into(),
-            false => "end it, or release with --kill".into(),
-        }),
-    }
-}
-
 /// Does what the recorded intent says, from wherever it stands: also for a command that was killed.
 pub fn carry_out(pool: &Pool<'_>, work: &SlotWork, operation: &Operation) -> Result<Returned> {
     match act(pool, work, operation) {
-        Ok(acted) => record(pool, work, acted),
+        Ok(acted) => {
+            let returned = record(pool, work, acted)?;
+            trash::see_to(pool);
+            Ok(returned)
+        }
         // What was done is journalled; the next command completes it.
         Err(error @ Error::Interrupted(_)) => Err(error),
         Err(error @ Error::Refused { .. }) => {
@@ -251,35 +220,34 @@ pub fn carry_out(pool: &Pool<'_>, work: &SlotWork, operation: &Operation) -> Res
                 go_back(pool, work)?;
                 return Err(everybodys);
             }
+            pool.count_failure(|metrics| metrics.cleanups.failed += 1);
             if ready::was_ended(&error) && journal::put_off(pool, work)? {
-                return Err(unfinished(pool, work, &error));
+                return match ready::ran_out_of_time(&error) && !pool.context.alone {
+                    true => background::go_on(pool, work),
+                    false => Err(unfinished(pool, work, &error)),
+                };
             }
             Err(put_out_of_use(pool, work, error)?)
         }
     }
 }
 
+/// A cleaning whose git was killed goes on with the next command, from where it is.
+fn unfinished(pool: &Pool<'_>, work: &SlotWork, error: &Error) -> Error {
+    Error::Cleanup {
+        slot: pool.slot_id(work.number).to_string(),
+        reason: format!("{}; the next command goes on with it", error.reason()),
+    }
+}
+
 /// Its holder has the slot as it was.
-fn go_back(pool: &Pool<'_>, work: &SlotWork) -> Result<()> {
+pub fn go_back(pool: &Pool<'_>, work: &SlotWork) -> Result<()> {
     let _shield = signals::shield();
     park::bring_out(pool, work.number)?;
     journal::finish(pool, work, |locked, now| {
         journal::slot_of(locked, work).go_back(now)
     })?;
     Ok(())
-}
-
-/// A cleaning that ran out of time, or whose git was killed, goes on with the next command, from
-/// where it is.
-fn unfinished(pool: &Pool<'_>, work: &SlotWork, error: &Error) -> Error {
-    Error::Cleanup {
-        slot: pool.slot_id(work.number).to_string(),
-        reason: format!(
-            "{}; the next command goes on with it (cleanup_timeout is {})",
-            error.reason(),
-            format_duration(pool.settings.cleanup_timeout)
-        ),
-    }
 }
 
 /// What releasing did, before it is recorded.
@@ -298,7 +266,7 @@ fn act(pool: &Pool<'_>, work: &SlotWork, operation: &Operation) -> Result<Acted>
     let record = pool.read()?;
     let slot = record.slot(work.number).cloned();
     let slot = slot.ok_or_else(|| Error::SlotNotFound(pool.slot_id(work.number).to_string()))?;
-    let base = record.remote.base_commit.clone().or(slot.commit.clone());
+    let base = goal_commit(&record, &slot);
     let base = base.ok_or_else(|| Error::failed("the pool has no base commit"))?;
     if operation.no_cleanup && matches!(pool.worktree(work.number).fault(), Ok(None)) {
         // The branch becomes free for others; the tree stays. Nobody is inside.
@@ -318,7 +286,7 @@ fn act(pool: &Pool<'_>, work: &SlotWork, operation: &Operation) -> Result<Acted>
     let (rescue, mut events) = if operation.discard {
         (None, saving::given_up(pool, work.number, &seen)?)
     } else {
-        saving::save_work(pool, work.number, &seen, reason)?
+        saving::save_work(pool, work.number, &seen, Some(&base), reason)?
     };
     events.append(&mut repairs.events);
     let deadline = Deadline::after(pool.settings.cleanup_timeout);
@@ -326,7 +294,9 @@ fn act(pool: &Pool<'_>, work: &SlotWork, operation: &Operation) -> Result<Acted>
         commit: &base,
         keep: &pool.settings.keep,
         deadline,
+        since: slot.written_since(),
         unseen: Some(unseen),
+        trash: trash::bin(pool, work.number),
     };
     let worktree = pool.worktree(work.number);
     let done = clean::to_goal(&pool.git, &worktree, &work.lock, &seen, &goal)?;
@@ -336,7 +306,8 @@ fn act(pool: &Pool<'_>, work: &SlotWork, operation: &Operation) -> Result<Acted>
     if operation.discard && seen.branch.as_ref() == Some(&own) {
         refs::set_branch(&pool.git, &worktree, &work.lock, &own, &base, None)?;
     }
-    ready::own_branch_at(pool, work.number, &work.lock, &base)?;
+    let left_at = slot.commit.as_ref();
+    ready::own_branch_at(pool, work.number, &work.lock, &base, left_at)?;
     worktree.forget_history()?;
     Ok(Acted {
         mark: verified::mark(pool, work.number, &base).filter(|_| parked),
@@ -353,12 +324,22 @@ fn act(pool: &Pool<'_>, work: &SlotWork, operation: &Operation) -> Result<Acted>
     })
 }
 
+/// The commit that a slot is left at: the base as far as it is known, but one that was handed out
+/// for a certain commit stays there. Who asks for that commit next gets it as it is.
+fn goal_commit(record: &PoolRecord, slot: &SlotRecord) -> Option<Oid> {
+    let allocation = slot.allocation.as_ref();
+    match allocation.filter(|allocation| allocation.for_commit) {
+        Some(allocation) => Some(allocation.commit.clone()),
+        None => record.remote.base_commit.clone().or(slot.commit.clone()),
+    }
+}
+
 /// Parks the slot before it is looked at. False if it has to stay where it is.
 fn out_of_reach(pool: &Pool<'_>, number: u32) -> Result<bool> {
     match park::park(pool, number)? {
         Place::Parked => Ok(true),
-        Place::InPlace => Ok(false),
-        Place::Occupied(process) => Err(occupied(pool, number, &process, false)),
+        Place::InPlace => occupants::none_but_callers(pool, number, false).map(|_| false),
+        Place::Occupied(process) => Err(occupants::occupied(pool, number, &process, false)),
     }
 }
 
@@ -377,7 +358,8 @@ fn record(pool: &Pool<'_>, work: &SlotWork, acted: Acted) -> Result<Returned> {
         let slot = journal::slot_of(locked, work);
         let allocation = slot.allocation.clone();
         slot.make_available(mark, commit, now);
-        if !deleted_ignored.is_empty() && !locked.record.told_of_ignored {
+        let heard = !pool.context.alone;
+        if heard && !deleted_ignored.is_empty() && !locked.record.told_of_ignored {
             locked.record.told_of_ignored = true;
             tell_of_ignored = true;
         }

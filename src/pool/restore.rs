@@ -122,7 +122,7 @@ fn move_head(
         head: seen.commit.as_deref(),
         named_branch: seen.branch.as_deref().filter(|branch| *branch != own),
         follows,
-        own_commits: snapshot::unlanded(&pool.git, &worktree, seen)?.commits,
+        own_commits: snapshot::unlanded(&pool.git, &worktree, seen, None)?.commits,
     };
     match (head_move(saved.map(String::as_str), &place), saved) {
         (HeadMove::Move, Some(saved)) => {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::holder::{self, Wish};
 use super::journal::{self, SlotWork};
-use super::{Pool, mend, ready, release, saving, settle};
+use super::{Pool, mend, occupants, ready, saving, settle, trash};
 use crate::domain::event::{Event, EventKind};
 use crate::domain::lease::Allocation;
 use crate::domain::outcome::RescueView;
@@ -16,7 +16,7 @@ use crate::git::status::Status;
 use crate::git::worktree::Fault;
 use crate::git::{refs, rescue, snapshot};
 use crate::sys::lock::FileLock;
-use crate::sys::{clock, fs, inside, liveness, remove, user};
+use crate::sys::{clock, fs, inside, liveness, user};
 
 /// How long a git that nobody waits for any more may take to end.
 const END_GRACE: std::time::Duration = std::time::Duration::from_secs(2);
@@ -46,7 +46,7 @@ pub fn remove_slot(pool: &Pool<'_>, number: u32, request: &Request) -> Result<Op
     {
         locked.note(event);
     }
-    release::empty_of_processes(pool, number, false)?;
+    occupants::none_but_callers(pool, number, false)?;
     let work = journal::begin(
         locked,
         number,
@@ -166,7 +166,7 @@ pub fn remove_pool(pool: &Pool<'_>, force: bool) -> Result<()> {
                 hint: Some("release it first; --force removes the pool with what is in it".into()),
             });
         }
-        release::empty_of_processes(pool, slot.number, false)?;
+        occupants::none_but_callers(pool, slot.number, false)?;
         if !force {
             refuse_with_work_in(pool, slot, &slot_locks[&slot.number])?;
         }
@@ -175,14 +175,14 @@ pub fn remove_pool(pool: &Pool<'_>, force: bool) -> Result<()> {
         refuse_with_unsaved_work(pool)?;
     }
     let forced_past = held_by_others(pool, &locked.record);
-    let gone = set_aside(pool)?;
+    set_aside(pool)?;
     drop(locked);
     drop(slot_locks);
     // The history is gone with the pool: this is the one place left to say it.
     for text in forced_past {
         pool.context.observer.warn(&text);
     }
-    remove::remove_tree(&gone)
+    trash::see_to_workspace(pool.context)
 }
 
 /// Past which holders a removal by force goes.
@@ -220,7 +220,7 @@ fn refuse_with_work_in(pool: &Pool<'_>, slot: &SlotRecord, lock: &FileLock) -> R
         }
     };
     snapshot::check_capturable(&seen)?;
-    if snapshot::unlanded(&pool.git, &worktree, &seen)?.is_empty() {
+    if snapshot::unlanded(&pool.git, &worktree, &seen, None)?.is_empty() {
         return Ok(());
     }
     Err(Error::Refused {
@@ -312,5 +312,5 @@ pub fn discard_unfinished(pool: &Pool<'_>) -> Result<()> {
     let pids: Vec<u32> = gits.map(|process| process.pid).collect();
     inside::end(&pids, END_GRACE);
     let gone = set_aside(pool)?;
-    remove::remove_tree(&gone)
+    trash::delete_pool(&gone)
 }

@@ -16,7 +16,8 @@ use crate::git::worktree::Fault;
 use crate::git::{Oid, broken_index, rescue};
 use crate::sys::clock;
 
-/// Saves what cleaning would destroy, as far as the settings say so.
+/// Saves what cleaning would destroy, as far as the settings say so. `landed` is a commit that needs
+/// no saving.
 ///
 /// # Errors
 /// Refused, if there is work that can't be captured.
@@ -24,6 +25,7 @@ pub fn save_work(
     pool: &Pool<'_>,
     number: u32,
     seen: &Status,
+    landed: Option<&Oid>,
     reason: Reason,
 ) -> Result<(Option<RescueView>, Vec<Event>)> {
     if pool.settings.rescue == Rescue::Off {
@@ -31,7 +33,7 @@ pub fn save_work(
     }
     let worktree = pool.worktree(number);
     let look = || -> Result<Unlanded> {
-        let mut found = snapshot::unlanded(&pool.git, &worktree, seen)?;
+        let mut found = snapshot::unlanded(&pool.git, &worktree, seen, landed)?;
         found.changes &= pool.settings.rescue == Rescue::All;
         Ok(found)
     };
@@ -144,7 +146,7 @@ pub fn given_up(pool: &Pool<'_>, number: u32, seen: &Status) -> Result<Vec<Event
         commits,
         left_behind,
         changes,
-    } = snapshot::unlanded(&pool.git, &pool.worktree(number), seen)?;
+    } = snapshot::unlanded(&pool.git, &pool.worktree(number), seen, None)?;
     if commits == 0 && left_behind.is_empty() && !changes {
         return Ok(Vec::new());
     }
@@ -184,7 +186,7 @@ pub fn save_commits(pool: &Pool<'_>, number: u32, reason: Reason) -> Result<Opti
         commit: worktree.head_commit(&pool.git)?,
         ..Status::default()
     };
-    let found = snapshot::unlanded(&pool.git, &worktree, &seen)?;
+    let found = snapshot::unlanded(&pool.git, &worktree, &seen, None)?;
     match found.is_empty() {
         true => Ok(None),
         false => save(pool, number, &seen, &found, reason).map(Some),
@@ -238,7 +240,7 @@ pub fn dismantle(pool: &Pool<'_>, work: &SlotWork) -> Result<Option<RescueView>>
                 idle,
                 &mut Repairs::default(),
             )?;
-            save_work(pool, work.number, &seen, Reason::Removal)?.0
+            save_work(pool, work.number, &seen, None, Reason::Removal)?.0
         }
     };
     slots::clear(pool, work.number)?;

@@ -6,20 +6,24 @@
 use super::journal::{self, SlotWork};
 use super::{Pool, anew, hand_out, holder, park, ready, release, retire, slots};
 use crate::domain::lease::Verdict;
+use crate::domain::pool::PoolRecord;
 use crate::domain::process::Liveness;
 use crate::domain::slot::{Operation, OperationKind, SlotRecord, SlotState};
 use crate::domain::{Error, Result};
+use crate::git::advance;
 use crate::sys::lock::FileLock;
 use crate::sys::{inside, liveness};
 
 /// How long a git that nobody waits for any more may take to end.
 const END_GRACE: std::time::Duration = std::time::Duration::from_secs(2);
 
-/// Finishes every operation of the pool that nobody works on any more. Costs one read if there is
-/// none. A slot that can't be finished stays for `recover`, which says why.
-pub fn leftovers(pool: &Pool<'_>) -> Result<()> {
+/// Finishes every operation of the pool that nobody works on any more, and gives the pool's record
+/// back. Costs one read if there is none. A slot that can't be finished stays for `recover`, which
+/// says why.
+pub fn leftovers(pool: &Pool<'_>) -> Result<PoolRecord> {
     anew::settle(pool)?;
     let record = pool.read()?;
+    let mut settled = false;
     let unsettled = |slot: &&SlotRecord| {
         slot.operation.is_some()
             || slot.state == SlotState::Allocated && park::is_parked(pool, slot.number)
@@ -31,10 +35,13 @@ pub fn leftovers(pool: &Pool<'_>) -> Result<()> {
                 .context
                 .observer
                 .warn(&format!("{}: {error}", pool.slot_id(slot.number))),
-            Ok(_) => {}
+            Ok(_) => settled = true,
         }
     }
-    Ok(())
+    match settled {
+        true => pool.read(),
+        false => Ok(record),
+    }
 }
 
 /// Finishes the operation on one slot, if there is one and nobody works on it. Tells what was
@@ -99,9 +106,10 @@ fn finish(pool: &Pool<'_>, number: u32, lock: FileLock, operation: Operation) ->
         lock,
     };
     remove_git_locks(pool, number)?;
+    complete_move(pool, &work)?;
     match operation.kind {
         OperationKind::Add | OperationKind::Create => slots::unmake(pool, &work),
-        OperationKind::Allocate => {
+        OperationKind::Allocate | OperationKind::Warm => {
             ready::take_off_branch(pool, number)?;
             journal::finish(pool, &work, |locked, now| {
                 journal::slot_of(locked, &work).make_available(None, None, now);
@@ -119,6 +127,15 @@ fn finish(pool: &Pool<'_>, number: u32, lock: FileLock, operation: Operation) ->
             })?;
             Ok(())
         }
+    }
+}
+
+/// A slot that is damaged meanwhile is for whoever looks at it next.
+fn complete_move(pool: &Pool<'_>, work: &SlotWork) -> Result<()> {
+    let worktree = pool.worktree(work.number);
+    match worktree.fault() {
+        Ok(None) => advance::complete(&pool.git, &worktree, &work.lock),
+        _ => Ok(()),
     }
 }
 

@@ -1,15 +1,15 @@
 //! Making slots.
 
 use super::journal::{self, SlotWork};
-use super::{Pool, parallel, park, ready, verified};
+use super::{Pool, parallel, park, ready, trash, verified};
 use crate::config::keys::MOST_SLOTS;
 use crate::domain::event::{Event, EventKind};
 use crate::domain::progress::Step;
 use crate::domain::slot::{OperationKind, SlotRecord};
 use crate::domain::{Error, Result};
-use crate::git::{Oid, Worktree};
+use crate::git::{Oid, Worktree, refs};
 use crate::sys::lock::FileLock;
-use crate::sys::{clock, fs, remove, signals};
+use crate::sys::{clock, fs, signals};
 
 /// Refuses counts that can only be mistakes.
 pub fn check_count(count: u32) -> Result<()> {
@@ -37,19 +37,16 @@ pub fn add(pool: &Pool<'_>, count: u32) -> Result<Vec<SlotRecord>> {
         }
     };
     let reserved = reserve(pool, count)?;
-    let jobs = parallel::jobs(pool.settings.jobs);
-    let made = parallel::each(&reserved, jobs, |work| {
-        make(pool, work.number, &work.lock, &commit)
-    });
-    if let Some(error) = made.into_iter().find_map(Result::err) {
+    let slots: Vec<_> = reserved
+        .iter()
+        .map(|work| (work.number, &work.lock))
+        .collect();
+    if let Err(error) = make_all(pool, &slots, &commit) {
         let _shield = signals::shield();
         reserved.iter().try_for_each(|work| unmake(pool, work))?;
         return Err(error);
     }
-    reserved
-        .iter()
-        .map(|work| finish(pool, work, &commit))
-        .collect()
+    finish(pool, &reserved, &commit)
 }
 
 /// Records new slots, with the intent to make them.
@@ -81,10 +78,35 @@ fn reserve(pool: &Pool<'_>, count: u32) -> Result<Vec<SlotWork>> {
     Ok(reserved)
 }
 
+/// Makes several slots, as [`make`] does one.
+pub fn make_all(pool: &Pool<'_>, slots: &[(u32, &FileLock)], commit: &Oid) -> Result<()> {
+    let jobs = parallel::jobs(pool.settings.jobs);
+    let filled = parallel::each(slots, jobs, |(number, lock)| {
+        fill(pool, *number, lock, commit)
+    });
+    filled.into_iter().collect::<Result<()>>()?;
+    let names: Vec<String> = slots
+        .iter()
+        .map(|(number, _)| format!("refs/heads/{}", pool.own_branch(*number)))
+        .collect();
+    match refs::create_all(&pool.git, &pool.paths.repository(), &names, commit) {
+        // There is one of them already.
+        Err(Error::Git { failure, .. }) if failure.ended.is_none() => slots
+            .iter()
+            .try_for_each(|(number, lock)| ready::own_branch_at(pool, *number, lock, commit, None)),
+        other => other,
+    }
+}
+
 /// Makes the slot's directory and registration, and fills it with `commit`; it is parked, so that
 /// nobody is in it before it is handed out. What a killed command left in its place is moved into
 /// the trash first.
 pub fn make(pool: &Pool<'_>, number: u32, lock: &FileLock, commit: &Oid) -> Result<()> {
+    make_all(pool, &[(number, lock)], commit)
+}
+
+/// Makes the slot but for its branch.
+fn fill(pool: &Pool<'_>, number: u32, lock: &FileLock, commit: &Oid) -> Result<()> {
     let id = pool.slot_id(number).to_string();
     let mut progress = pool.context.observer.begin(Step::Slot(&id));
     clear(pool, number)?;
@@ -96,7 +118,6 @@ pub fn make(pool: &Pool<'_>, number: u32, lock: &FileLock, commit: &Oid) -> Resu
     slot.populate(&pool.git, lock, commit, &mut |bytes| {
         progress.git_progress(bytes)
     })?;
-    ready::own_branch_at(pool, number, lock, commit)?;
     slot.forget_history()?;
     progress.done();
     Ok(())
@@ -105,34 +126,40 @@ pub fn make(pool: &Pool<'_>, number: u32, lock: &FileLock, commit: &Oid) -> Resu
 /// Takes directory and registration away, by rename: at no moment is there half a slot.
 pub fn clear(pool: &Pool<'_>, number: u32) -> Result<()> {
     let slot = pool.worktree(number);
-    let trash = pool.trash_place(&format!("slot{number}"));
-    let (tree, admin) = (trash.join("tree"), trash.join("admin"));
+    let bin = trash::bin(pool, number);
     let mut moved = false;
     if slot.path != slot.home && fs::metadata_if_there(&slot.home)?.is_some() {
         park::set_aside(pool, number, &slot.home, "was made while the slot was idle")?;
     }
-    for (from, to) in [(&slot.path, &tree), (&slot.admin, &admin)] {
-        if fs::metadata_if_there(from)?.is_some() {
-            fs::create_private_dir_all(&trash)?;
-            fs::rename_noreplace(from, to)?;
+    for path in [&slot.path, &slot.admin] {
+        if fs::metadata_if_there(path)?.is_some() {
+            bin.throw(path)?;
             moved = true;
         }
     }
     // What can't be deleted is out of the way, and shows as a leftover.
-    if moved && let Err(error) = remove::remove_tree(&trash) {
-        pool.context.observer.warn(&error.to_string());
+    if moved {
+        trash::see_to(pool);
     }
     Ok(())
 }
 
-fn finish(pool: &Pool<'_>, work: &SlotWork, commit: &Oid) -> Result<SlotRecord> {
-    journal::finish(pool, work, |locked, now| {
+/// All of them at once: one write of the record.
+fn finish(pool: &Pool<'_>, made: &[SlotWork], commit: &Oid) -> Result<Vec<SlotRecord>> {
+    let mut locked = pool.lock()?;
+    let now = clock::now();
+    let mut slots = Vec::new();
+    for work in made {
+        journal::still_ours(pool, &locked, work)?;
         let mark = verified::mark(pool, work.number, commit);
-        journal::slot_of(locked, work).make_available(mark, Some(commit.clone()), now);
-        locked.note(
-            Event::new(EventKind::SlotAdded, &pool.name, now).slot(pool.slot_id(work.number)),
-        );
-    })
+        let slot = journal::slot_of(&mut locked, work);
+        slot.make_available(mark, Some(commit.clone()), now);
+        slots.push(slot.clone());
+        let id = pool.slot_id(work.number);
+        locked.note(Event::new(EventKind::SlotAdded, &pool.name, now).slot(id));
+    }
+    locked.save()?;
+    Ok(slots)
 }
 
 /// Undoes a slot that could not be made.
@@ -141,5 +168,5 @@ pub fn unmake(pool: &Pool<'_>, work: &SlotWork) -> Result<()> {
     let mut locked = journal::reload(pool, work)?;
     locked.record.remove(work.number);
     fs::remove_file_if_there(&pool.paths.slot_lock(work.number))?;
-    locked.save()
+    locked.save().map(drop)
 }

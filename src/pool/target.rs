@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::Pool;
+use super::{Pool, offline};
 use crate::domain::pool::PoolRecord;
 use crate::domain::remote::RemoteUrl;
 use crate::domain::{Error, Result};
@@ -161,7 +161,7 @@ fn resolve_reference(
             }
             Err(Error::Git { failure, .. })
                 if failure.ended.is_none() && is_absent(&failure.stderr) => {}
-            Err(other) => return Err(other),
+            Err(other) => offline::instead(pool, record, other)?,
         }
     }
     let found = here()?;

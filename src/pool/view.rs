@@ -1,9 +1,10 @@
 //! What is shown of pools and slots. Takes no lock.
 
 use std::collections::BTreeMap;
+use std::sync::OnceLock;
 
 use super::{Context, Pool, holder, parallel};
-use crate::domain::lease::{Allocation, HolderState, Verdict};
+use crate::domain::lease::{self, Allocation, HolderState, Verdict};
 use crate::domain::metrics::Metrics;
 use crate::domain::names::PoolName;
 use crate::domain::outcome::{
@@ -14,19 +15,44 @@ use crate::domain::slot::{Operation, SlotRecord, SlotState};
 use crate::domain::{Error, Result};
 use crate::git::parse::Head;
 use crate::git::refs;
-use crate::sys::{lock, mounts};
+use crate::store;
+use crate::sys::disk;
+use crate::sys::lock::HeldLocks;
 
-/// The commits of the branches that slots may be on.
-pub type Branches = BTreeMap<String, String>;
+/// The commits of the branches that slots are on. git is asked only for those that no file of their
+/// own holds, and once.
+struct Branches<'a> {
+    pool: &'a Pool<'a>,
+    packed: OnceLock<BTreeMap<String, String>>,
+}
 
-/// The branches of the shared repository, by full name.
-pub fn branches(pool: &Pool<'_>) -> Branches {
-    let found =
-        refs::list(&pool.git, &pool.paths.repository(), &["refs/heads"]).unwrap_or_default();
-    found
-        .into_iter()
-        .map(|reference| (reference.name, reference.oid))
-        .collect()
+impl<'a> Branches<'a> {
+    fn of(pool: &'a Pool<'a>) -> Self {
+        Self {
+            pool,
+            packed: OnceLock::new(),
+        }
+    }
+
+    fn commit(&self, name: &str) -> Option<String> {
+        let loose = refs::loose(&self.pool.paths.repository(), name);
+        loose.ok().flatten().or_else(|| {
+            let all = self.packed.get_or_init(|| self.all());
+            all.get(name).cloned()
+        })
+    }
+
+    fn all(&self) -> BTreeMap<String, String> {
+        let found = refs::list(
+            &self.pool.git,
+            &self.pool.paths.repository(),
+            &["refs/heads"],
+        );
+        let found = found.unwrap_or_default().into_iter();
+        found
+            .map(|reference| (reference.name, reference.oid))
+            .collect()
+    }
 }
 
 /// A slot as recorded, without asking git or the disk.
@@ -71,29 +97,30 @@ pub fn recorded(pool: &Pool<'_>, record: &PoolRecord, slot: &SlotRecord) -> Slot
     }
 }
 
-/// A slot as it is now: HEAD as git has it, its lock, its holder, its disk use if asked for.
-pub fn current(
-    pool: &Pool<'_>,
-    record: &PoolRecord,
-    slot: &SlotRecord,
-    branches: &Branches,
-    disk: bool,
-) -> SlotView {
+/// Everything about one slot as it is now: HEAD as git has it, its lock, its holder, its disk use.
+pub fn slot(pool: &Pool<'_>, record: &PoolRecord, slot: &SlotRecord) -> SlotView {
+    let locks = HeldLocks::now(&pool.paths.locks());
+    let mut view = current(pool, record, slot, &locks);
+    (view.current_branch, view.current_commit) = head(pool, slot.number, &Branches::of(pool));
+    let jobs = parallel::jobs(pool.settings.jobs);
+    view.disk_usage_bytes = Some(disk::of_tree(&pool.worktree(slot.number).path, jobs));
+    view
+}
+
+/// A slot's lock and its holder as they are now.
+fn current(pool: &Pool<'_>, record: &PoolRecord, slot: &SlotRecord, locks: &HeldLocks) -> SlotView {
     let mut view = recorded(pool, record, slot);
-    (view.current_branch, view.current_commit) = head(pool, slot.number, branches);
-    view.is_locked = Some(lock::is_locked(&pool.paths.slot_lock(slot.number)));
+    view.is_locked = Some(locks.is_locked(&pool.paths.slot_lock(slot.number)));
     if let (Some(owner), Some(allocation)) = (&mut view.owner, &slot.allocation) {
-        owner.liveness = Some(match holder::state(pool, slot.number, allocation) {
+        let facts = holder::facts(pool, slot.number, allocation);
+        owner.liveness = Some(match lease::holder_state(allocation, &facts) {
             HolderState::Alive => "alive",
             HolderState::Dead => "dead",
             HolderState::Unknown => "unknown",
         });
         if slot.state == SlotState::Allocated {
-            view.reclaim = reclaim(holder::verdict(pool, slot.number, allocation));
+            view.reclaim = reclaim(holder::verdict_by(pool, slot.number, allocation, &facts));
         }
-    }
-    if disk {
-        view.disk_usage_bytes = Some(mounts::disk_usage(&pool.worktree(slot.number).path).ok());
     }
     view
 }
@@ -116,12 +143,12 @@ fn reclaim(verdict: Verdict) -> Option<ReclaimView> {
 fn head(
     pool: &Pool<'_>,
     number: u32,
-    branches: &Branches,
+    branches: &Branches<'_>,
 ) -> (Determined<String>, Determined<String>) {
     match pool.worktree(number).head() {
         Ok(Some(Head::Detached(oid))) => (None, Some(Some(oid))),
         Ok(Some(Head::Symbolic(name))) => {
-            let commit = branches.get(&name).cloned();
+            let commit = branches.commit(&name);
             let short = name.strip_prefix("refs/heads/").unwrap_or(&name).to_owned();
             (Some(Some(short)), Some(commit))
         }
@@ -137,15 +164,12 @@ fn operation(operation: &Operation) -> OperationView {
     }
 }
 
-/// A pool with its slots.
-pub fn pool(pool: &Pool<'_>, record: &PoolRecord, disk: bool) -> PoolView {
-    let branches = branches(pool);
-    let jobs = if disk {
-        parallel::jobs(pool.settings.jobs)
-    } else {
-        1
-    };
-    PoolView {
+/// A pool with its slots. A verified slot is shown as recorded: nobody can have moved its HEAD unseen,
+/// which is looked at before it is handed out.
+pub fn pool(pool: &Pool<'_>, record: &PoolRecord, with_disk: bool) -> PoolView {
+    let locks = HeldLocks::now(&pool.paths.locks());
+    let branches = Branches::of(pool);
+    let mut view = PoolView {
         repo_name: record.repo_name.to_string(),
         repo_url: record.repo_url.clone(),
         strategy: record.strategy,
@@ -155,36 +179,56 @@ pub fn pool(pool: &Pool<'_>, record: &PoolRecord, disk: bool) -> PoolView {
         base_branch: record.remote.base_branch.clone(),
         base_commit: record.remote.base_commit.clone(),
         fetched_at: record.remote.fetched_at,
-        is_locked: Some(lock::is_locked(&pool.paths.pool_lock())),
-        repository_bytes: disk.then(|| mounts::disk_usage(&pool.paths.repository()).ok()),
+        is_locked: Some(locks.is_locked(&pool.paths.pool_lock())),
+        disk_usage_bytes: None,
+        repository_bytes: None,
         summary: summary(record),
-        slots: parallel::each(&record.slots, jobs, |slot| {
-            current(pool, record, slot, &branches, disk)
-        }),
+        slots: record
+            .slots
+            .iter()
+            .map(|slot| {
+                let mut view = current(pool, record, slot, &locks);
+                if !slot.is_verified() {
+                    (view.current_branch, view.current_commit) = head(pool, slot.number, &branches);
+                }
+                view
+            })
+            .collect(),
+    };
+    if with_disk {
+        measure(pool, record, &mut view);
+    }
+    view
+}
+
+/// What the pool takes on disk as a whole, and of that its repository and each slot.
+fn measure(pool: &Pool<'_>, record: &PoolRecord, view: &mut PoolView) {
+    let mut trees = vec![pool.paths.root.clone(), pool.paths.repository()];
+    let slots = record.slots.iter();
+    trees.extend(slots.map(|slot| pool.worktree(slot.number).path));
+    let usage = disk::usage(&trees, parallel::jobs(pool.settings.jobs));
+    view.disk_usage_bytes = Some(usage.total);
+    view.repository_bytes = usage.trees.get(1).copied();
+    for (slot, bytes) in view.slots.iter_mut().zip(&usage.trees[2..]) {
+        slot.disk_usage_bytes = Some(*bytes);
     }
 }
 
 /// All pools, with their counts. One that can't be read is shown with the reason.
-pub fn pools(context: &Context<'_>, disk: bool) -> Result<Vec<PoolSummary>> {
+pub fn pools(context: &Context<'_>, with_disk: bool) -> Result<Vec<PoolSummary>> {
     let names = context.workspace.pool_names()?;
-    let jobs = if disk {
-        parallel::jobs(context.config.settings(None, &context.flags).jobs)
-    } else {
-        1
-    };
-    parallel::each(&names, jobs, |name| match summarised(context, name, disk) {
-        // It was removed meanwhile.
-        Err(Error::PoolNotFound(_)) => Ok(None),
-        other => other.map(Some),
-    })
-    .into_iter()
-    .filter_map(Result::transpose)
-    .collect()
+    let summaries = names
+        .iter()
+        .map(|name| match summarised(context, name, with_disk) {
+            // It was removed meanwhile.
+            Err(Error::PoolNotFound(_)) => Ok(None),
+            other => other.map(Some),
+        });
+    summaries.filter_map(Result::transpose).collect()
 }
 
-fn summarised(context: &Context<'_>, name: &PoolName, disk: bool) -> Result<PoolSummary> {
-    let pool = context.pool(name);
-    let (record, error) = match pool.read() {
+fn summarised(context: &Context<'_>, name: &PoolName, with_disk: bool) -> Result<PoolSummary> {
+    let (record, error) = match store::pool::read(&context.workspace, name) {
         Ok(record) => (Some(record), None),
         Err(error @ Error::Failed { .. }) => (None, Some(error.to_string())),
         Err(other) => return Err(other),
@@ -200,7 +244,11 @@ fn summarised(context: &Context<'_>, name: &PoolName, disk: bool) -> Result<Pool
             .as_ref()
             .and_then(|record| record.operation.as_ref())
             .map(operation),
-        disk_usage_bytes: disk.then(|| mounts::disk_usage(&pool.paths.root).ok()),
+        disk_usage_bytes: with_disk.then(|| {
+            let settings = context.config.settings(Some(name.as_str()), &context.flags);
+            let root = context.workspace.pool(name).root;
+            disk::of_tree(&root, parallel::jobs(settings.jobs))
+        }),
         error,
     })
 }

@@ -12,11 +12,13 @@ pub mod record;
 pub mod repair;
 pub mod strays;
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
+use self::reconcile::Step;
 use crate::domain::Result;
 use crate::domain::outcome::{Finding, FindingAction, FindingKind, FindingResult};
-use crate::pool::{Context, Pool, anew, create, rescues};
+use crate::pool::{Context, Pool, anew, create, parallel, rescues};
 use crate::sys::remove;
 
 /// How often is looked again, since a repair can bring something else to light: what was under way
@@ -80,13 +82,10 @@ pub fn recover(pool: &Pool<'_>, request: &Request) -> Result<Vec<Finding>> {
         if plan.is_empty() {
             break;
         }
-        findings.extend(plan.into_iter().map(|step| {
-            let finding = reconcile::finding(pool.name.as_str(), &step);
-            match request.dry_run {
-                true => finding,
-                false => repair::carry_out(pool, &step, finding, request),
-            }
-        }));
+        findings.extend(match request.dry_run {
+            true => plan.iter().map(|step| told(pool, step)).collect(),
+            false => carry_out(pool, &plan, request),
+        });
         if request.dry_run {
             break;
         }
@@ -95,6 +94,38 @@ pub fn recover(pool: &Pool<'_>, request: &Request) -> Result<Vec<Finding>> {
         rescues::expire_on_the_way(pool)?;
     }
     Ok(findings)
+}
+
+fn told(pool: &Pool<'_>, step: &Step) -> Finding {
+    reconcile::finding(pool.name.as_str(), step)
+}
+
+/// Carries a plan out in its order, but for steps that are about a slot each: those that stand
+/// together are taken several at a time.
+fn carry_out(pool: &Pool<'_>, plan: &[Step], request: &Request) -> Vec<Finding> {
+    let jobs = parallel::jobs(pool.settings.jobs);
+    let mut findings = Vec::new();
+    for steps in independent(plan) {
+        findings.extend(parallel::each(steps, jobs, |step| {
+            repair::carry_out(pool, step, told(pool, step), request)
+        }));
+    }
+    findings
+}
+
+/// The plan in parts, each of which is either one step or steps about slots of which none is named
+/// twice.
+fn independent(mut plan: &[Step]) -> Vec<&[Step]> {
+    let mut parts = Vec::new();
+    while !plan.is_empty() {
+        let mut seen = BTreeSet::new();
+        let alone = |step: &&Step| step.slot.is_some_and(|number| seen.insert(number));
+        let length = plan.iter().take_while(alone).count().max(1);
+        let (part, rest) = plan.split_at(length);
+        parts.push(part);
+        plan = rest;
+    }
+    parts
 }
 
 /// What killed commands left in the workspace itself: pools that were never made, or are half
@@ -176,4 +207,24 @@ fn unfinished_pool(pool: &Pool<'_>, request: &Request) -> Result<Vec<Finding>> {
         };
     }
     Ok(vec![finding])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn steps_about_different_slots_may_be_taken_together() {
+        let step = |slot| Step {
+            kind: FindingKind::DamagedSlot,
+            action: FindingAction::Repair,
+            slot,
+            path: None,
+            detail: String::new(),
+        };
+        let plan = [None, Some(1), Some(2), Some(1), None, None].map(step);
+        let lengths: Vec<usize> = independent(&plan).iter().map(|part| part.len()).collect();
+        assert_eq!(lengths, [1, 2, 1, 1, 1]);
+        assert!(independent(&[]).is_empty());
+    }
 }

@@ -174,9 +174,10 @@ fn slot_step(slot: &SlotFacts, request: &Request) -> Option<Step> {
     }
     if let Some(operation) = slot.operation {
         let action = match operation {
-            OperationKind::Add | OperationKind::Allocate | OperationKind::Create => {
-                FindingAction::Undo
-            }
+            OperationKind::Add
+            | OperationKind::Allocate
+            | OperationKind::Create
+            | OperationKind::Warm => FindingAction::Undo,
             _ => FindingAction::Complete,
         };
         return step(

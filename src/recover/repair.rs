@@ -7,15 +7,12 @@ use crate::domain::outcome::{Finding, FindingAction, FindingKind, FindingResult,
 use crate::domain::rescue::Reason;
 use crate::domain::slot::{OperationKind, SlotState};
 use crate::domain::{Error, Result};
-use crate::git::clean::{self, Goal};
-use crate::git::unseen;
 use crate::pool::journal::{self, SlotWork};
-use crate::pool::mend::{self, Repairs};
-use crate::pool::park::Place;
 use crate::pool::release::Returned;
-use crate::pool::{Pool, acquire, anew, park, ready, release, saving, settle, slots, verified};
-use crate::sys::clock::{self, Deadline};
-use crate::sys::{inside, signals};
+use crate::pool::tidy::{self, Tidied};
+use crate::pool::{Pool, acquire, anew, isolate, mend, park, ready, release};
+use crate::pool::{saving, settle, slots, verified};
+use crate::sys::{clock, inside, signals};
 
 /// Does what the step says, and tells what became of it.
 pub fn carry_out(pool: &Pool<'_>, step: &Step, mut finding: Finding, request: &Request) -> Finding {
@@ -56,7 +53,7 @@ fn act(pool: &Pool<'_>, step: &Step, request: &Request) -> Result<Told> {
         (FindingAction::Isolate, Some(number)) if step.kind == FindingKind::ForeignDirectory => {
             strays::adopt(pool, number, &step.detail)?;
         }
-        (FindingAction::Isolate, Some(number)) => isolate(pool, number, &step.detail)?,
+        (FindingAction::Isolate, Some(number)) => take_out(pool, number, &step.detail)?,
         (FindingAction::Rebuild, None) => {
             let renewed = anew::renew(pool)?;
             let mut text = format!("the old one is kept as {}", renewed.kept.display());
@@ -173,16 +170,7 @@ fn bring_back(
         }
         Err(error) => {
             let _shield = signals::shield();
-            let reason = error.reason();
-            park::bring_out(pool, number)?;
-            journal::finish(pool, &work, |locked, now| {
-                journal::slot_of(locked, &work).put_out_of_use(&reason, now);
-                locked.note(
-                    Event::new(EventKind::Isolated, &pool.name, now)
-                        .slot(pool.slot_id(number))
-                        .detail(&reason),
-                );
-            })?;
+            isolate::put_out_of_use(pool, &work, &error.reason())?;
             Err(error)
         }
     }
@@ -198,42 +186,23 @@ fn make_whole(pool: &Pool<'_>, work: &SlotWork, rebuild: bool) -> Result<Whole> 
         .base_commit
         .clone()
         .ok_or_else(|| Error::failed("the pool has no base commit"))?;
-    let known = record
-        .slot(work.number)
-        .and_then(|slot| slot.commit.clone())
-        .unwrap_or_else(|| base.clone());
     if rebuild {
         let told = empty_place(pool, work)?;
         slots::make(pool, work.number, &work.lock, &base)?;
         return Ok((base, Vec::new(), told));
     }
-    if let Place::Occupied(process) = park::park(pool, work.number)? {
-        return Err(Error::failed(format!(
+    let slot = record.slot(work.number);
+    let slot = slot.ok_or_else(|| Error::SlotNotFound(pool.slot_id(work.number).to_string()))?;
+    match tidy::look_and_clean(pool, work, slot, &base, Reason::Repair)? {
+        Tidied::Clean(cleaned) => {
+            let told = cleaned.rescue.map(|rescue| saved(&rescue));
+            Ok((base, cleaned.events, told))
+        }
+        Tidied::Occupied(process) => Err(Error::failed(format!(
             "pid {} ({}) is inside",
             process.pid, process.command
-        )));
+        ))),
     }
-    let unseen = unseen::before_git(&pool.worktree(work.number))?;
-    let mut repairs = Repairs::default();
-    let seen = mend::whole(pool, work.number, &work.lock, &known, true, &mut repairs)?;
-    let worktree = pool.worktree(work.number);
-    for path in worktree.stale_locks()? {
-        crate::sys::fs::remove_file_if_there(&path)?;
-    }
-    let (rescue, events) = saving::save_work(pool, work.number, &seen, Reason::Repair)?;
-    repairs.events.extend(events);
-    let told = rescue.map(|rescue| saved(&rescue));
-    let deadline = Deadline::after(pool.settings.cleanup_timeout);
-    let goal = Goal {
-        commit: &base,
-        keep: &pool.settings.keep,
-        deadline,
-        unseen: Some(unseen),
-    };
-    clean::to_goal(&pool.git, &worktree, &work.lock, &seen, &goal)?;
-    ready::own_branch_at(pool, work.number, &work.lock, &base)?;
-    worktree.forget_history()?;
-    Ok((base, repairs.events, told))
 }
 
 fn saved(rescue: &RescueView) -> String {
@@ -260,7 +229,7 @@ fn empty_place(pool: &Pool<'_>, work: &SlotWork) -> Result<Option<String>> {
     )))
 }
 
-fn isolate(pool: &Pool<'_>, number: u32, reason: &str) -> Result<()> {
+fn take_out(pool: &Pool<'_>, number: u32, reason: &str) -> Result<()> {
     let (_lock, mut locked) = journal::wait_for_slot(pool, number)?;
     let now = clock::now();
     if let Some(slot) = locked

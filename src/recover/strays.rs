@@ -12,7 +12,7 @@ use crate::domain::pool::PoolRecord;
 use crate::domain::rescue::Reason;
 use crate::domain::slot::{OperationKind, SlotRecord};
 use crate::git::registration::{self, Registration};
-use crate::pool::{Pool, journal, quiet, saving, slots};
+use crate::pool::{Pool, journal, quiet, saving, slots, trash};
 use crate::sys::lock::{self, FileLock};
 use crate::sys::{clock, fs, inside, remove};
 
@@ -67,7 +67,12 @@ pub fn strays(pool: &Pool<'_>, record: &PoolRecord, slots: &[SlotFacts]) -> Resu
             .iter()
             .all(|path| lock::is_locked(path) == Some(false));
     if idle && let Some(git) = quiet::leftovers(pool, &[std::process::id()])? {
-        found.leftovers = everything(&pool.paths.trash())?;
+        // What somebody is deleting is not left behind.
+        if !trash::is_being_emptied(pool) {
+            let trash = pool.paths.trash();
+            let waits = !everything(&trash)?.is_empty();
+            found.leftovers.extend(waits.then_some(trash));
+        }
         let tmp = pool.paths.repository().join("repo-pool-tmp");
         found.leftovers.extend(everything(&tmp)?);
         found.leftovers.extend(temporary_files(&pool.paths.root)?);
@@ -157,13 +162,18 @@ pub fn remove(pool: &Pool<'_>, step: &Step) -> Result<()> {
         },
         None => None,
     };
+    let is_trash = *path == pool.paths.trash();
+    if is_trash {
+        // It may take its time.
+        trash::empty(pool)?;
+    }
     let mut locked = pool.lock()?;
     if step.kind == FindingKind::OrphanedLock {
         match FileLock::try_acquire(path)? {
             Some(_lock) => remove::remove_tree(path)?,
             None => return Ok(()),
         }
-    } else {
+    } else if !is_trash {
         remove::remove_tree(path)?;
     }
     let event = Event::new(EventKind::Repaired, &pool.name, clock::now()).detail(&step.detail);
@@ -233,5 +243,5 @@ pub fn adopt(pool: &Pool<'_>, number: u32, reason: &str) -> Result<()> {
             .slot(pool.slot_id(number))
             .detail(reason),
     );
-    locked.save()
+    locked.save().map(drop)
 }

@@ -1,0 +1,74 @@
+//! Who is inside a slot that is to be cleaned or removed.
+
+use std::time::Duration;
+
+use super::Pool;
+use crate::domain::{Error, Result};
+use crate::sys::clock::{self, Deadline};
+use crate::sys::inside::{self, Inside, Thoroughness};
+use crate::sys::liveness;
+
+/// How long processes that are told to end may take before they are killed.
+const KILL_GRACE: Duration = Duration::from_secs(10);
+
+/// How long what a `git commit` leaves tidying up in a slot may take to end.
+const TIDYING: Duration = Duration::from_secs(2);
+
+/// How long is waited between two looks.
+const PAUSE: Duration = Duration::from_millis(10);
+
+/// Whether anybody seems to be inside. If not, no process is disturbed by parking the slot, as is done
+/// before it is cleaned, and the thorough look follows then.
+pub fn any_in_sight(pool: &Pool<'_>, number: u32) -> bool {
+    let path = pool.worktree(number).path;
+    let scan = inside::scan(&path, &[], Thoroughness::Open);
+    !scan.inside.is_empty()
+}
+
+/// Nobody but the caller and its ancestors may be inside a slot that is to be cleaned. Tells whether
+/// one of those is. A git that the last commit has left behind is given a moment to end.
+pub fn none_but_callers(pool: &Pool<'_>, number: u32, kill: bool) -> Result<bool> {
+    let path = pool.worktree(number).path;
+    let ours = liveness::ancestors();
+    let (own, mut found): (Vec<Inside>, Vec<Inside>) = inside::processes_inside(&path, &[])
+        .inside
+        .into_iter()
+        .partition(|process| ours.contains(&process.pid));
+    let moment = Deadline::after(TIDYING);
+    while !found.is_empty() && found.iter().all(is_git) && !moment.passed() {
+        clock::pause(PAUSE)?;
+        found = inside::processes_inside(&path, &ours).inside;
+    }
+    let deadline = Deadline::after(KILL_GRACE + KILL_GRACE);
+    // A process may start others while it is being ended.
+    while kill && !found.is_empty() && !deadline.passed() {
+        let pids: Vec<u32> = found.iter().map(|process| process.pid).collect();
+        inside::end(&pids, KILL_GRACE);
+        found = inside::processes_inside(&path, &ours).inside;
+    }
+    match found.first() {
+        None => Ok(!own.is_empty()),
+        Some(process) => Err(occupied(pool, number, process, kill)),
+    }
+}
+
+fn is_git(process: &Inside) -> bool {
+    let program = process.command.split(' ').next().unwrap_or_default();
+    program.rsplit('/').next() == Some("git")
+}
+
+/// Why a slot with that process inside is left alone.
+pub fn occupied(pool: &Pool<'_>, number: u32, process: &Inside, kill: bool) -> Error {
+    Error::Refused {
+        message: format!(
+            "a process is inside slot {}: pid {} ({})",
+            pool.slot_id(number),
+            process.pid,
+            process.command
+        ),
+        hint: Some(match kill {
+            true => "it can't be ended; see what it does".into(),
+            false => "end it, or release with --kill".into(),
+        }),
+    }
+}
