@@ -8,7 +8,7 @@ use clap::builder::NonEmptyStringValueParser as Text;
 use clap::{Args, Subcommand, ValueHint};
 use clap_complete::Shell;
 
-use super::values::{self, FindingKind};
+use super::values::{self, FindingKind, MetricsFormat};
 
 /// What `init` takes.
 #[derive(Debug, Clone, Args)]
@@ -93,6 +93,9 @@ pub struct ReleaseArgs {
     /// Leave the cleaning to the next allocate
     #[arg(long, conflicts_with = "discard")]
     pub no_cleanup: bool,
+    /// Return at once, and let a process of its own clean; what keeps it from that is shown by status
+    #[arg(long, conflicts_with = "no_cleanup")]
+    pub background: bool,
     /// Give up commits and changes that are nowhere else, instead of saving them
     #[arg(long)]
     pub discard: bool,
@@ -244,12 +247,26 @@ pub struct StatusArgs {
     /// A pool or a slot [default: all pools]
     #[arg(value_name = "POOL|SLOT", value_parser = Text::new(), value_hint = ValueHint::DirPath)]
     pub target: Option<String>,
-    /// Show the disk use of each slot
+    /// Show the disk use, too: of pools, or of a pool's slots and repository
     #[arg(long)]
     pub disk: bool,
     /// Exit with 1 if anything needs attention
     #[arg(long)]
     pub check: bool,
+}
+
+/// What `metrics` takes.
+#[derive(Debug, Clone, Args)]
+pub struct MetricsArgs {
+    /// A pool [default: all pools]
+    #[arg(value_name = "POOL", value_parser = Text::new(), value_hint = ValueHint::DirPath)]
+    pub pool: Option<String>,
+    /// The form of the metrics [default: prometheus, with --json json]
+    #[arg(long, value_enum, value_name = "FORMAT")]
+    pub format: Option<MetricsFormat>,
+    /// Write them to FILE, which is replaced as a whole, and print nothing
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub output: Option<PathBuf>,
 }
 
 /// What `recover` takes.
@@ -275,6 +292,20 @@ pub struct RecoverArgs {
     /// the work is saved
     #[arg(long)]
     pub force: bool,
+}
+
+/// What `warm` takes.
+#[derive(Debug, Clone, Args)]
+pub struct WarmArgs {
+    /// Pools or slots [default: the pools with warmup_enabled = true]
+    #[arg(value_name = "POOL|SLOT", value_parser = Text::new(), value_hint = ValueHint::DirPath)]
+    pub targets: Vec<String>,
+    /// Do not fetch; use what the last fetch brought
+    #[arg(long, conflicts_with = "fetch_max_age")]
+    pub no_fetch: bool,
+    /// Do not fetch if the last fetch is at most this old
+    #[arg(long, value_name = "DURATION", value_parser = values::duration, value_hint = ValueHint::Other)]
+    pub fetch_max_age: Option<Duration>,
 }
 
 /// What `isolate` takes.

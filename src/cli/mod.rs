@@ -7,6 +7,7 @@
 mod args;
 mod help;
 mod original;
+mod short;
 mod topics;
 mod values;
 
@@ -19,13 +20,14 @@ use clap::{ArgAction, CommandFactory, FromArgMatches, Parser, Subcommand, ValueH
 pub use args::{
     AddSlotArgs, AllocateArgs, AllocateOptions, BranchesArgs, CollectArgs, CompletionsArgs,
     ConfigArgs, ConfigCommand, CreateArgs, ExecArgs, InitArgs, IsolateArgs, LogArgs, ManArgs,
-    RecoverArgs, ReleaseArgs, RemovePoolArgs, RemoveSlotArgs, RenewArgs, RescueArgs, RescueCommand,
-    RescueDropArgs, RescueListArgs, RescueRestoreArgs, RescueShowArgs, ShowArgs, StatusArgs,
+    MetricsArgs, RecoverArgs, ReleaseArgs, RemovePoolArgs, RemoveSlotArgs, RenewArgs, RescueArgs,
+    RescueCommand, RescueDropArgs, RescueListArgs, RescueRestoreArgs, RescueShowArgs, ShowArgs,
+    StatusArgs, WarmArgs,
 };
 pub use clap_complete::Shell;
 pub use original::ORIGINAL;
 pub use topics::{ENVIRONMENT, EXIT_CODES, FILES, GROUPS, Group, Row, Topic, WORKSPACE, topic};
-pub use values::{ColorWhen, FindingKind};
+pub use values::{ColorWhen, FindingKind, MetricsFormat};
 
 /// The name of the program, as it is typed and as its pages are called.
 pub const PROGRAM: &str = "repo-pool";
@@ -75,6 +77,9 @@ pub struct Global {
     /// Wait for a busy lock at most this long ("30s", "2m", or plain seconds)
     #[arg(long, global = true, value_name = "DURATION", value_parser = values::duration, value_hint = ValueHint::Other)]
     pub lock_timeout: Option<Duration>,
+    /// Do at most N things at once; 0 is one per core
+    #[arg(long, global = true, value_name = "N", value_parser = values::jobs, value_hint = ValueHint::Other)]
+    pub jobs: Option<u32>,
     /// Colour the output
     #[arg(long, global = true, value_enum, value_name = "WHEN", default_value_t)]
     pub color: ColorWhen,
@@ -193,6 +198,15 @@ pub enum Verb {
     ///
     /// Prints the slot.
     Isolate(IsolateArgs),
+    /// Make idle slots ready ahead of use
+    ///
+    /// Fetches, and brings idle slots to the newest base, clean and verified, so that the next
+    /// allocate finds them ready. Work found in an idle slot is saved first. Slots that are
+    /// allocated, or that a process is in, are left alone. Without arguments: all pools that have
+    /// warmup_enabled = true in the settings; to be run from cron or a timer.
+    ///
+    /// Prints what was brought to the base, and what could not be.
+    Warm(WarmArgs),
     /// List the remote branches of a pool
     ///
     /// Prints one branch a line with its commit, as of the pool's last fetch.
@@ -202,6 +216,15 @@ pub enum Verb {
     /// Prints allocations, releases, cleanups and repairs, oldest first, one a line; with --json
     /// one document a line.
     Log(LogArgs),
+    /// Print the metrics of pools, for Prometheus or as JSON
+    ///
+    /// Allocations, fetches and cleanings: how often, how long, and how often in vain; slots by
+    /// state; the age of the base. They are kept with the pool over its life, unless
+    /// enable_metrics = false.
+    ///
+    /// Prints them in the text format of Prometheus. With --output writes them to a file for
+    /// node_exporter's textfile collector, which never sees half of it.
+    Metrics(MetricsArgs),
     /// Show or check the settings
     ///
     /// Settings come, in this order, from the command line, the environment, the pool's table in
@@ -227,8 +250,13 @@ pub enum Verb {
 pub fn parse_from<I, T>(args: I) -> Result<Cli, clap::Error>
 where
     I: IntoIterator<Item = T>,
-    T: Into<OsString> + Clone,
+    T: Into<OsString>,
 {
+    let args: Vec<OsString> = args.into_iter().map(Into::into).collect();
+    short::parse(&args).unwrap_or_else(|| parse_by_the_whole(args))
+}
+
+fn parse_by_the_whole(args: Vec<OsString>) -> Result<Cli, clap::Error> {
     let mut command = command();
     command
         .try_get_matches_from_mut(args)

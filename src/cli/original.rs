@@ -62,5 +62,12 @@ pub const ORIGINAL: &[Row] = &[
         "ConfigWatcher",
         "not in this version; each command reads the file anew",
     ),
-    ("warm-up, background cleaning", "not in this version"),
+    (
+        "warm-up",
+        "repo-pool warm, from cron or a timer; warmup_enabled chooses the pools",
+    ),
+    (
+        "background cleaning",
+        "repo-pool release --background, background_cleanup; status and log say how it went",
+    ),
 ];

@@ -27,6 +27,88 @@ fn the_version_is_the_crates() {
     assert_eq!(error.to_string(), expected);
 }
 
+/// What comes of a command line, in words.
+fn outcome(parsed: Result<Cli, clap::Error>) -> Result<String, String> {
+    parsed
+        .map(|cli| format!("{cli:?}"))
+        .map_err(|error| format!("{:?}: {error}", error.kind()))
+}
+
+#[test]
+fn the_short_way_takes_what_the_whole_grammar_takes() {
+    let tricky = [
+        "",
+        "--version",
+        "-V",
+        "-V --json",
+        "--help",
+        "-h",
+        "help",
+        "--json",
+        "list --version",
+        "list --help",
+        "list -h",
+        "status help",
+        "--workspace release status p",
+        "--workspace release release p/slot1",
+        "--workspace status list",
+        "--workspace=release list",
+        "--workspace exec allocate exec",
+        "exec list -- list --json",
+        "exec p -- --version",
+        "log status",
+        "-- list",
+        "-qv list",
+        "list list",
+        "rescue",
+        "rescue list p",
+        "rescue drop a b",
+        "rescue --help",
+        "config show --toml",
+        "rescue show list",
+        "--color never --json list --json",
+        "list --json --json",
+        "lists",
+        "-x list",
+        "--jso list",
+    ];
+    let examples = GROUPS
+        .iter()
+        .flat_map(|group| group.verbs)
+        .filter_map(|verb| topic(verb))
+        .flat_map(|topic| topic.examples)
+        .map(|(line, _)| words_of_example(line));
+    let tricky = tricky.map(|line| {
+        let words = ["repo-pool"].into_iter().chain(line.split_whitespace());
+        words.map(str::to_owned).collect::<Vec<_>>()
+    });
+    for words in examples.chain(tricky) {
+        let args: Vec<OsString> = words.iter().map(Into::into).collect();
+        let short = parse_from(args.clone());
+        assert_eq!(
+            outcome(short),
+            outcome(parse_by_the_whole(args)),
+            "{words:?}"
+        );
+    }
+}
+
+#[test]
+fn right_command_lines_need_no_more_than_the_short_way() {
+    for line in [
+        "--version",
+        "list",
+        "--json status p",
+        "--workspace /w -v allocate p --no-fetch",
+        "exec p -- status",
+        "rescue list",
+    ] {
+        let words = ["repo-pool"].into_iter().chain(line.split_whitespace());
+        let args: Vec<OsString> = words.map(Into::into).collect();
+        assert!(short::parse(&args).is_some(), "{line}");
+    }
+}
+
 #[test]
 fn every_verb_is_in_one_group_and_has_a_topic() {
     let command = command();

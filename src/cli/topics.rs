@@ -32,7 +32,7 @@ pub const GROUPS: &[Group] = &[
     },
     Group {
         title: "See what there is",
-        verbs: &["status", "list", "branches", "log"],
+        verbs: &["status", "list", "branches", "log", "metrics"],
     },
     Group {
         title: "Make and change pools",
@@ -40,7 +40,7 @@ pub const GROUPS: &[Group] = &[
     },
     Group {
         title: "Keep pools healthy",
-        verbs: &["recover", "isolate"],
+        verbs: &["recover", "warm", "isolate"],
     },
     Group {
         title: "Settings and shells",
@@ -343,6 +343,27 @@ const TOPICS: &[Topic] = &[
         ],
     },
     Topic {
+        verb: "warm",
+        exit_codes: &[
+            (
+                "1",
+                "a pool could not be fetched, or a slot not be made ready; all others were",
+            ),
+            NO_SUCH_TARGET,
+        ],
+        examples: &[
+            (
+                "repo-pool warm --quiet",
+                "for cron: pools with warmup_enabled = true",
+            ),
+            ("repo-pool warm my-project", "one pool, now"),
+            (
+                "repo-pool warm my-project --no-fetch --jobs 1",
+                "clean and verify only, one by one",
+            ),
+        ],
+    },
+    Topic {
         verb: "isolate",
         exit_codes: &[("5", "the slot is in use"), NO_SUCH_SLOT],
         examples: &[(
@@ -363,6 +384,20 @@ const TOPICS: &[Topic] = &[
             (
                 "repo-pool --json log | tail -n 20",
                 "the newest events, as JSON",
+            ),
+        ],
+    },
+    Topic {
+        verb: "metrics",
+        exit_codes: &[NO_SUCH_POOL],
+        examples: &[
+            (
+                "repo-pool metrics --output /var/lib/node_exporter/repo-pool.prom",
+                "for node_exporter's textfile collector",
+            ),
+            (
+                "repo-pool metrics my-project --format json",
+                "one pool, as JSON",
             ),
         ],
     },

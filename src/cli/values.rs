@@ -7,6 +7,9 @@ use clap::ValueEnum;
 /// Longest duration accepted. Everything up to it can be added to a time without overflow.
 const LONGEST: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
 
+/// The most things that are done at once.
+const MOST_JOBS: u32 = 1024;
+
 /// When the output is coloured.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub enum ColorWhen {
@@ -20,6 +23,17 @@ pub enum ColorWhen {
     /// In no case
     #[value(help = None::<&str>)]
     Never,
+}
+
+/// The form of metrics.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum MetricsFormat {
+    /// The text format of Prometheus
+    #[value(help = None::<&str>)]
+    Prometheus,
+    /// One JSON document
+    #[value(help = None::<&str>)]
+    Json,
 }
 
 /// What `recover` can find.
@@ -117,6 +131,15 @@ pub(super) fn count(text: &str) -> Result<u32, String> {
     match text.parse::<u32>() {
         Ok(0) => Err("at least 1 is needed".to_owned()),
         Ok(count) => Ok(count),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+/// How many things are done at once, as the setting of that name takes it.
+pub(super) fn jobs(text: &str) -> Result<u32, String> {
+    match text.parse::<u32>() {
+        Ok(jobs) if jobs <= MOST_JOBS => Ok(jobs),
+        Ok(_) => Err(format!("at most {MOST_JOBS}")),
         Err(error) => Err(error.to_string()),
     }
 }

@@ -98,7 +98,7 @@ impl<'a> Asked<'a> {
         hold: bool,
     ) -> Result<Request> {
         let settings = &found.pool.settings;
-        let record = found.pool.read()?;
+        let record = &found.record;
         let freshness = match settings.fetch_on_allocate {
             true => Freshness::Within(settings.fetch_max_age),
             false => Freshness::Known,

@@ -11,6 +11,7 @@ use crate::pool::{slots, view};
 use crate::report::output::unless_closed;
 use crate::report::{human, tables};
 use crate::sys::clock::{self, Stopwatch};
+use crate::sys::limits;
 
 /// Makes a pool of a repository with some slots.
 pub fn run(session: &Session, args: &CreateArgs) -> Result<u8> {
@@ -46,6 +47,7 @@ pub fn run(session: &Session, args: &CreateArgs) -> Result<u8> {
         made_from: None,
         settings: Vec::new(),
     };
+    limits::raise_open_files();
     let watch = Stopwatch::start();
     let pool = create::create(&context, &name, &plan)?;
     let record = pool.read()?;

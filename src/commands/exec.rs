@@ -116,6 +116,7 @@ fn give_back(session: &Session, pool: &Pool<'_>, allocated: &Allocated) {
             .as_ref()
             .map(|allocation| allocation.id.clone()),
         no_cleanup: !pool.settings.clean_on_release,
+        background: pool.settings.background_cleanup,
         ..Request::default()
     };
     match crate::pool::release::release(pool, allocated.slot.number, &request) {

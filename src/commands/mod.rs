@@ -9,12 +9,14 @@ pub mod collect;
 pub mod completions;
 pub mod config;
 pub mod create;
+pub mod detached;
 pub mod exec;
 pub mod init;
 pub mod isolate;
 pub mod list;
 pub mod log;
 pub mod man;
+pub mod metrics;
 pub mod recover;
 pub mod release;
 pub mod remove;
@@ -23,6 +25,7 @@ pub mod rescue;
 pub mod session;
 pub mod slots;
 pub mod status;
+pub mod warm;
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -39,8 +42,11 @@ const EXEC_FAILED: u8 = 125;
 
 /// Runs the command line of this process and says how it ended.
 pub fn main() -> ExitCode {
-    let environment = Environment::from_process();
     let args: Vec<_> = std::env::args_os().collect();
+    if detached::is_one(&args) {
+        return detached::run(&args);
+    }
+    let environment = Environment::from_process();
     match cli::parse_from(args.clone()) {
         Ok(cli) => run(cli, environment),
         Err(error) => {
@@ -98,8 +104,10 @@ fn dispatch(session: &Session, verb: Verb) -> Result<u8> {
         Verb::Status(args) => status::run(session, &args),
         Verb::Recover(args) => recover::run(session, &args),
         Verb::Isolate(args) => isolate::run(session, &args),
+        Verb::Warm(args) => warm::run(session, &args),
         Verb::Branches(args) => branches::run(session, &args),
         Verb::Log(args) => log::run(session, &args),
+        Verb::Metrics(args) => metrics::run(session, &args),
         Verb::Rescue(args) => rescue::run(session, &args.command),
         Verb::Config(args) => config::run(session, &args.command),
         Verb::Completions(args) => completions::run(session, &args),

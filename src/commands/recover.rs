@@ -56,8 +56,10 @@ fn look_everywhere(
     let mut names = context.workspace.pool_names()?;
     names.extend(context.workspace.lost_pools()?);
     let jobs = parallel::jobs(context.config.settings(None, &context.flags).jobs);
+    let share = parallel::share(jobs, names.len());
     let found = parallel::each(&names, jobs, |name| {
-        let pool = context.pool(name);
+        let mut pool = context.pool(name);
+        pool.settings.jobs = share;
         match recover::recover(&pool, &request(args, &pool, None)) {
             // It was removed meanwhile.
             Err(Error::PoolNotFound(_)) => Ok(Vec::new()),

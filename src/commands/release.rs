@@ -6,6 +6,7 @@ use super::session::{self, Session};
 use crate::cli::ReleaseArgs;
 use crate::config::Flags;
 use crate::domain::outcome::{Released, RescueView};
+use crate::domain::slot::SlotState;
 use crate::domain::{Error, Result};
 use crate::pool::release::{self, Request, Returned};
 use crate::pool::{Context, Pool, parallel, view};
@@ -65,6 +66,7 @@ fn one(
             .clone()
             .or_else(|| session.own_allocation(&pool, number)),
         no_cleanup: args.no_cleanup || !pool.settings.clean_on_release,
+        background: args.background || pool.settings.background_cleanup,
         discard: args.discard,
         kill: args.kill,
         force: args.force,
@@ -116,20 +118,21 @@ fn report(session: &Session, released: &[Released], several: bool) -> Result<()>
         return unless_closed(written);
     }
     for one in released {
-        session
-            .output
-            .detail(&match (one.was_allocated, &one.cleanup) {
-                (false, _) => format!("{} was not allocated; nothing was done", one.slot.slot_id),
-                (true, None) => format!(
-                    "{} is back; it will be cleaned before it is handed out",
-                    one.slot.slot_id
-                ),
-                (true, Some(cleanup)) => format!(
-                    "{} is back, cleaned in {}",
-                    one.slot.slot_id,
-                    human::seconds(cleanup.duration_seconds)
-                ),
-            });
+        let id = &one.slot.slot_id;
+        let output = &session.output;
+        match (one.was_allocated, &one.cleanup) {
+            (false, _) => output.detail(&format!("{id} was not allocated; nothing was done")),
+            (true, None) if one.slot.state == SlotState::Cleaning => output.note(&format!(
+                "{id} is being cleaned in the background; `repo-pool status {id}` shows how it went"
+            )),
+            (true, None) => output.detail(&format!(
+                "{id} is back; it will be cleaned before it is handed out"
+            )),
+            (true, Some(cleanup)) => output.detail(&format!(
+                "{id} is back, cleaned in {}",
+                human::seconds(cleanup.duration_seconds)
+            )),
+        }
     }
     Ok(())
 }

@@ -67,6 +67,7 @@ impl Session {
     pub fn flags(&self) -> Flags {
         Flags {
             lock_timeout: self.global.lock_timeout,
+            jobs: self.global.jobs,
             ..Flags::default()
         }
     }
@@ -114,6 +115,7 @@ impl Session {
             config,
             flags,
             observer: &*self.output,
+            alone: false,
         })
     }
 

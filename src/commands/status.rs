@@ -2,6 +2,7 @@
 
 use super::session::{self, Session};
 use crate::cli::StatusArgs;
+use crate::domain::slot::SlotState;
 use crate::domain::{Error, Result};
 use crate::pool::{Context, Pool, find, view};
 use crate::recover::{self, Request};
@@ -55,7 +56,7 @@ fn show_one<'c>(
         let slot = record
             .slot(number)
             .ok_or_else(|| session::no_slot(Some(target)))?;
-        let shown = view::current(&pool, &record, slot, &view::branches(&pool), true);
+        let shown = view::slot(&pool, &record, slot);
         unless_closed(match output.is_json() {
             true => output.json("slot", &shown),
             false => output.text(&tables::slot(&shown, clock::now(), &output.layout())),
@@ -80,7 +81,8 @@ fn any_pool_needs_attention(context: &Context<'_>) -> Result<bool> {
     Ok(false)
 }
 
-/// Whether a person or `recover` should look: exactly if `recover --dry-run` finds something.
+/// Whether a person or `recover` should look: if `recover --dry-run` finds something, or if a slot that
+/// was to be given back in the background is still held.
 fn needs_attention(pool: &Pool<'_>, slot: Option<u32>) -> Result<bool> {
     let request = Request {
         slot,
@@ -92,6 +94,16 @@ fn needs_attention(pool: &Pool<'_>, slot: Option<u32>) -> Result<bool> {
         Err(Error::PoolNotFound(_)) => Ok(false),
         // What can't be read does need somebody.
         Err(Error::Failed { .. }) => Ok(true),
-        found => Ok(!found?.is_empty()),
+        found => Ok(!found?.is_empty() || any_not_given_back(pool, slot)?),
     }
+}
+
+fn any_not_given_back(pool: &Pool<'_>, number: Option<u32>) -> Result<bool> {
+    let record = pool.read()?;
+    let mut slots = record.slots.iter();
+    Ok(slots.any(|slot| {
+        slot.state == SlotState::Allocated
+            && slot.error.is_some()
+            && number.is_none_or(|number| number == slot.number)
+    }))
 }

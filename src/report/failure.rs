@@ -28,6 +28,13 @@ pub struct Failure {
 }
 
 impl Failure {
+    /// The same, with what it is about named first.
+    #[must_use]
+    pub fn about(mut self, what: &str) -> Self {
+        self.message = format!("{what}: {}", self.message);
+        self
+    }
+
     /// A wrong command line, in the words of the command line's parser.
     pub fn usage(text: &str) -> Self {
         let text = text.trim_end();
@@ -173,6 +180,7 @@ fn git_operation(text: String, git: GitFailure) -> Failure {
     };
     let mut failure = Failure::new("git_operation", 1, message);
     failure.hints = hints::for_git(&git);
+    failure.hints.extend(git.hint.clone());
     failure.git = Some(git);
     failure
 }
@@ -246,6 +254,7 @@ mod tests {
                 stderr: "Receiving: 1%\rReceiving: 2%\r\nfatal: could not read Username for 'https://example.com': terminal prompts disabled\n\x1b]0;x\x07\n".into(),
                 duration: Duration::from_millis(1500),
                 ended: None,
+                hint: None,
             }),
         }
     }

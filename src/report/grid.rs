@@ -171,14 +171,14 @@ impl Grid {
     }
 
     fn natural_widths(&self) -> Vec<u16> {
-        let mut table = Table::new();
-        if self.header {
-            table.set_header(self.columns.iter().map(|column| column.title));
-        }
-        for row in &self.rows {
-            table.add_row(row.iter().map(|cell| &cell.text));
-        }
-        table.column_max_content_widths()
+        let width = |text: &str| u16::try_from(width_of(text)).unwrap_or(u16::MAX);
+        let columns = self.columns.iter().enumerate();
+        let widths = columns.map(|(at, column)| {
+            let title = if self.header { width(column.title) } else { 0 };
+            let cells = self.rows.iter().filter_map(|row| row.get(at));
+            cells.map(|cell| width(&cell.text)).fold(title, u16::max)
+        });
+        widths.collect()
     }
 
     /// Drops columns until the narrowest widths of the rest fit, then takes from the widest ones

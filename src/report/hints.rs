@@ -58,8 +58,7 @@ const RULES: &[Rule] = &[
             "failed to connect to",
             "couldn't connect to server",
         ],
-        "the remote can't be reached: check network and proxy; `repo-pool allocate --no-fetch` \
-         hands out what was fetched last",
+        "the remote can't be reached: check network and proxy",
     ),
     (
         &[
@@ -152,11 +151,11 @@ mod tests {
             ),
             (
                 "ssh: Could not resolve hostname x: Name or service not known",
-                "--no-fetch",
+                "network",
             ),
             (
                 "fatal: unable to access 'https://x/': Could not resolve host: x",
-                "--no-fetch",
+                "network",
             ),
             (
                 "fatal: couldn't find remote ref refs/heads/x",

@@ -15,6 +15,14 @@ pub(super) fn text(value: &impl Serialize) -> io::Result<String> {
     Ok(escape::escape_json(serde_json::to_string(value)?))
 }
 
+/// `{"schema":1,"<key>":<value>}` as one line, for who writes it elsewhere than to stdout.
+///
+/// # Errors
+/// If the value can't be shown as JSON.
+pub fn document(key: &str, value: &impl Serialize) -> io::Result<String> {
+    text(&Keyed { key, value })
+}
+
 /// `{"schema":1,"<key>":<value>}`.
 pub(super) struct Keyed<'a, T> {
     pub(super) key: &'a str,

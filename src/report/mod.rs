@@ -13,10 +13,12 @@ mod json;
 mod observer;
 pub mod output;
 pub mod progress;
+pub mod prometheus;
 mod stream;
 pub mod tables;
 mod tone;
 
 pub use failure::Failure;
 pub use grid::Layout;
+pub use json::document;
 pub use output::{ColorChoice, Options, Output};

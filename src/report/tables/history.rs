@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::{one_line, short_id};
 use crate::domain::event::Event;
-use crate::domain::outcome::{Finding, FindingResult};
+use crate::domain::outcome::{Finding, FindingResult, WarmResult, WarmedPool};
 use crate::report::grid::{Column, Fit, Grid, Layout, Text};
 use crate::report::human;
 use crate::report::tone::Tone;
@@ -34,6 +34,31 @@ pub fn findings(findings: &[Finding], layout: &Layout) -> String {
         text.push_str(&format!("\n{}\n", counts(findings)));
     }
     text
+}
+
+/// The slots that were not ready before `warm`, each with what was done or why nothing was.
+pub fn warmed(pools: &[WarmedPool], layout: &Layout) -> String {
+    let mut grid = Grid::new([
+        Column::new("SLOT"),
+        Column::new("RESULT"),
+        Column::new("DETAIL").fit(Fit::Wrap(24)),
+    ]);
+    let slots = pools.iter().flat_map(|pool| &pool.slots);
+    for slot in slots.filter(|slot| slot.result != WarmResult::AlreadyWarm) {
+        let tone = match slot.result {
+            WarmResult::Failed => Tone::Red,
+            WarmResult::PassedOver => Tone::Yellow,
+            WarmResult::Warmed | WarmResult::AlreadyWarm => Tone::Green,
+        };
+        let mut detail = slot.operations.clone();
+        detail.extend(slot.reason.clone());
+        grid.row([
+            Text::new(short_id(&slot.slot_id)),
+            Text::new(words(&slot.result)).tone(tone),
+            Text::new(one_line(&detail.join("; "))),
+        ]);
+    }
+    grid.render(layout)
 }
 
 /// `3 findings: 2 done, 1 failed`.
@@ -137,6 +162,7 @@ fn words(value: &impl Serialize) -> String {
 mod tests {
     use super::super::samples;
     use super::*;
+    use crate::domain::outcome::WarmedSlot;
 
     fn at(width: Option<u16>) -> Layout {
         Layout {
@@ -170,6 +196,33 @@ mod tests {
         2 findings: 1 done, 1 failed
         ");
         assert_eq!(findings(&[], &at(None)), "");
+    }
+
+    #[test]
+    fn what_was_made_ready_and_why_the_rest_was_not() {
+        let slot = |number: u32, result, operations: &[&str], reason: Option<&str>| WarmedSlot {
+            slot_id: format!("workspace-my-project-slot{number}"),
+            result,
+            operations: operations.iter().map(|text| (*text).to_owned()).collect(),
+            duration_seconds: None,
+            rescue: None,
+            reason: reason.map(str::to_owned),
+        };
+        let inside = Some("pid 4711 (make) is inside");
+        let pool = WarmedPool {
+            slots: vec![
+                slot(1, WarmResult::AlreadyWarm, &[], None),
+                slot(2, WarmResult::Warmed, &["reset to a395bec6bc23"], None),
+                slot(3, WarmResult::PassedOver, &[], inside),
+            ],
+            ..WarmedPool::default()
+        };
+        insta::assert_snapshot!(warmed(&[pool], &at(None)), @"
+        SLOT              RESULT       DETAIL
+        my-project/slot2  warmed       reset to a395bec6bc23
+        my-project/slot3  passed over  pid 4711 (make) is inside
+        ");
+        assert_eq!(warmed(&[], &at(None)), "");
     }
 
     #[test]

@@ -8,7 +8,7 @@ mod pool;
 mod rescue;
 mod slot;
 
-pub use history::{event_line, events, findings};
+pub use history::{event_line, events, findings, warmed};
 pub use pool::{pool, pools};
 pub use rescue::{holds, rescue, rescues};
 pub use slot::slot;

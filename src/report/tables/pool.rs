@@ -79,8 +79,9 @@ fn facts(pool: &PoolView, now: Timestamp) -> Option<String> {
     if let Some(fetched) = pool.fetched_at {
         parts.push(format!("fetched {} ago", since(fetched, now)));
     }
-    if let Some(bytes) = size(&pool.repository_bytes) {
-        parts.push(format!("repository {bytes}"));
+    if let Some(bytes) = size(&pool.disk_usage_bytes) {
+        let repository = size(&pool.repository_bytes).map(|bytes| format!(" (repository {bytes})"));
+        parts.push(format!("disk {bytes}{}", repository.unwrap_or_default()));
     }
     if pool.is_locked == Some(Some(true)) {
         parts.push("locked".to_owned());

@@ -75,6 +75,7 @@ pub(super) fn pool() -> PoolView {
         base_commit: Some(COMMIT.into()),
         fetched_at: Some(ago(250)),
         is_locked: None,
+        disk_usage_bytes: None,
         repository_bytes: None,
         summary: summary(),
         slots: slots(),
