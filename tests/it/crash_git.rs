@@ -183,10 +183,11 @@ fn a_git_that_hangs_for_ever_is_ended_in_time() {
 
 /// The slot whose lock a process has as its stdin.
 fn guarded_slot(pid: u32) -> Option<String> {
-    let stdin = fs::read_link(format!("/proc/{pid}/fd/0")).ok()?;
-    let name = stdin.file_name()?.to_str()?;
-    let slot = name.strip_suffix(".lock")?;
-    slot.starts_with("slot").then(|| slot.to_owned())
+    [0, 1].into_iter().find_map(|stream| {
+        let file = fs::read_link(format!("/proc/{pid}/fd/{stream}")).ok()?;
+        let slot = file.file_name()?.to_str()?.strip_suffix(".lock")?;
+        slot.starts_with("slot").then(|| slot.to_owned())
+    })
 }
 
 /// Whether the words of a git command mean one of the tool's that changes a slot. Rescues may come
@@ -196,10 +197,12 @@ fn changes_a_slot(words: &str) -> bool {
     let own = words.starts_with("-c core.hooksPath=/dev/null ");
     // Work is saved in a repository of its own, which nobody else knows.
     let elsewhere = ["refs/repo-pool/", "/repo-pool-tmp/"];
-    // The bits that hide changes are taken off in a copy of the index.
+    // The bits that hide changes are taken off in a copy of the index. Branches of new slots are made
+    // only where there are none.
     let elsewhere = [
         &elsewhere[..],
         &["--no-assume-unchanged", "--no-skip-worktree"],
+        &["-m repo-pool: allocate --stdin"],
     ]
     .concat();
     let elsewhere = elsewhere.iter().any(|part| words.contains(part));

@@ -7,17 +7,6 @@ use std::path::Path;
 /// Changes a slot, given its directory and its registration.
 type Change = fn(&Path, &Path);
 
-/// The commands of git that a call runs, by `-vv`.
-fn gits(world: &World, args: &str) -> Vec<String> {
-    let out = world.pool(format!("{args} -vv"));
-    let lines = out
-        .ok()
-        .stderr
-        .lines()
-        .filter(|line| line.starts_with("git "));
-    lines.map(str::to_owned).collect()
-}
-
 /// An idle slot is out of reach, and comes back as it was.
 #[test]
 fn an_idle_slot_is_parked_and_a_handed_out_one_is_not() {
@@ -44,9 +33,9 @@ fn an_idle_slot_is_parked_and_a_handed_out_one_is_not() {
 #[test]
 fn a_verified_slot_needs_no_git() {
     let (world, _remote) = World::with_pool(1);
-    assert_eq!(gits(&world, "allocate p --no-fetch"), [""; 0]);
+    assert_eq!(world.gits("allocate p --no-fetch"), [""; 0]);
     world.pool("release p/slot1").ok();
-    assert_eq!(gits(&world, "allocate p --no-fetch"), [""; 0]);
+    assert_eq!(world.gits("allocate p --no-fetch"), [""; 0]);
 }
 
 /// Whatever somebody does to a parked slot shows, and goes.
@@ -80,7 +69,7 @@ fn a_parked_slot_that_was_changed_is_looked_at() {
     for (name, change) in changes {
         let (world, remote) = World::with_pool(1);
         change(&world.slot_dir("slot1"), &world.admin_dir("slot1"));
-        assert!(!gits(&world, "allocate p --no-fetch").is_empty(), "{name}");
+        assert!(!world.gits("allocate p --no-fetch").is_empty(), "{name}");
         let dir = world.slot_path("slot1");
         world.assert_holds(&dir, &remote, &world.tip(&remote, "main"));
         assert!(!world.admin_dir("slot1").join("MERGE_MSG").exists());

@@ -1,35 +1,7 @@
 //! Work in places where it is easily overlooked: it is saved, or what would lose it is refused.
 
-use crate::support::{World, is_root, tree};
+use crate::support::{Mount, World, is_root, tree};
 use std::fs;
-use std::path::{Path, PathBuf};
-
-/// A directory that is shown at another place as well, until this is dropped.
-struct Mount<'w> {
-    world: &'w World,
-    at: PathBuf,
-}
-
-impl<'w> Mount<'w> {
-    /// Shows `from` at `at`; none where that is not allowed.
-    fn bind(world: &'w World, from: &Path, at: &Path) -> Option<Self> {
-        let mut mount = world.command("mount");
-        let output = mount.arg("--bind").args([from, at]).output();
-        output
-            .is_ok_and(|output| output.status.success())
-            .then(|| Self {
-                world,
-                at: at.to_owned(),
-            })
-    }
-}
-
-impl Drop for Mount<'_> {
-    fn drop(&mut self) {
-        let mut unmount = self.world.command("umount");
-        let _ = unmount.arg("-l").arg(&self.at).output();
-    }
-}
 
 /// Whether a rescue of pool `p` reaches this commit.
 #[track_caller]

@@ -1,8 +1,9 @@
 //! What can be read about pools and slots: numbers, states, tables.
 
-use crate::support::World;
+use crate::support::{World, is_root};
 use serde_json::Value;
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 
 /// A table with what differs from run to run made equal: the world's path, times, ids, sizes.
 #[track_caller]
@@ -158,6 +159,89 @@ fn status_measures_disks_on_demand() {
             .all(|s| s["disk_usage_bytes"].as_u64().is_some_and(|n| n > 0)),
         "{doc}"
     );
+}
+
+/// 5.2: a file that several slots share counts for each, and once for the pool; a hole for nothing.
+#[test]
+fn disk_use_counts_shared_files_once_and_holes_not_at_all() {
+    let (world, _remote) = World::with_pool(2);
+    let dirs = [0; 2].map(|_| world.pool("allocate p --no-fetch").ok().path());
+    let measured = || {
+        let doc = world.pool("status p --disk --json").ok().json();
+        let slots = doc["pool"]["slots"].as_array().expect("slots").iter();
+        let bytes = |value: &Value| value["disk_usage_bytes"].as_u64().expect("a size");
+        let slots: Vec<u64> = slots.map(bytes).collect();
+        (bytes(&doc["pool"]), slots)
+    };
+    let (pool, slots) = measured();
+    let shared = 8 << 20;
+    fs::write(dirs[0].join("shared.bin"), vec![1; shared]).expect("writing");
+    fs::hard_link(dirs[0].join("shared.bin"), dirs[1].join("same.bin")).expect("a link");
+    fs::hard_link(dirs[0].join("shared.bin"), dirs[0].join("again.bin")).expect("a link");
+    let sparse = fs::File::create(dirs[0].join("sparse.bin")).expect("a file");
+    sparse.set_len(1 << 34).expect("a hole");
+    let (with, both) = measured();
+    let (shared, some) = (shared as u64, 1 << 20);
+    let is_once = |more: u64| (shared..shared + some).contains(&more);
+    assert!(is_once(with - pool), "{pool} {with}");
+    for n in 0..2 {
+        assert!(is_once(both[n] - slots[n]), "{slots:?} {both:?}");
+    }
+    let text = world.pool("status p --disk").ok().stdout.clone();
+    assert!(
+        text.contains("disk ") && text.contains("(repository "),
+        "{text}"
+    );
+}
+
+/// 5.2: what can't be read is not guessed: null, and the rest is there.
+#[test]
+fn disk_use_that_cannot_be_measured_is_null() {
+    let (world, _remote) = World::with_pool(2);
+    let dir = world.pool("allocate p --no-fetch").ok().path();
+    let closed = dir.join("closed");
+    fs::create_dir(&closed).expect("a directory");
+    fs::set_permissions(&closed, fs::Permissions::from_mode(0o000)).expect("mode");
+    let doc = world.pool("status p --disk --json").ok().json();
+    let slots = doc["pool"]["slots"].as_array().expect("slots");
+    let of = |slot: &Value| slot["disk_usage_bytes"].clone();
+    assert_eq!(of(&slots[0]).is_null(), !is_root(), "{doc}");
+    assert!(of(&slots[1]).is_u64(), "{doc}");
+    let all = world.pool("status --disk --json").ok().json();
+    assert_eq!(of(&all["pools"][0]), of(&doc["pool"]));
+    assert_eq!(of(&all["pools"][0]).is_null(), !is_root());
+    assert!(all["pools"][0].get("disk_usage_bytes").is_some());
+    fs::set_permissions(&closed, fs::Permissions::from_mode(0o700)).expect("mode");
+}
+
+/// 6.2, 6.3: branch and commit are known wherever git keeps the branch.
+#[test]
+fn the_commit_of_a_packed_branch_is_shown() {
+    let (world, _remote) = World::with_pool(3);
+    let dirs = ["one", "two"].map(|name| {
+        let dir = world.pool(format!("allocate p --no-fetch --branch {name}"));
+        dir.ok().path()
+    });
+    let one = world.commit(&dirs[0], "new.txt", "new\n");
+    world.git(&world.bare("p"), "pack-refs --all");
+    let two = world.commit(&dirs[1], "other.txt", "other\n");
+    let slots = world.slots("p");
+    for (slot, branch, commit) in [(&slots[0], "one", &one), (&slots[1], "two", &two)] {
+        assert_eq!(slot["current_branch"], branch);
+        assert_eq!(slot["current_commit"], **commit, "{slot}");
+    }
+    assert!(slots[2].get("current_branch").is_none());
+    assert_eq!(
+        slots[2]["current_commit"],
+        world.head(&world.idle_dir("slot3"))
+    );
+    fs::write(
+        world.admin_dir("slot1").join("HEAD"),
+        "ref: refs/heads/../../HEAD\n",
+    )
+    .expect("it");
+    let slot = world.slots("p").remove(0);
+    assert!(slot["current_commit"].is_null(), "{slot}");
 }
 
 /// 5.1: the JSON of a slot has the documented keys with the documented types.

@@ -124,12 +124,13 @@ fn release_refuses_edits_that_only_a_submodule_holds() {
 
 /// 3.3, 6.1: a slot at a commit without the submodule goes back to a base that has it.
 #[test]
-fn release_brings_back_a_submodule_that_the_ref_did_not_have() {
+fn allocate_brings_back_a_submodule_that_the_ref_did_not_have() {
     let (world, remote, _dir) = slot_with_submodule();
     world.pool("release p/slot1").ok();
     let dir = world.pool("allocate p --ref main~1").ok().path();
     assert!(!dir.join("lib").exists());
     world.pool("release p/slot1").ok();
+    world.pool("allocate p").ok();
     world.assert_holds(&dir, &remote, &world.tip(&remote, "main"));
     world.assert_sound("p");
 }

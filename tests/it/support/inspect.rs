@@ -77,6 +77,17 @@ pub(super) fn walk(dir: &Path, see: &mut dyn FnMut(&Path, &std::fs::Metadata)) {
 }
 
 impl World {
+    /// The commands of git that a call runs, by `-vv`, in the order in which they ended.
+    pub fn gits(&self, args: &str) -> Vec<String> {
+        let out = self.pool(format!("{args} -vv"));
+        let lines = out
+            .ok()
+            .stderr
+            .lines()
+            .filter(|line| line.starts_with("git "));
+        lines.map(str::to_owned).collect()
+    }
+
     /// Changes what pool `p` has on record about the allocation of a slot, as time, a restart or
     /// another machine would have.
     #[track_caller]

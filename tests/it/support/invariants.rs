@@ -433,7 +433,9 @@ pub fn working_in(root: &Path) -> Vec<u32> {
             continue;
         };
         let name = std::fs::read_to_string(path.join("comm")).unwrap_or_default();
-        if !name.starts_with("git") && !name.starts_with("repo-pool") {
+        // One that is left to itself is called so until it has given itself its name.
+        let ours = ["git", "repo-pool", "exe"];
+        if !ours.iter().any(|known| name.starts_with(known)) {
             continue;
         }
         let words = std::fs::read(path.join("cmdline")).unwrap_or_default();

@@ -2,10 +2,12 @@
 
 mod args;
 mod call;
+mod detached;
 mod fixture;
 mod helper;
 mod inspect;
 mod invariants;
+mod mount;
 mod out;
 mod random;
 mod scene;
@@ -19,10 +21,12 @@ mod world;
 
 pub use args::Args;
 pub use call::Call;
+pub use detached::Detached;
 pub use fixture::{PULL_REF, Remote, SPACED_FILE, odd_file};
 pub use helper::{Helper, alive, in_time, kill, kill_on_drop, until};
 pub use inspect::{files_containing, snapshot, tree};
 pub use invariants::{Findings, Invariants, Kind, await_quiet};
+pub use mount::Mount;
 pub use out::Out;
 pub use random::Random;
 pub use scene::{DOCUMENTED, Scene, Verb};

@@ -21,11 +21,16 @@ impl Stand {
             r#"#!/bin/sh
 stand='{}'
 read -r chosen mode < "$stand/chosen"
-calls=0
-read -r calls < "$stand/calls"
-calls=$((calls + 1))
-echo "$calls" > "$stand/calls"
-if [ "$calls" = "$chosen" ]; then
+# Two may be called at the same time: who makes the file has the number.
+set -C
+calls=1
+until {{ echo "$*" > "$stand/calls/$calls"; }} 2>/dev/null; do calls=$((calls + 1)); done
+set +C
+case "$calls:$* " in
+    "$chosen:"* | *" $chosen "*) ;;
+    *) mode=none ;;
+esac
+if [ "$mode" != none ]; then
     case $mode in
         before) kill -KILL $$ ;;
         after) '{git}' "$@"; kill -KILL $$ ;;
@@ -44,15 +49,30 @@ exec '{git}' "$@"
 
     /// The next command's call number `number` is to be treated so.
     pub fn choose(&self, number: u32, mode: &str) {
+        self.choose_word(&number.to_string(), mode);
+    }
+
+    /// Every call with this word among its arguments is to be treated so, from the next command on.
+    pub fn choose_word(&self, word: &str, mode: &str) {
         let _ = fs::remove_file(self.dir.join("held"));
-        fs::write(self.dir.join("calls"), "0\n").expect("writing");
-        fs::write(self.dir.join("chosen"), format!("{number} {mode}\n")).expect("writing");
+        let _ = fs::remove_dir_all(self.dir.join("calls"));
+        fs::create_dir(self.dir.join("calls")).expect("a directory");
+        fs::write(self.dir.join("chosen"), format!("{word} {mode}\n")).expect("writing");
     }
 
     /// How many calls there have been.
     pub fn calls(&self) -> u32 {
-        let text = fs::read_to_string(self.dir.join("calls")).expect("the count");
-        text.trim().parse().expect("a number")
+        let calls = fs::read_dir(self.dir.join("calls")).expect("the calls");
+        calls.count() as u32
+    }
+
+    /// Whether there was a call with this word among its arguments.
+    pub fn was_called(&self, word: &str) -> bool {
+        let calls = fs::read_dir(self.dir.join("calls")).expect("the calls");
+        calls.flatten().any(|call| {
+            let words = fs::read_to_string(call.path()).unwrap_or_default();
+            words.split_whitespace().any(|other| other == word)
+        })
     }
 
     /// A PATH on which the script comes before git.

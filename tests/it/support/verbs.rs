@@ -3,6 +3,7 @@
 //!
 //! A new verb is a function here and its name in [`for_each_verb`].
 
+use super::await_quiet;
 use super::scene::{Scene, Verb, program};
 
 /// Calls a macro with the names of all verbs, each a function of this module.
@@ -22,6 +23,7 @@ macro_rules! for_each_verb {
             release_unfinished_merge
             release_without_cleanup
             release_discarding
+            release_in_background
             release_killing
             exec
             add_slots
@@ -31,6 +33,7 @@ macro_rules! for_each_verb {
             isolate
             bring_back
             recover
+            warm
             collect
         }
     };
@@ -221,6 +224,31 @@ pub fn release_discarding() -> Verb {
     )
 }
 
+pub fn release_in_background() -> Verb {
+    Verb::new(
+        "release --background",
+        |scene| {
+            scene.take_and_work();
+            format!("release {} --background", scene.named())
+        },
+        |scene, out| {
+            await_quiet(&scene.world);
+            // What fails the command fails the process that it leaves, too: the next one goes on, or
+            // the slot says why it was not given back.
+            if scene.state() == "cleaning" {
+                scene.world.pool("recover").ok();
+            }
+            let slot = scene.world.slot(&scene.named());
+            if slot["error"].is_string() {
+                return;
+            }
+            scene.is_back(out);
+            let work = format!("new {}\n", scene.round);
+            assert!(scene.world.is_rescued("p", &work));
+        },
+    )
+}
+
 pub fn release_killing() -> Verb {
     Verb::new(
         "release --kill",
@@ -338,6 +366,37 @@ pub fn recover() -> Verb {
             "recover".into()
         },
         |_, _| {},
+    )
+}
+
+/// One slot that only has to follow the remote, and one that somebody has worked in.
+pub fn warm() -> Verb {
+    Verb::new(
+        "warm",
+        |scene| {
+            let Scene {
+                world,
+                remote,
+                held,
+                round,
+                ..
+            } = scene;
+            world.push_commit(remote, "late.txt", &format!("late {round}\n"));
+            let idle = world.idle_dir("slot2");
+            // What an earlier round has left there may not have been looked at yet.
+            let file = format!("found{round}.txt");
+            held.write(world, &idle, &file, &format!("found {round}\n"));
+            "warm p".into()
+        },
+        |scene, _| {
+            let world = &scene.world;
+            assert!(world.is_rescued("p", &format!("found {}\n", scene.round)));
+            let base = world.tip(&scene.remote, "main");
+            for slot in world.slots("p") {
+                assert_eq!(slot["current_commit"], *base, "{slot}");
+                assert_eq!(slot["verified"], true, "{slot}");
+            }
+        },
     )
 }
 

@@ -1,5 +1,7 @@
 //! One test's world: a directory, a HOME, a git configuration, remotes and a workspace.
 
+use super::helper::DEADLINE;
+use super::invariants::working_in;
 use super::{Args, Call, Helper, Out, Remote};
 use rustix::fs::{FlockOperation, flock};
 use serde_json::Value;
@@ -13,7 +15,30 @@ pub struct World {
     root: TempDir,
 }
 
+/// What deletes trash goes on when a test is over; the directory would be taken from under it.
+impl Drop for World {
+    fn drop(&mut self) {
+        let start = std::time::Instant::now();
+        while self.has_trash()
+            && !working_in(self.root.path()).is_empty()
+            && start.elapsed() < DEADLINE
+        {
+            std::thread::sleep(std::time::Duration::from_millis(5));
+        }
+    }
+}
+
 impl World {
+    /// Whether anything that was thrown away waits for being deleted.
+    pub fn has_trash(&self) -> bool {
+        let workspaces = std::fs::read_dir(self.root.path().join("ws"));
+        let mut places = workspaces.into_iter().flatten().flatten();
+        places.any(|place| {
+            let trash = std::fs::read_dir(place.path().join("trash"));
+            trash.is_ok_and(|mut trash| trash.next().is_some())
+        })
+    }
+
     /// A world with a HOME and a git identity, and no workspace yet.
     pub fn new() -> Self {
         let root = tempfile::Builder::new()

@@ -2,7 +2,7 @@
 
 use super::super::World;
 use super::super::inspect::walk;
-use super::{Findings, Invariants, Kind};
+use super::{Findings, Invariants, Kind, await_quiet};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::ffi::OsStrExt;
@@ -110,6 +110,8 @@ impl Invariants {
     }
 
     pub(super) fn left_behind(&self, world: &World, found: &mut Findings) {
+        // Who deletes what was thrown away leaves nothing behind.
+        await_quiet(world);
         let mut left = Vec::new();
         walk(&world.bare(&self.pool), &mut |path, _| {
             let name = path.file_name().unwrap_or_default().to_string_lossy();
@@ -125,6 +127,7 @@ impl Invariants {
             name.starts_with(b"new-") || name.starts_with(b".")
         }));
         left.extend(list(&marker.join("trash")));
+        left.extend(list(&world.pool_dir(&self.pool).join("trash")));
         let hidden = |path: &PathBuf| path.file_name().is_some_and(|n| n.as_bytes()[0] == b'.');
         left.extend(list(&world.pool_dir(&self.pool)).into_iter().filter(hidden));
         if !left.is_empty() {
