@@ -55,6 +55,9 @@ _repo__pool() {
             repo__pool,man)
                 cmd="repo__pool__subcmd__man"
                 ;;
+            repo__pool,metrics)
+                cmd="repo__pool__subcmd__metrics"
+                ;;
             repo__pool,recover)
                 cmd="repo__pool__subcmd__recover"
                 ;;
@@ -75,6 +78,9 @@ _repo__pool() {
                 ;;
             repo__pool,status)
                 cmd="repo__pool__subcmd__status"
+                ;;
+            repo__pool,warm)
+                cmd="repo__pool__subcmd__warm"
                 ;;
             repo__pool__subcmd__config,check)
                 cmd="repo__pool__subcmd__config__subcmd__check"
@@ -104,7 +110,7 @@ _repo__pool() {
 
     case "${cmd}" in
         repo__pool)
-            opts="-q -v -h -V --workspace --config --json --quiet --verbose --lock-timeout --color --help --version init create allocate release renew exec rescue collect add-slot remove-slot remove-pool list status recover isolate branches log config completions man"
+            opts="-q -v -h -V --workspace --config --json --quiet --verbose --lock-timeout --jobs --color --help --version init create allocate release renew exec rescue collect add-slot remove-slot remove-pool list status recover isolate warm branches log metrics config completions man"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -139,6 +145,13 @@ _repo__pool() {
                     fi
                     return 0
                     ;;
+                --jobs)
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
                 --color)
                     COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
                     return 0
@@ -151,7 +164,7 @@ _repo__pool() {
             return 0
             ;;
         repo__pool__subcmd__add__subcmd__slot)
-            opts="-n -q -v -h --workspace --config --json --quiet --verbose --lock-timeout --color --help"
+            opts="-n -q -v -h --workspace --config --json --quiet --verbose --lock-timeout --jobs --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -193,6 +206,13 @@ _repo__pool() {
                     fi
                     return 0
                     ;;
+                --jobs)
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
                 --color)
                     COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
                     return 0
@@ -205,7 +225,7 @@ _repo__pool() {
             return 0
             ;;
         repo__pool__subcmd__allocate)
-            opts="-q -v -h --ref --branch --meta --meta-json --owner --owner-pid --ttl --no-fetch --fetch-max-age --grow --workspace --config --json --quiet --verbose --lock-timeout --color --help"
+            opts="-q -v -h --ref --branch --meta --meta-json --owner --owner-pid --ttl --no-fetch --fetch-max-age --grow --workspace --config --json --quiet --verbose --lock-timeout --jobs --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -296,6 +316,13 @@ _repo__pool() {
                     fi
                     return 0
                     ;;
+                --jobs)
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
                 --color)
                     COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
                     return 0
@@ -308,7 +335,7 @@ _repo__pool() {
             return 0
             ;;
         repo__pool__subcmd__branches)
-            opts="-q -v -h --workspace --config --json --quiet --verbose --lock-timeout --color --help"
+            opts="-q -v -h --workspace --config --json --quiet --verbose --lock-timeout --jobs --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -343,6 +370,13 @@ _repo__pool() {
                     fi
                     return 0
                     ;;
+                --jobs)
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
                 --color)
                     COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
                     return 0
@@ -355,7 +389,7 @@ _repo__pool() {
             return 0
             ;;
         repo__pool__subcmd__collect)
-            opts="-q -v -h --into --workspace --config --json --quiet --verbose --lock-timeout --color --help"
+            opts="-q -v -h --into --workspace --config --json --quiet --verbose --lock-timeout --jobs --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -397,6 +431,13 @@ _repo__pool() {
                     fi
                     return 0
                     ;;
+                --jobs)
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
                 --color)
                     COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
                     return 0
@@ -409,7 +450,7 @@ _repo__pool() {
             return 0
             ;;
         repo__pool__subcmd__completions)
-            opts="-q -v -h --workspace --config --json --quiet --verbose --lock-timeout --color --help bash elvish fish powershell zsh"
+            opts="-q -v -h --workspace --config --json --quiet --verbose --lock-timeout --jobs --color --help bash elvish fish powershell zsh"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -438,6 +479,13 @@ _repo__pool() {
                     return 0
                     ;;
                 --lock-timeout)
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
+                --jobs)
                     COMPREPLY=("${cur}")
                     if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
                         compopt -o nospace
@@ -456,7 +504,7 @@ _repo__pool() {
             return 0
             ;;
         repo__pool__subcmd__config)
-            opts="-q -v -h --workspace --config --json --quiet --verbose --lock-timeout --color --help show check path"
+            opts="-q -v -h --workspace --config --json --quiet --verbose --lock-timeout --jobs --color --help show check path"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -491,6 +539,13 @@ _repo__pool() {
                     fi
                     return 0
                     ;;
+                --jobs)
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
                 --color)
                     COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
                     return 0
@@ -503,7 +558,7 @@ _repo__pool() {
             return 0
             ;;
         repo__pool__subcmd__config__subcmd__check)
-            opts="-q -v -h --workspace --config --json --quiet --verbose --lock-timeout --color --help"
+            opts="-q -v -h --workspace --config --json --quiet --verbose --lock-timeout --jobs --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -532,6 +587,13 @@ _repo__pool() {
                     return 0
                     ;;
                 --lock-timeout)
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
+                --jobs)
                     COMPREPLY=("${cur}")
                     if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
                         compopt -o nospace
@@ -550,7 +612,7 @@ _repo__pool() {
             return 0
             ;;
         repo__pool__subcmd__config__subcmd__path)
-            opts="-q -v -h --workspace --config --json --quiet --verbose --lock-timeout --color --help"
+            opts="-q -v -h --workspace --config --json --quiet --verbose --lock-timeout --jobs --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -579,6 +641,13 @@ _repo__pool() {
                     return 0
                     ;;
                 --lock-timeout)
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
+                --jobs)
                     COMPREPLY=("${cur}")
                     if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
                         compopt -o nospace
@@ -597,7 +666,7 @@ _repo__pool() {
             return 0
             ;;
         repo__pool__subcmd__config__subcmd__show)
-            opts="-q -v -h --toml --workspace --config --json --quiet --verbose --lock-timeout --color --help"
+            opts="-q -v -h --toml --workspace --config --json --quiet --verbose --lock-timeout --jobs --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -632,6 +701,13 @@ _repo__pool() {
                     fi
                     return 0
                     ;;
+                --jobs)
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
                 --color)
                     COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
                     return 0
@@ -644,7 +720,7 @@ _repo__pool() {
             return 0
             ;;
         repo__pool__subcmd__create)
-            opts="-n -q -v -h --slots --base --workspace --config --json --quiet --verbose --lock-timeout --color --help"
+            opts="-n -q -v -h --slots --base --workspace --config --json --quiet --verbose --lock-timeout --jobs --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -700,6 +776,13 @@ _repo__pool() {
                     fi
                     return 0
                     ;;
+                --jobs)
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
                 --color)
                     COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
                     return 0
@@ -712,7 +795,7 @@ _repo__pool() {
             return 0
             ;;
         repo__pool__subcmd__exec)
-            opts="-q -v -h --ref --branch --meta --meta-json --owner --owner-pid --ttl --no-fetch --fetch-max-age --grow --workspace --config --json --quiet --verbose --lock-timeout --color --help"
+            opts="-q -v -h --ref --branch --meta --meta-json --owner --owner-pid --ttl --no-fetch --fetch-max-age --grow --workspace --config --json --quiet --verbose --lock-timeout --jobs --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -803,6 +886,13 @@ _repo__pool() {
                     fi
                     return 0
                     ;;
+                --jobs)
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
                 --color)
                     COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
                     return 0
@@ -815,7 +905,7 @@ _repo__pool() {
             return 0
             ;;
         repo__pool__subcmd__init)
-            opts="-q -v -h --workspace --config --json --quiet --verbose --lock-timeout --color --help"
+            opts="-q -v -h --workspace --config --json --quiet --verbose --lock-timeout --jobs --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -850,6 +940,13 @@ _repo__pool() {
                     fi
                     return 0
                     ;;
+                --jobs)
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
                 --color)
                     COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
                     return 0
@@ -862,7 +959,7 @@ _repo__pool() {
             return 0
             ;;
         repo__pool__subcmd__isolate)
-            opts="-q -v -h --reason --workspace --config --json --quiet --verbose --lock-timeout --color --help"
+            opts="-q -v -h --reason --workspace --config --json --quiet --verbose --lock-timeout --jobs --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -904,6 +1001,13 @@ _repo__pool() {
                     fi
                     return 0
                     ;;
+                --jobs)
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
                 --color)
                     COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
                     return 0
@@ -916,7 +1020,7 @@ _repo__pool() {
             return 0
             ;;
         repo__pool__subcmd__list)
-            opts="-q -v -h --workspace --config --json --quiet --verbose --lock-timeout --color --help"
+            opts="-q -v -h --workspace --config --json --quiet --verbose --lock-timeout --jobs --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -945,6 +1049,13 @@ _repo__pool() {
                     return 0
                     ;;
                 --lock-timeout)
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
+                --jobs)
                     COMPREPLY=("${cur}")
                     if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
                         compopt -o nospace
@@ -963,7 +1074,7 @@ _repo__pool() {
             return 0
             ;;
         repo__pool__subcmd__log)
-            opts="-q -v -h --workspace --config --json --quiet --verbose --lock-timeout --color --help"
+            opts="-q -v -h --workspace --config --json --quiet --verbose --lock-timeout --jobs --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -992,6 +1103,13 @@ _repo__pool() {
                     return 0
                     ;;
                 --lock-timeout)
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
+                --jobs)
                     COMPREPLY=("${cur}")
                     if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
                         compopt -o nospace
@@ -1010,7 +1128,7 @@ _repo__pool() {
             return 0
             ;;
         repo__pool__subcmd__man)
-            opts="-q -v -h --workspace --config --json --quiet --verbose --lock-timeout --color --help"
+            opts="-q -v -h --workspace --config --json --quiet --verbose --lock-timeout --jobs --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1045,6 +1163,86 @@ _repo__pool() {
                     fi
                     return 0
                     ;;
+                --jobs)
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        repo__pool__subcmd__metrics)
+            opts="-q -v -h --format --output --workspace --config --json --quiet --verbose --lock-timeout --jobs --color --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --format)
+                    COMPREPLY=($(compgen -W "prometheus json" -- "${cur}"))
+                    return 0
+                    ;;
+                --output)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
+                --workspace)
+                    COMPREPLY=()
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o plusdirs
+                    fi
+                    return 0
+                    ;;
+                --config)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
+                --lock-timeout)
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
+                --jobs)
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
                 --color)
                     COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
                     return 0
@@ -1057,7 +1255,7 @@ _repo__pool() {
             return 0
             ;;
         repo__pool__subcmd__recover)
-            opts="-q -v -h --dry-run --only --max-age --release-stale --force --workspace --config --json --quiet --verbose --lock-timeout --color --help"
+            opts="-q -v -h --dry-run --only --max-age --release-stale --force --workspace --config --json --quiet --verbose --lock-timeout --jobs --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1103,6 +1301,13 @@ _repo__pool() {
                     fi
                     return 0
                     ;;
+                --jobs)
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
                 --color)
                     COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
                     return 0
@@ -1115,7 +1320,7 @@ _repo__pool() {
             return 0
             ;;
         repo__pool__subcmd__release)
-            opts="-q -v -h --allocation --no-cleanup --discard --kill --force --workspace --config --json --quiet --verbose --lock-timeout --color --help"
+            opts="-q -v -h --allocation --no-cleanup --background --discard --kill --force --workspace --config --json --quiet --verbose --lock-timeout --jobs --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1151,6 +1356,13 @@ _repo__pool() {
                     return 0
                     ;;
                 --lock-timeout)
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
+                --jobs)
                     COMPREPLY=("${cur}")
                     if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
                         compopt -o nospace
@@ -1169,7 +1381,7 @@ _repo__pool() {
             return 0
             ;;
         repo__pool__subcmd__remove__subcmd__pool)
-            opts="-q -v -h --force --workspace --config --json --quiet --verbose --lock-timeout --color --help"
+            opts="-q -v -h --force --workspace --config --json --quiet --verbose --lock-timeout --jobs --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1204,6 +1416,13 @@ _repo__pool() {
                     fi
                     return 0
                     ;;
+                --jobs)
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
                 --color)
                     COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
                     return 0
@@ -1216,7 +1435,7 @@ _repo__pool() {
             return 0
             ;;
         repo__pool__subcmd__remove__subcmd__slot)
-            opts="-q -v -h --allocation --force --workspace --config --json --quiet --verbose --lock-timeout --color --help"
+            opts="-q -v -h --allocation --force --workspace --config --json --quiet --verbose --lock-timeout --jobs --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1258,6 +1477,13 @@ _repo__pool() {
                     fi
                     return 0
                     ;;
+                --jobs)
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
                 --color)
                     COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
                     return 0
@@ -1270,7 +1496,7 @@ _repo__pool() {
             return 0
             ;;
         repo__pool__subcmd__renew)
-            opts="-q -v -h --ttl --allocation --workspace --config --json --quiet --verbose --lock-timeout --color --help"
+            opts="-q -v -h --ttl --allocation --workspace --config --json --quiet --verbose --lock-timeout --jobs --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1319,6 +1545,13 @@ _repo__pool() {
                     fi
                     return 0
                     ;;
+                --jobs)
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
                 --color)
                     COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
                     return 0
@@ -1331,7 +1564,7 @@ _repo__pool() {
             return 0
             ;;
         repo__pool__subcmd__rescue)
-            opts="-q -v -h --workspace --config --json --quiet --verbose --lock-timeout --color --help list show restore drop"
+            opts="-q -v -h --workspace --config --json --quiet --verbose --lock-timeout --jobs --color --help list show restore drop"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1366,6 +1599,13 @@ _repo__pool() {
                     fi
                     return 0
                     ;;
+                --jobs)
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
                 --color)
                     COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
                     return 0
@@ -1378,7 +1618,7 @@ _repo__pool() {
             return 0
             ;;
         repo__pool__subcmd__rescue__subcmd__drop)
-            opts="-q -v -h --workspace --config --json --quiet --verbose --lock-timeout --color --help"
+            opts="-q -v -h --workspace --config --json --quiet --verbose --lock-timeout --jobs --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1407,6 +1647,13 @@ _repo__pool() {
                     return 0
                     ;;
                 --lock-timeout)
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
+                --jobs)
                     COMPREPLY=("${cur}")
                     if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
                         compopt -o nospace
@@ -1425,7 +1672,7 @@ _repo__pool() {
             return 0
             ;;
         repo__pool__subcmd__rescue__subcmd__list)
-            opts="-q -v -h --workspace --config --json --quiet --verbose --lock-timeout --color --help"
+            opts="-q -v -h --workspace --config --json --quiet --verbose --lock-timeout --jobs --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1460,6 +1707,13 @@ _repo__pool() {
                     fi
                     return 0
                     ;;
+                --jobs)
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
                 --color)
                     COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
                     return 0
@@ -1472,7 +1726,7 @@ _repo__pool() {
             return 0
             ;;
         repo__pool__subcmd__rescue__subcmd__restore)
-            opts="-q -v -h --into --branch --workspace --config --json --quiet --verbose --lock-timeout --color --help"
+            opts="-q -v -h --into --branch --workspace --config --json --quiet --verbose --lock-timeout --jobs --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1521,6 +1775,13 @@ _repo__pool() {
                     fi
                     return 0
                     ;;
+                --jobs)
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
                 --color)
                     COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
                     return 0
@@ -1533,7 +1794,7 @@ _repo__pool() {
             return 0
             ;;
         repo__pool__subcmd__rescue__subcmd__show)
-            opts="-q -v -h --workspace --config --json --quiet --verbose --lock-timeout --color --help"
+            opts="-q -v -h --workspace --config --json --quiet --verbose --lock-timeout --jobs --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1568,6 +1829,13 @@ _repo__pool() {
                     fi
                     return 0
                     ;;
+                --jobs)
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
                 --color)
                     COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
                     return 0
@@ -1580,7 +1848,7 @@ _repo__pool() {
             return 0
             ;;
         repo__pool__subcmd__status)
-            opts="-q -v -h --disk --check --workspace --config --json --quiet --verbose --lock-timeout --color --help"
+            opts="-q -v -h --disk --check --workspace --config --json --quiet --verbose --lock-timeout --jobs --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1609,6 +1877,74 @@ _repo__pool() {
                     return 0
                     ;;
                 --lock-timeout)
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
+                --jobs)
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        repo__pool__subcmd__warm)
+            opts="-q -v -h --no-fetch --fetch-max-age --workspace --config --json --quiet --verbose --lock-timeout --jobs --color --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --fetch-max-age)
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
+                --workspace)
+                    COMPREPLY=()
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o plusdirs
+                    fi
+                    return 0
+                    ;;
+                --config)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
+                --lock-timeout)
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
+                --jobs)
                     COMPREPLY=("${cur}")
                     if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
                         compopt -o nospace

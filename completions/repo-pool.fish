@@ -1,6 +1,6 @@
 # Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
 function __fish_repo_pool_global_optspecs
-    string join \n workspace= config= json q/quiet v/verbose lock-timeout= color= h/help V/version
+    string join \n workspace= config= json q/quiet v/verbose lock-timeout= jobs= color= h/help V/version
 end
 
 function __fish_repo_pool_needs_command
@@ -27,6 +27,7 @@ end
 complete -c repo-pool -n "__fish_repo_pool_needs_command" -l workspace -d 'Use the workspace in DIR' -r -f -a "(__fish_complete_directories)"
 complete -c repo-pool -n "__fish_repo_pool_needs_command" -l config -d 'Read the settings from FILE instead of the workspace\'s pools.toml' -r -F
 complete -c repo-pool -n "__fish_repo_pool_needs_command" -l lock-timeout -d 'Wait for a busy lock at most this long ("30s", "2m", or plain seconds)' -r -f
+complete -c repo-pool -n "__fish_repo_pool_needs_command" -l jobs -d 'Do at most N things at once; 0 is one per core' -r -f
 complete -c repo-pool -n "__fish_repo_pool_needs_command" -l color -d 'Colour the output' -r -f -a "auto\t''
 always\t''
 never\t''"
@@ -50,14 +51,17 @@ complete -c repo-pool -n "__fish_repo_pool_needs_command" -f -a "list" -d 'List 
 complete -c repo-pool -n "__fish_repo_pool_needs_command" -f -a "status" -d 'Show pools, the slots of a pool, or one slot'
 complete -c repo-pool -n "__fish_repo_pool_needs_command" -f -a "recover" -d 'Find what is wrong, say it and repair it'
 complete -c repo-pool -n "__fish_repo_pool_needs_command" -f -a "isolate" -d 'Take an idle slot out of use'
+complete -c repo-pool -n "__fish_repo_pool_needs_command" -f -a "warm" -d 'Make idle slots ready ahead of use'
 complete -c repo-pool -n "__fish_repo_pool_needs_command" -f -a "branches" -d 'List the remote branches of a pool'
 complete -c repo-pool -n "__fish_repo_pool_needs_command" -f -a "log" -d 'Show the history of a pool or a slot'
+complete -c repo-pool -n "__fish_repo_pool_needs_command" -f -a "metrics" -d 'Print the metrics of pools, for Prometheus or as JSON'
 complete -c repo-pool -n "__fish_repo_pool_needs_command" -f -a "config" -d 'Show or check the settings'
 complete -c repo-pool -n "__fish_repo_pool_needs_command" -f -a "completions" -d 'Print the completion script of a shell'
 complete -c repo-pool -n "__fish_repo_pool_needs_command" -f -a "man" -d 'Print or write the manual pages'
 complete -c repo-pool -n "__fish_repo_pool_using_subcommand init" -l workspace -d 'Use the workspace in DIR' -r -f -a "(__fish_complete_directories)"
 complete -c repo-pool -n "__fish_repo_pool_using_subcommand init" -l config -d 'Read the settings from FILE instead of the workspace\'s pools.toml' -r -F
 complete -c repo-pool -n "__fish_repo_pool_using_subcommand init" -l lock-timeout -d 'Wait for a busy lock at most this long ("30s", "2m", or plain seconds)' -r -f
+complete -c repo-pool -n "__fish_repo_pool_using_subcommand init" -l jobs -d 'Do at most N things at once; 0 is one per core' -r -f
 complete -c repo-pool -n "__fish_repo_pool_using_subcommand init" -l color -d 'Colour the output' -r -f -a "auto\t''
 always\t''
 never\t''"
@@ -70,6 +74,7 @@ complete -c repo-pool -n "__fish_repo_pool_using_subcommand create" -l base -d '
 complete -c repo-pool -n "__fish_repo_pool_using_subcommand create" -l workspace -d 'Use the workspace in DIR' -r -f -a "(__fish_complete_directories)"
 complete -c repo-pool -n "__fish_repo_pool_using_subcommand create" -l config -d 'Read the settings from FILE instead of the workspace\'s pools.toml' -r -F
 complete -c repo-pool -n "__fish_repo_pool_using_subcommand create" -l lock-timeout -d 'Wait for a busy lock at most this long ("30s", "2m", or plain seconds)' -r -f
+complete -c repo-pool -n "__fish_repo_pool_using_subcommand create" -l jobs -d 'Do at most N things at once; 0 is one per core' -r -f
 complete -c repo-pool -n "__fish_repo_pool_using_subcommand create" -l color -d 'Colour the output' -r -f -a "auto\t''
 always\t''
 never\t''"
@@ -88,6 +93,7 @@ complete -c repo-pool -n "__fish_repo_pool_using_subcommand allocate" -l fetch-m
 complete -c repo-pool -n "__fish_repo_pool_using_subcommand allocate" -l workspace -d 'Use the workspace in DIR' -r -f -a "(__fish_complete_directories)"
 complete -c repo-pool -n "__fish_repo_pool_using_subcommand allocate" -l config -d 'Read the settings from FILE instead of the workspace\'s pools.toml' -r -F
 complete -c repo-pool -n "__fish_repo_pool_using_subcommand allocate" -l lock-timeout -d 'Wait for a busy lock at most this long ("30s", "2m", or plain seconds)' -r -f
+complete -c repo-pool -n "__fish_repo_pool_using_subcommand allocate" -l jobs -d 'Do at most N things at once; 0 is one per core' -r -f
 complete -c repo-pool -n "__fish_repo_pool_using_subcommand allocate" -l color -d 'Colour the output' -r -f -a "auto\t''
 always\t''
 never\t''"
@@ -101,10 +107,12 @@ complete -c repo-pool -n "__fish_repo_pool_using_subcommand release" -l allocati
 complete -c repo-pool -n "__fish_repo_pool_using_subcommand release" -l workspace -d 'Use the workspace in DIR' -r -f -a "(__fish_complete_directories)"
 complete -c repo-pool -n "__fish_repo_pool_using_subcommand release" -l config -d 'Read the settings from FILE instead of the workspace\'s pools.toml' -r -F
 complete -c repo-pool -n "__fish_repo_pool_using_subcommand release" -l lock-timeout -d 'Wait for a busy lock at most this long ("30s", "2m", or plain seconds)' -r -f
+complete -c repo-pool -n "__fish_repo_pool_using_subcommand release" -l jobs -d 'Do at most N things at once; 0 is one per core' -r -f
 complete -c repo-pool -n "__fish_repo_pool_using_subcommand release" -l color -d 'Colour the output' -r -f -a "auto\t''
 always\t''
 never\t''"
 complete -c repo-pool -n "__fish_repo_pool_using_subcommand release" -l no-cleanup -d 'Leave the cleaning to the next allocate'
+complete -c repo-pool -n "__fish_repo_pool_using_subcommand release" -l background -d 'Return at once, and let a process of its own clean; what keeps it from that is shown by status'
 complete -c repo-pool -n "__fish_repo_pool_using_subcommand release" -l discard -d 'Give up commits and changes that are nowhere else, instead of saving them'
 complete -c repo-pool -n "__fish_repo_pool_using_subcommand release" -l kill -d 'End the processes that are inside the slot'
 complete -c repo-pool -n "__fish_repo_pool_using_subcommand release" -l force -d 'Release a slot whose owner is alive, for operators; recorded in the log'
@@ -117,6 +125,7 @@ complete -c repo-pool -n "__fish_repo_pool_using_subcommand renew" -l allocation
 complete -c repo-pool -n "__fish_repo_pool_using_subcommand renew" -l workspace -d 'Use the workspace in DIR' -r -f -a "(__fish_complete_directories)"
 complete -c repo-pool -n "__fish_repo_pool_using_subcommand renew" -l config -d 'Read the settings from FILE instead of the workspace\'s pools.toml' -r -F
 complete -c repo-pool -n "__fish_repo_pool_using_subcommand renew" -l lock-timeout -d 'Wait for a busy lock at most this long ("30s", "2m", or plain seconds)' -r -f
+complete -c repo-pool -n "__fish_repo_pool_using_subcommand renew" -l jobs -d 'Do at most N things at once; 0 is one per core' -r -f
 complete -c repo-pool -n "__fish_repo_pool_using_subcommand renew" -l color -d 'Colour the output' -r -f -a "auto\t''
 always\t''
 never\t''"
@@ -135,6 +144,7 @@ complete -c repo-pool -n "__fish_repo_pool_using_subcommand exec" -l fetch-max-a
 complete -c repo-pool -n "__fish_repo_pool_using_subcommand exec" -l workspace -d 'Use the workspace in DIR' -r -f -a "(__fish_complete_directories)"
 complete -c repo-pool -n "__fish_repo_pool_using_subcommand exec" -l config -d 'Read the settings from FILE instead of the workspace\'s pools.toml' -r -F
 complete -c repo-pool -n "__fish_repo_pool_using_subcommand exec" -l lock-timeout -d 'Wait for a busy lock at most this long ("30s", "2m", or plain seconds)' -r -f
+complete -c repo-pool -n "__fish_repo_pool_using_subcommand exec" -l jobs -d 'Do at most N things at once; 0 is one per core' -r -f
 complete -c repo-pool -n "__fish_repo_pool_using_subcommand exec" -l color -d 'Colour the output' -r -f -a "auto\t''
 always\t''
 never\t''"
@@ -147,6 +157,7 @@ complete -c repo-pool -n "__fish_repo_pool_using_subcommand exec" -s h -l help -
 complete -c repo-pool -n "__fish_repo_pool_using_subcommand rescue; and not __fish_seen_subcommand_from list show restore drop" -l workspace -d 'Use the workspace in DIR' -r -f -a "(__fish_complete_directories)"
 complete -c repo-pool -n "__fish_repo_pool_using_subcommand rescue; and not __fish_seen_subcommand_from list show restore drop" -l config -d 'Read the settings from FILE instead of the workspace\'s pools.toml' -r -F
 complete -c repo-pool -n "__fish_repo_pool_using_subcommand rescue; and not __fish_seen_subcommand_from list show restore drop" -l lock-timeout -d 'Wait for a busy lock at most this long ("30s", "2m", or plain seconds)' -r -f
+complete -c repo-pool -n "__fish_repo_pool_using_subcommand rescue; and not __fish_seen_subcommand_from list show restore drop" -l jobs -d 'Do at most N things at once; 0 is one per core' -r -f
 complete -c repo-pool -n "__fish_repo_pool_using_subcommand rescue; and not __fish_seen_subcommand_from list show restore drop" -l color -d 'Colour the output' -r -f -a "auto\t''
 always\t''
 never\t''"
@@ -161,6 +172,7 @@ complete -c repo-pool -n "__fish_repo_pool_using_subcommand rescue; and not __fi
 complete -c repo-pool -n "__fish_repo_pool_using_subcommand rescue; and __fish_seen_subcommand_from list" -l workspace -d 'Use the workspace in DIR' -r -f -a "(__fish_complete_directories)"
 complete -c repo-pool -n "__fish_repo_pool_using_subcommand rescue; and __fish_seen_subcommand_from list" -l config -d 'Read the settings from FILE instead of the workspace\'s pools.toml' -r -F
 complete -c repo-pool -n "__fish_repo_pool_using_subcommand rescue; and __fish_seen_subcommand_from list" -l lock-timeout -d 'Wait for a busy lock at most this long ("30s", "2m", or plain seconds)' -r -f
+complete -c repo-pool -n "__fish_repo_pool_using_subcommand rescue; and __fish_seen_subcommand_from list" -l jobs -d 'Do at most N things at once; 0 is one per core' -r -f
 complete -c repo-pool -n "__fish_repo_pool_using_subcommand rescue; and __fish_seen_subcommand_from list" -l color -d 'Colour the output' -r -f -a "auto\t''
 always\t''
 never\t''"
@@ -171,6 +183,7 @@ complete -c repo-pool -n "__fish_repo_pool_using_subcommand rescue; and __fish_s
 complete -c repo-pool -n "__fish_repo_pool_using_subcommand rescue; and __fish_seen_subcommand_from show" -l workspace -d 'Use the workspace in DIR' -r -f -a "(__fish_complete_directories)"
 complete -c repo-pool -n "__fish_repo_pool_using_subcommand rescue; and __fish_seen_subcommand_from show" -l config -d 'Read the settings from FILE instead of the workspace\'s pools.toml' -r -F
 complete -c repo-pool -n "__fish_repo_pool_using_subcommand rescue; and __fish_seen_subcommand_from show" -l lock-timeout -d 'Wait for a busy lock at most this long ("30s", "2m", or plain seconds)' -r -f
+complete -c repo-pool -n "__fish_repo_pool_using_subcommand rescue; and __fish_seen_subcommand_from show" -l jobs -d 'Do at most N things at once; 0 is one per core' -r -f
 complete -c repo-pool -n "__fish_repo_pool_using_subcommand rescue; and __fish_seen_subcommand_from show" -l color -d 'Colour the output' -r -f -a "auto\t''
 always\t''
 never\t''"
@@ -183,6 +196,7 @@ complete -c repo-pool -n "__fish_repo_pool_using_subcommand rescue; and __fish_s
 complete -c repo-pool -n "__fish_repo_pool_using_subcommand rescue; and __fish_seen_subcommand_from restore" -l workspace -d 'Use the workspace in DIR' -r -f -a "(__fish_complete_directories)"
 complete -c repo-pool -n "__fish_repo_pool_using_subcommand rescue; and __fish_seen_subcommand_from restore" -l config -d 'Read the settings from FILE instead of the workspace\'s pools.toml' -r -F
 complete -c repo-pool -n "__fish_repo_pool_using_subcommand rescue; and __fish_seen_subcommand_from restore" -l lock-timeout -d 'Wait for a busy lock at most this long ("30s", "2m", or plain seconds)' -r -f
+complete -c repo-pool -n "__fish_repo_pool_using_subcommand rescue; and __fish_seen_subcommand_from restore" -l jobs -d 'Do at most N things at once; 0 is one per core' -r -f
 complete -c repo-pool -n "__fish_repo_pool_using_subcommand rescue; and __fish_seen_subcommand_from restore" -l color -d 'Colour the output' -r -f -a "auto\t''
 always\t''
 never\t''"
@@ -193,6 +207,7 @@ complete -c repo-pool -n "__fish_repo_pool_using_subcommand rescue; and __fish_s
 complete -c repo-pool -n "__fish_repo_pool_using_subcommand rescue; and __fish_seen_subcommand_from drop" -l workspace -d 'Use the workspace in DIR' -r -f -a "(__fish_complete_directories)"
 complete -c repo-pool -n "__fish_repo_pool_using_subcommand rescue; and __fish_seen_subcommand_from drop" -l config -d 'Read the settings from FILE instead of the workspace\'s pools.toml' -r -F
 complete -c repo-pool -n "__fish_repo_pool_using_subcommand rescue; and __fish_seen_subcommand_from drop" -l lock-timeout -d 'Wait for a busy lock at most this long ("30s", "2m", or plain seconds)' -r -f
+complete -c repo-pool -n "__fish_repo_pool_using_subcommand rescue; and __fish_seen_subcommand_from drop" -l jobs -d 'Do at most N things at once; 0 is one per core' -r -f
 complete -c repo-pool -n "__fish_repo_pool_using_subcommand rescue; and __fish_seen_subcommand_from drop" -l color -d 'Colour the output' -r -f -a "auto\t''
 always\t''
 never\t''"
@@ -204,6 +219,7 @@ complete -c repo-pool -n "__fish_repo_pool_using_subcommand collect" -l into -d 
 complete -c repo-pool -n "__fish_repo_pool_using_subcommand collect" -l workspace -d 'Use the workspace in DIR' -r -f -a "(__fish_complete_directories)"
 complete -c repo-pool -n "__fish_repo_pool_using_subcommand collect" -l config -d 'Read the settings from FILE instead of the workspace\'s pools.toml' -r -F
 complete -c repo-pool -n "__fish_repo_pool_using_subcommand collect" -l lock-timeout -d 'Wait for a busy lock at most this long ("30s", "2m", or plain seconds)' -r -f
+complete -c repo-pool -n "__fish_repo_pool_using_subcommand collect" -l jobs -d 'Do at most N things at once; 0 is one per core' -r -f
 complete -c repo-pool -n "__fish_repo_pool_using_subcommand collect" -l color -d 'Colour the output' -r -f -a "auto\t''
 always\t''
 never\t''"
@@ -215,6 +231,7 @@ complete -c repo-pool -n "__fish_repo_pool_using_subcommand add-slot" -s n -d 'H
 complete -c repo-pool -n "__fish_repo_pool_using_subcommand add-slot" -l workspace -d 'Use the workspace in DIR' -r -f -a "(__fish_complete_directories)"
 complete -c repo-pool -n "__fish_repo_pool_using_subcommand add-slot" -l config -d 'Read the settings from FILE instead of the workspace\'s pools.toml' -r -F
 complete -c repo-pool -n "__fish_repo_pool_using_subcommand add-slot" -l lock-timeout -d 'Wait for a busy lock at most this long ("30s", "2m", or plain seconds)' -r -f
+complete -c repo-pool -n "__fish_repo_pool_using_subcommand add-slot" -l jobs -d 'Do at most N things at once; 0 is one per core' -r -f
 complete -c repo-pool -n "__fish_repo_pool_using_subcommand add-slot" -l color -d 'Colour the output' -r -f -a "auto\t''
 always\t''
 never\t''"
@@ -226,6 +243,7 @@ complete -c repo-pool -n "__fish_repo_pool_using_subcommand remove-slot" -l allo
 complete -c repo-pool -n "__fish_repo_pool_using_subcommand remove-slot" -l workspace -d 'Use the workspace in DIR' -r -f -a "(__fish_complete_directories)"
 complete -c repo-pool -n "__fish_repo_pool_using_subcommand remove-slot" -l config -d 'Read the settings from FILE instead of the workspace\'s pools.toml' -r -F
 complete -c repo-pool -n "__fish_repo_pool_using_subcommand remove-slot" -l lock-timeout -d 'Wait for a busy lock at most this long ("30s", "2m", or plain seconds)' -r -f
+complete -c repo-pool -n "__fish_repo_pool_using_subcommand remove-slot" -l jobs -d 'Do at most N things at once; 0 is one per core' -r -f
 complete -c repo-pool -n "__fish_repo_pool_using_subcommand remove-slot" -l color -d 'Colour the output' -r -f -a "auto\t''
 always\t''
 never\t''"
@@ -237,6 +255,7 @@ complete -c repo-pool -n "__fish_repo_pool_using_subcommand remove-slot" -s h -l
 complete -c repo-pool -n "__fish_repo_pool_using_subcommand remove-pool" -l workspace -d 'Use the workspace in DIR' -r -f -a "(__fish_complete_directories)"
 complete -c repo-pool -n "__fish_repo_pool_using_subcommand remove-pool" -l config -d 'Read the settings from FILE instead of the workspace\'s pools.toml' -r -F
 complete -c repo-pool -n "__fish_repo_pool_using_subcommand remove-pool" -l lock-timeout -d 'Wait for a busy lock at most this long ("30s", "2m", or plain seconds)' -r -f
+complete -c repo-pool -n "__fish_repo_pool_using_subcommand remove-pool" -l jobs -d 'Do at most N things at once; 0 is one per core' -r -f
 complete -c repo-pool -n "__fish_repo_pool_using_subcommand remove-pool" -l color -d 'Colour the output' -r -f -a "auto\t''
 always\t''
 never\t''"
@@ -248,6 +267,7 @@ complete -c repo-pool -n "__fish_repo_pool_using_subcommand remove-pool" -s h -l
 complete -c repo-pool -n "__fish_repo_pool_using_subcommand list" -l workspace -d 'Use the workspace in DIR' -r -f -a "(__fish_complete_directories)"
 complete -c repo-pool -n "__fish_repo_pool_using_subcommand list" -l config -d 'Read the settings from FILE instead of the workspace\'s pools.toml' -r -F
 complete -c repo-pool -n "__fish_repo_pool_using_subcommand list" -l lock-timeout -d 'Wait for a busy lock at most this long ("30s", "2m", or plain seconds)' -r -f
+complete -c repo-pool -n "__fish_repo_pool_using_subcommand list" -l jobs -d 'Do at most N things at once; 0 is one per core' -r -f
 complete -c repo-pool -n "__fish_repo_pool_using_subcommand list" -l color -d 'Colour the output' -r -f -a "auto\t''
 always\t''
 never\t''"
@@ -258,10 +278,11 @@ complete -c repo-pool -n "__fish_repo_pool_using_subcommand list" -s h -l help -
 complete -c repo-pool -n "__fish_repo_pool_using_subcommand status" -l workspace -d 'Use the workspace in DIR' -r -f -a "(__fish_complete_directories)"
 complete -c repo-pool -n "__fish_repo_pool_using_subcommand status" -l config -d 'Read the settings from FILE instead of the workspace\'s pools.toml' -r -F
 complete -c repo-pool -n "__fish_repo_pool_using_subcommand status" -l lock-timeout -d 'Wait for a busy lock at most this long ("30s", "2m", or plain seconds)' -r -f
+complete -c repo-pool -n "__fish_repo_pool_using_subcommand status" -l jobs -d 'Do at most N things at once; 0 is one per core' -r -f
 complete -c repo-pool -n "__fish_repo_pool_using_subcommand status" -l color -d 'Colour the output' -r -f -a "auto\t''
 always\t''
 never\t''"
-complete -c repo-pool -n "__fish_repo_pool_using_subcommand status" -l disk -d 'Show the disk use of each slot'
+complete -c repo-pool -n "__fish_repo_pool_using_subcommand status" -l disk -d 'Show the disk use, too: of pools, or of a pool\'s slots and repository'
 complete -c repo-pool -n "__fish_repo_pool_using_subcommand status" -l check -d 'Exit with 1 if anything needs attention'
 complete -c repo-pool -n "__fish_repo_pool_using_subcommand status" -l json -d 'Print one JSON document instead of text; errors are JSON too, on stderr'
 complete -c repo-pool -n "__fish_repo_pool_using_subcommand status" -s q -l quiet -d 'Say nothing on stderr but warnings and errors'
@@ -288,6 +309,7 @@ complete -c repo-pool -n "__fish_repo_pool_using_subcommand recover" -l max-age 
 complete -c repo-pool -n "__fish_repo_pool_using_subcommand recover" -l workspace -d 'Use the workspace in DIR' -r -f -a "(__fish_complete_directories)"
 complete -c repo-pool -n "__fish_repo_pool_using_subcommand recover" -l config -d 'Read the settings from FILE instead of the workspace\'s pools.toml' -r -F
 complete -c repo-pool -n "__fish_repo_pool_using_subcommand recover" -l lock-timeout -d 'Wait for a busy lock at most this long ("30s", "2m", or plain seconds)' -r -f
+complete -c repo-pool -n "__fish_repo_pool_using_subcommand recover" -l jobs -d 'Do at most N things at once; 0 is one per core' -r -f
 complete -c repo-pool -n "__fish_repo_pool_using_subcommand recover" -l color -d 'Colour the output' -r -f -a "auto\t''
 always\t''
 never\t''"
@@ -302,6 +324,7 @@ complete -c repo-pool -n "__fish_repo_pool_using_subcommand isolate" -l reason -
 complete -c repo-pool -n "__fish_repo_pool_using_subcommand isolate" -l workspace -d 'Use the workspace in DIR' -r -f -a "(__fish_complete_directories)"
 complete -c repo-pool -n "__fish_repo_pool_using_subcommand isolate" -l config -d 'Read the settings from FILE instead of the workspace\'s pools.toml' -r -F
 complete -c repo-pool -n "__fish_repo_pool_using_subcommand isolate" -l lock-timeout -d 'Wait for a busy lock at most this long ("30s", "2m", or plain seconds)' -r -f
+complete -c repo-pool -n "__fish_repo_pool_using_subcommand isolate" -l jobs -d 'Do at most N things at once; 0 is one per core' -r -f
 complete -c repo-pool -n "__fish_repo_pool_using_subcommand isolate" -l color -d 'Colour the output' -r -f -a "auto\t''
 always\t''
 never\t''"
@@ -309,9 +332,23 @@ complete -c repo-pool -n "__fish_repo_pool_using_subcommand isolate" -l json -d 
 complete -c repo-pool -n "__fish_repo_pool_using_subcommand isolate" -s q -l quiet -d 'Say nothing on stderr but warnings and errors'
 complete -c repo-pool -n "__fish_repo_pool_using_subcommand isolate" -s v -l verbose -d 'Say what is done; twice: every git command with its time'
 complete -c repo-pool -n "__fish_repo_pool_using_subcommand isolate" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c repo-pool -n "__fish_repo_pool_using_subcommand warm" -l fetch-max-age -d 'Do not fetch if the last fetch is at most this old' -r -f
+complete -c repo-pool -n "__fish_repo_pool_using_subcommand warm" -l workspace -d 'Use the workspace in DIR' -r -f -a "(__fish_complete_directories)"
+complete -c repo-pool -n "__fish_repo_pool_using_subcommand warm" -l config -d 'Read the settings from FILE instead of the workspace\'s pools.toml' -r -F
+complete -c repo-pool -n "__fish_repo_pool_using_subcommand warm" -l lock-timeout -d 'Wait for a busy lock at most this long ("30s", "2m", or plain seconds)' -r -f
+complete -c repo-pool -n "__fish_repo_pool_using_subcommand warm" -l jobs -d 'Do at most N things at once; 0 is one per core' -r -f
+complete -c repo-pool -n "__fish_repo_pool_using_subcommand warm" -l color -d 'Colour the output' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c repo-pool -n "__fish_repo_pool_using_subcommand warm" -l no-fetch -d 'Do not fetch; use what the last fetch brought'
+complete -c repo-pool -n "__fish_repo_pool_using_subcommand warm" -l json -d 'Print one JSON document instead of text; errors are JSON too, on stderr'
+complete -c repo-pool -n "__fish_repo_pool_using_subcommand warm" -s q -l quiet -d 'Say nothing on stderr but warnings and errors'
+complete -c repo-pool -n "__fish_repo_pool_using_subcommand warm" -s v -l verbose -d 'Say what is done; twice: every git command with its time'
+complete -c repo-pool -n "__fish_repo_pool_using_subcommand warm" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c repo-pool -n "__fish_repo_pool_using_subcommand branches" -l workspace -d 'Use the workspace in DIR' -r -f -a "(__fish_complete_directories)"
 complete -c repo-pool -n "__fish_repo_pool_using_subcommand branches" -l config -d 'Read the settings from FILE instead of the workspace\'s pools.toml' -r -F
 complete -c repo-pool -n "__fish_repo_pool_using_subcommand branches" -l lock-timeout -d 'Wait for a busy lock at most this long ("30s", "2m", or plain seconds)' -r -f
+complete -c repo-pool -n "__fish_repo_pool_using_subcommand branches" -l jobs -d 'Do at most N things at once; 0 is one per core' -r -f
 complete -c repo-pool -n "__fish_repo_pool_using_subcommand branches" -l color -d 'Colour the output' -r -f -a "auto\t''
 always\t''
 never\t''"
@@ -322,6 +359,7 @@ complete -c repo-pool -n "__fish_repo_pool_using_subcommand branches" -s h -l he
 complete -c repo-pool -n "__fish_repo_pool_using_subcommand log" -l workspace -d 'Use the workspace in DIR' -r -f -a "(__fish_complete_directories)"
 complete -c repo-pool -n "__fish_repo_pool_using_subcommand log" -l config -d 'Read the settings from FILE instead of the workspace\'s pools.toml' -r -F
 complete -c repo-pool -n "__fish_repo_pool_using_subcommand log" -l lock-timeout -d 'Wait for a busy lock at most this long ("30s", "2m", or plain seconds)' -r -f
+complete -c repo-pool -n "__fish_repo_pool_using_subcommand log" -l jobs -d 'Do at most N things at once; 0 is one per core' -r -f
 complete -c repo-pool -n "__fish_repo_pool_using_subcommand log" -l color -d 'Colour the output' -r -f -a "auto\t''
 always\t''
 never\t''"
@@ -329,9 +367,24 @@ complete -c repo-pool -n "__fish_repo_pool_using_subcommand log" -l json -d 'Pri
 complete -c repo-pool -n "__fish_repo_pool_using_subcommand log" -s q -l quiet -d 'Say nothing on stderr but warnings and errors'
 complete -c repo-pool -n "__fish_repo_pool_using_subcommand log" -s v -l verbose -d 'Say what is done; twice: every git command with its time'
 complete -c repo-pool -n "__fish_repo_pool_using_subcommand log" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c repo-pool -n "__fish_repo_pool_using_subcommand metrics" -l format -d 'The form of the metrics [default: prometheus, with --json json]' -r -f -a "prometheus\t''
+json\t''"
+complete -c repo-pool -n "__fish_repo_pool_using_subcommand metrics" -l output -d 'Write them to FILE, which is replaced as a whole, and print nothing' -r -F
+complete -c repo-pool -n "__fish_repo_pool_using_subcommand metrics" -l workspace -d 'Use the workspace in DIR' -r -f -a "(__fish_complete_directories)"
+complete -c repo-pool -n "__fish_repo_pool_using_subcommand metrics" -l config -d 'Read the settings from FILE instead of the workspace\'s pools.toml' -r -F
+complete -c repo-pool -n "__fish_repo_pool_using_subcommand metrics" -l lock-timeout -d 'Wait for a busy lock at most this long ("30s", "2m", or plain seconds)' -r -f
+complete -c repo-pool -n "__fish_repo_pool_using_subcommand metrics" -l jobs -d 'Do at most N things at once; 0 is one per core' -r -f
+complete -c repo-pool -n "__fish_repo_pool_using_subcommand metrics" -l color -d 'Colour the output' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c repo-pool -n "__fish_repo_pool_using_subcommand metrics" -l json -d 'Print one JSON document instead of text; errors are JSON too, on stderr'
+complete -c repo-pool -n "__fish_repo_pool_using_subcommand metrics" -s q -l quiet -d 'Say nothing on stderr but warnings and errors'
+complete -c repo-pool -n "__fish_repo_pool_using_subcommand metrics" -s v -l verbose -d 'Say what is done; twice: every git command with its time'
+complete -c repo-pool -n "__fish_repo_pool_using_subcommand metrics" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c repo-pool -n "__fish_repo_pool_using_subcommand config; and not __fish_seen_subcommand_from show check path" -l workspace -d 'Use the workspace in DIR' -r -f -a "(__fish_complete_directories)"
 complete -c repo-pool -n "__fish_repo_pool_using_subcommand config; and not __fish_seen_subcommand_from show check path" -l config -d 'Read the settings from FILE instead of the workspace\'s pools.toml' -r -F
 complete -c repo-pool -n "__fish_repo_pool_using_subcommand config; and not __fish_seen_subcommand_from show check path" -l lock-timeout -d 'Wait for a busy lock at most this long ("30s", "2m", or plain seconds)' -r -f
+complete -c repo-pool -n "__fish_repo_pool_using_subcommand config; and not __fish_seen_subcommand_from show check path" -l jobs -d 'Do at most N things at once; 0 is one per core' -r -f
 complete -c repo-pool -n "__fish_repo_pool_using_subcommand config; and not __fish_seen_subcommand_from show check path" -l color -d 'Colour the output' -r -f -a "auto\t''
 always\t''
 never\t''"
@@ -345,6 +398,7 @@ complete -c repo-pool -n "__fish_repo_pool_using_subcommand config; and not __fi
 complete -c repo-pool -n "__fish_repo_pool_using_subcommand config; and __fish_seen_subcommand_from show" -l workspace -d 'Use the workspace in DIR' -r -f -a "(__fish_complete_directories)"
 complete -c repo-pool -n "__fish_repo_pool_using_subcommand config; and __fish_seen_subcommand_from show" -l config -d 'Read the settings from FILE instead of the workspace\'s pools.toml' -r -F
 complete -c repo-pool -n "__fish_repo_pool_using_subcommand config; and __fish_seen_subcommand_from show" -l lock-timeout -d 'Wait for a busy lock at most this long ("30s", "2m", or plain seconds)' -r -f
+complete -c repo-pool -n "__fish_repo_pool_using_subcommand config; and __fish_seen_subcommand_from show" -l jobs -d 'Do at most N things at once; 0 is one per core' -r -f
 complete -c repo-pool -n "__fish_repo_pool_using_subcommand config; and __fish_seen_subcommand_from show" -l color -d 'Colour the output' -r -f -a "auto\t''
 always\t''
 never\t''"
@@ -356,6 +410,7 @@ complete -c repo-pool -n "__fish_repo_pool_using_subcommand config; and __fish_s
 complete -c repo-pool -n "__fish_repo_pool_using_subcommand config; and __fish_seen_subcommand_from check" -l workspace -d 'Use the workspace in DIR' -r -f -a "(__fish_complete_directories)"
 complete -c repo-pool -n "__fish_repo_pool_using_subcommand config; and __fish_seen_subcommand_from check" -l config -d 'Read the settings from FILE instead of the workspace\'s pools.toml' -r -F
 complete -c repo-pool -n "__fish_repo_pool_using_subcommand config; and __fish_seen_subcommand_from check" -l lock-timeout -d 'Wait for a busy lock at most this long ("30s", "2m", or plain seconds)' -r -f
+complete -c repo-pool -n "__fish_repo_pool_using_subcommand config; and __fish_seen_subcommand_from check" -l jobs -d 'Do at most N things at once; 0 is one per core' -r -f
 complete -c repo-pool -n "__fish_repo_pool_using_subcommand config; and __fish_seen_subcommand_from check" -l color -d 'Colour the output' -r -f -a "auto\t''
 always\t''
 never\t''"
@@ -366,6 +421,7 @@ complete -c repo-pool -n "__fish_repo_pool_using_subcommand config; and __fish_s
 complete -c repo-pool -n "__fish_repo_pool_using_subcommand config; and __fish_seen_subcommand_from path" -l workspace -d 'Use the workspace in DIR' -r -f -a "(__fish_complete_directories)"
 complete -c repo-pool -n "__fish_repo_pool_using_subcommand config; and __fish_seen_subcommand_from path" -l config -d 'Read the settings from FILE instead of the workspace\'s pools.toml' -r -F
 complete -c repo-pool -n "__fish_repo_pool_using_subcommand config; and __fish_seen_subcommand_from path" -l lock-timeout -d 'Wait for a busy lock at most this long ("30s", "2m", or plain seconds)' -r -f
+complete -c repo-pool -n "__fish_repo_pool_using_subcommand config; and __fish_seen_subcommand_from path" -l jobs -d 'Do at most N things at once; 0 is one per core' -r -f
 complete -c repo-pool -n "__fish_repo_pool_using_subcommand config; and __fish_seen_subcommand_from path" -l color -d 'Colour the output' -r -f -a "auto\t''
 always\t''
 never\t''"
@@ -376,6 +432,7 @@ complete -c repo-pool -n "__fish_repo_pool_using_subcommand config; and __fish_s
 complete -c repo-pool -n "__fish_repo_pool_using_subcommand completions" -l workspace -d 'Use the workspace in DIR' -r -f -a "(__fish_complete_directories)"
 complete -c repo-pool -n "__fish_repo_pool_using_subcommand completions" -l config -d 'Read the settings from FILE instead of the workspace\'s pools.toml' -r -F
 complete -c repo-pool -n "__fish_repo_pool_using_subcommand completions" -l lock-timeout -d 'Wait for a busy lock at most this long ("30s", "2m", or plain seconds)' -r -f
+complete -c repo-pool -n "__fish_repo_pool_using_subcommand completions" -l jobs -d 'Do at most N things at once; 0 is one per core' -r -f
 complete -c repo-pool -n "__fish_repo_pool_using_subcommand completions" -l color -d 'Colour the output' -r -f -a "auto\t''
 always\t''
 never\t''"
@@ -386,6 +443,7 @@ complete -c repo-pool -n "__fish_repo_pool_using_subcommand completions" -s h -l
 complete -c repo-pool -n "__fish_repo_pool_using_subcommand man" -l workspace -d 'Use the workspace in DIR' -r -f -a "(__fish_complete_directories)"
 complete -c repo-pool -n "__fish_repo_pool_using_subcommand man" -l config -d 'Read the settings from FILE instead of the workspace\'s pools.toml' -r -F
 complete -c repo-pool -n "__fish_repo_pool_using_subcommand man" -l lock-timeout -d 'Wait for a busy lock at most this long ("30s", "2m", or plain seconds)' -r -f
+complete -c repo-pool -n "__fish_repo_pool_using_subcommand man" -l jobs -d 'Do at most N things at once; 0 is one per core' -r -f
 complete -c repo-pool -n "__fish_repo_pool_using_subcommand man" -l color -d 'Colour the output' -r -f -a "auto\t''
 always\t''
 never\t''"

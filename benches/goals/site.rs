@@ -99,12 +99,22 @@ impl<'a> Site<'a> {
         Ok(took)
     }
 
-    /// Waits until nothing works in the background any more: it would slow down who comes next.
-    fn settle(&self) -> Result<()> {
-        let trash = self.workspace.join("p/trash");
+    /// Removes a pool, and waits until it is deleted.
+    pub fn remove_pool(&self, name: &str) -> Result<()> {
+        self.pool(&format!("remove-pool {name}"))?;
+        self.await_empty(".repo-pool/trash")
+    }
+
+    fn await_empty(&self, trash: &str) -> Result<()> {
+        let trash = self.workspace.join(trash);
         wait_until("the trash is empty", || {
             Ok(std::fs::read_dir(&trash).map_or(true, |mut left| left.next().is_none()))
-        })?;
+        })
+    }
+
+    /// Waits until nothing works in the background any more: it would slow down who comes next.
+    fn settle(&self) -> Result<()> {
+        self.await_empty("p/trash")?;
         wait_until("no slot is being cleaned", || {
             let status = timed(&mut self.stage.pool(&self.workspace, "status p --json"))?.stdout;
             let status: serde_json::Value = serde_json::from_str(&status)?;

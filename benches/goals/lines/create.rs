@@ -26,10 +26,10 @@ fn create(site: &Site<'_>, report: &mut Report<'_>) -> Result<()> {
     let place = site.stage.path("worktrees");
     for _ in 0..site.stage.options.few(site.size) {
         created.push(site.pool(&format!("create q {} -n {n}", site.remote.url()))?);
-        site.pool("remove-pool q")?;
+        site.remove_pool("q")?;
         site.pool(&format!("create q {} -n 1", site.remote.url()))?;
         added.push(site.pool(&format!("add-slot q -n {n}"))?);
-        site.pool("remove-pool q")?;
+        site.remove_pool("q")?;
         let clone = site.stage.path("another.git");
         cloned.push(site.clone_by_git(&clone)?);
         std::fs::remove_dir_all(clone)?;

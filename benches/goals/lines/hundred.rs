@@ -57,7 +57,7 @@ fn walk(site: &Site<'_>, slots: u32) -> Result<[Duration; 4]> {
     let names: Vec<String> = (1..=slots).map(|n| format!("q/slot{n}")).collect();
     let status = site.pool("status")?;
     let release = site.pool(&format!("release {}", names.join(" ")))?;
-    site.pool("remove-pool q")?;
+    site.remove_pool("q")?;
     Ok([create, allocate, release, status])
 }
 
@@ -69,7 +69,7 @@ fn recover(site: &Site<'_>, report: &mut Report<'_>) -> Result<()> {
         ours.push(site.pool("recover q")?);
         gits.push(site.git(&["fsck", "--connectivity-only"])?);
     }
-    site.pool("remove-pool q")?;
+    site.remove_pool("q")?;
     let line = Line::new(format!("{RECOVER} (N = {slots})"), ours).of(site.size);
     report.add(
         line.against("git fsck --connectivity-only", gits)
