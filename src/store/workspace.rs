@@ -267,9 +267,12 @@ pub fn check_place(path: &Path) -> Result<bool> {
         return Ok(true);
     }
     let above = path.ancestors().skip(1).find(|parent| parent.exists());
-    if above.is_some_and(|parent| !parent.is_dir()) || path.exists() {
+    // Another command may have made it meanwhile.
+    let in_the_way = |place: &Path| place.exists() && !place.is_dir();
+    if above.is_some_and(in_the_way) || in_the_way(path) {
         return Err(unusable(path, "is no directory"));
     }
+    check_owner(path)?;
     Ok(fs::metadata_if_there(path)?.is_some())
 }
 
