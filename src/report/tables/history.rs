@@ -160,16 +160,9 @@ fn words(value: &impl Serialize) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::samples;
+    use super::super::samples::{self, at};
     use super::*;
     use crate::domain::outcome::WarmedSlot;
-
-    fn at(width: Option<u16>) -> Layout {
-        Layout {
-            width,
-            color: false,
-        }
-    }
 
     #[test]
     fn findings_at_80_columns() {

@@ -231,15 +231,8 @@ fn percent(share: f64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::samples;
+    use super::super::samples::{self, at};
     use super::*;
-
-    fn at(width: Option<u16>) -> Layout {
-        Layout {
-            width,
-            color: false,
-        }
-    }
 
     #[test]
     fn pools_at_80_columns() {

@@ -156,15 +156,8 @@ fn paths(details: &RescueDetails, layout: &Layout) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::samples;
+    use super::super::samples::{self, at};
     use super::*;
-
-    fn at(width: Option<u16>) -> Layout {
-        Layout {
-            width,
-            color: false,
-        }
-    }
 
     #[test]
     fn saved_work_in_a_pipe() {

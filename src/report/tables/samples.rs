@@ -10,8 +10,17 @@ use crate::domain::pool::Strategy;
 use crate::domain::process::ProcessStamp;
 use crate::domain::rescue::{Amounts, Name, Reason, Record};
 use crate::domain::slot::SlotState;
+use crate::report::grid::Layout;
 
 const COMMIT: &str = "1a2b3c4d5e6f708192a3b4c5d6e7f8091a2b3c4d";
+
+/// Without colour, on a terminal of that width or in a pipe.
+pub(super) fn at(width: Option<u16>) -> Layout {
+    Layout {
+        width,
+        color: false,
+    }
+}
 
 /// The moment at which all of it is looked at.
 pub(super) fn now() -> Timestamp {
