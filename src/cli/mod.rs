@@ -6,6 +6,7 @@
 
 mod args;
 mod help;
+mod hook;
 mod original;
 mod short;
 mod topics;
@@ -25,6 +26,7 @@ pub use args::{
     StatusArgs, WarmArgs,
 };
 pub use clap_complete::Shell;
+pub use hook::{ClaudeCodeArgs, ClaudeCodeCommand, HookArgs, HookCommand, InstallToolArgs, Tool};
 pub use original::ORIGINAL;
 pub use topics::{ENVIRONMENT, EXIT_CODES, FILES, GROUPS, Group, Row, Topic, WORKSPACE, topic};
 pub use values::{ColorWhen, FindingKind, MetricsFormat};
@@ -142,6 +144,11 @@ pub enum Verb {
     /// changes, untracked files) is saved in the pool's repository. An ID may be shortened as long
     /// as it means one piece of work only.
     Rescue(RescueArgs),
+    /// Answer the hooks by which agent tools ask for a checkout
+    ///
+    /// A tool that starts agents calls a hook when it wants a worktree, and another when it is done
+    /// with it: one JSON object on stdin, the path alone on stdout.
+    Hook(HookArgs),
     /// Bring the branches made in a slot into your own repository
     ///
     /// Fetches the branches that were made or moved in SLOT into the repository DIR (default: the
@@ -236,7 +243,8 @@ pub enum Verb {
     Completions(CompletionsArgs),
     /// Print or write the manual pages
     ///
-    /// Without DIR prints the page repo-pool(1). With DIR writes one page per command there.
+    /// Without DIR prints the page repo-pool(1). With DIR writes all pages below it, to DIR/man1,
+    /// DIR/man5 and DIR/man7: one per command, the settings, and what can go wrong.
     ///
     /// The pages are roff source; `man -l FILE` shows one.
     Man(ManArgs),

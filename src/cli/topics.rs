@@ -44,7 +44,7 @@ pub const GROUPS: &[Group] = &[
     },
     Group {
         title: "Settings and shells",
-        verbs: &["config", "completions", "man"],
+        verbs: &["config", "hook", "completions", "man"],
     },
 ];
 
@@ -260,6 +260,24 @@ const TOPICS: &[Topic] = &[
         ],
     },
     Topic {
+        verb: "hook",
+        exit_codes: &[
+            ("2", "what came on stdin is not what the hook is given"),
+            ("4", "no slot is available"),
+            ("5", "remove: a process is inside the slot"),
+        ],
+        examples: &[
+            (
+                "repo-pool hook install claude-code --write",
+                "agents that this repository's Claude Code starts work in slots",
+            ),
+            (
+                "echo '{\"cwd\": \"'$PWD'\", \"name\": \"fix-login\"}' | repo-pool hook claude-code create",
+                "what the tool does",
+            ),
+        ],
+    },
+    Topic {
         verb: "collect",
         exit_codes: &[NO_SUCH_SLOT],
         examples: &[(
@@ -424,7 +442,7 @@ const TOPICS: &[Topic] = &[
         verb: "man",
         exit_codes: &[],
         examples: &[(
-            "repo-pool man ~/.local/share/man/man1",
+            "repo-pool man ~/.local/share/man",
             "where man finds them, for instance as repo-pool-exec(1)",
         )],
     },

@@ -1,14 +1,18 @@
-//! `man`: the manual pages, one for the program and one for each of its verbs.
+//! `man`: the manual pages: one for the program, one for each of its verbs, one for the settings
+//! ([`settings`]) and one about things that go wrong ([`recovery`]).
 //!
-//! [`pages`] only makes the bytes, so that a test can hold the committed files against them. The pages carry the version and
-//! no date, so that they change only when the command line does.
+//! [`pages`] only makes the bytes, so that a test can hold the committed files against them. The
+//! pages carry the version and no date, so that they change only when what they describe does.
+
+mod recovery;
+mod settings;
 
 use clap::{Arg, Command};
 use clap_mangen::Man;
 use clap_mangen::roff::{Inline, Roff, bold, italic, roman};
 
 use super::session::Session;
-use crate::cli::{self, ManArgs, Row};
+use crate::cli::{self, ManArgs};
 use crate::domain::Result;
 use crate::report::output::unless_closed;
 use crate::sys::fs;
@@ -16,7 +20,7 @@ use crate::sys::fs;
 /// What a page leaves out, given literally: `man` would take the next field for it otherwise.
 const NO_DATE: &str = "\"\"";
 
-/// Prints the program's page, or writes all pages into a directory.
+/// Prints the program's page, or writes all pages below a directory, where `man` looks for them.
 pub fn run(session: &Session, args: &ManArgs) -> Result<u8> {
     let pages = pages();
     let Some(dir) = &args.dir else {
@@ -28,8 +32,10 @@ pub fn run(session: &Session, args: &ManArgs) -> Result<u8> {
         unless_closed(session.output.data(first))?;
         return Ok(0);
     };
-    fs::create_dir_all(dir)?;
     for (name, page) in &pages {
+        let section = name.rsplit('.').next().unwrap_or_default();
+        let dir = dir.join(format!("man{section}"));
+        fs::create_dir_all(&dir)?;
         fs::write_public(&dir.join(name), page)?;
     }
     session
@@ -43,7 +49,7 @@ pub fn run(session: &Session, args: &ManArgs) -> Result<u8> {
 pub fn pages() -> Vec<(String, Vec<u8>)> {
     let mut program = cli::command();
     program.build();
-    let mut pages = vec![(file_name(cli::PROGRAM), program_page(&program))];
+    let mut pages = vec![(file_name((cli::PROGRAM, "1")), program_page(&program))];
     for group in cli::GROUPS {
         for verb in group
             .verbs
@@ -51,11 +57,13 @@ pub fn pages() -> Vec<(String, Vec<u8>)> {
             .filter_map(|v| program.find_subcommand(v))
         {
             pages.push((
-                file_name(&page_name(verb.get_name())),
+                file_name((&page_name(verb.get_name()), "1")),
                 verb_page(verb, group.verbs),
             ));
         }
     }
+    pages.push((file_name(settings::NAME), settings::render()));
+    pages.push((file_name(recovery::NAME), recovery::render()));
     pages
 }
 
@@ -63,8 +71,8 @@ fn page_name(verb: &str) -> String {
     format!("{}-{verb}", cli::PROGRAM)
 }
 
-fn file_name(page: &str) -> String {
-    format!("{page}.1")
+fn file_name((page, section): (&str, &str)) -> String {
+    format!("{page}.{section}")
 }
 
 fn program_page(program: &Command) -> Vec<u8> {
@@ -78,7 +86,7 @@ fn program_page(program: &Command) -> Vec<u8> {
             .filter_map(|v| program.find_subcommand(v))
         {
             roff.control("TP", []);
-            roff.text(reference(&page_name(verb.get_name())));
+            roff.text(reference(&page_name(verb.get_name()), "1"));
             roff.text([roman(about(verb))]);
         }
     }
@@ -101,6 +109,8 @@ fn program_page(program: &Command) -> Vec<u8> {
     let mut names: Vec<String> = verbs.map(|verb| page_name(verb)).collect();
     names.sort();
     names.extend(["git".to_owned(), "git-worktree".to_owned()]);
+    let mut names: Vec<(String, &str)> = names.into_iter().map(|name| (name, "1")).collect();
+    names.extend([settings::NAME, recovery::NAME].map(|(name, of)| (name.to_owned(), of)));
     see_also(&mut roff, &names);
 
     page(&[opening(program), options(program), roff.render()])
@@ -125,8 +135,9 @@ fn verb_page(verb: &Command, group: &[&str]) -> Vec<u8> {
         table(&mut roff, topic.examples);
     }
     let related = group.iter().filter(|other| **other != verb.get_name());
-    let names: Vec<String> = std::iter::once(cli::PROGRAM.to_owned())
+    let names: Vec<(String, &str)> = std::iter::once(cli::PROGRAM.to_owned())
         .chain(related.map(|other| page_name(other)))
+        .map(|name| (name, "1"))
         .collect();
     see_also(&mut roff, &names);
 
@@ -202,9 +213,18 @@ fn subcommands(roff: &mut Roff, verb: &Command) {
         return;
     }
     section(roff, "COMMANDS");
+    each_subcommand(roff, verb.get_name(), verb);
+}
+
+fn each_subcommand(roff: &mut Roff, called: &str, verb: &Command) {
     for sub in verb.get_subcommands() {
+        let called = format!("{called} {}", sub.get_name());
+        if sub.has_subcommands() {
+            each_subcommand(roff, &called, sub);
+            continue;
+        }
         roff.control("TP", []);
-        let mut usage = vec![bold(format!("{} {}", verb.get_name(), sub.get_name()))];
+        let mut usage = vec![bold(called)];
         for arg in own_options(sub) {
             usage.push(roman(format!(
                 " [--{}]",
@@ -243,7 +263,7 @@ fn section(roff: &mut Roff, title: &str) {
     roff.control("SH", [title]);
 }
 
-fn table(roff: &mut Roff, rows: &[Row]) {
+fn table(roff: &mut Roff, rows: &[(&str, &str)]) {
     for (word, meaning) in rows {
         roff.control("TP", []);
         roff.text([bold(*word)]);
@@ -251,10 +271,10 @@ fn table(roff: &mut Roff, rows: &[Row]) {
     }
 }
 
-fn see_also(roff: &mut Roff, pages: &[String]) {
+fn see_also(roff: &mut Roff, pages: &[(String, &str)]) {
     section(roff, "SEE ALSO");
-    for (index, page) in pages.iter().enumerate() {
-        let mut line = reference(page);
+    for (index, (page, section)) in pages.iter().enumerate() {
+        let mut line = reference(page, section);
         if index + 1 < pages.len() {
             line.push(roman(","));
         }
@@ -263,14 +283,24 @@ fn see_also(roff: &mut Roff, pages: &[String]) {
 }
 
 /// A page's name as pages name each other.
-fn reference(page: &str) -> Vec<Inline> {
-    vec![italic(page), roman("(1)")]
+fn reference(page: &str, section: &str) -> Vec<Inline> {
+    vec![italic(page), roman(format!("({section})"))]
+}
+
+/// Title and name of a page that is no command's.
+fn head((name, number): (&str, &str), about: &str) -> String {
+    let mut roff = Roff::default();
+    let source = format!("\"{} {}\"", cli::PROGRAM, env!("CARGO_PKG_VERSION"));
+    roff.control("TH", [name, number, NO_DATE, &source]);
+    section(&mut roff, "NAME");
+    roff.text([roman(format!("{name} - {about}"))]);
+    roff.render()
 }
 
 /// A sentence that ends with the program's own page.
 fn pointer(roff: &mut Roff, sentence: &str) {
     let mut line = vec![roman(sentence)];
-    line.extend(reference(cli::PROGRAM));
+    line.extend(reference(cli::PROGRAM, "1"));
     line.push(roman("."));
     roff.text(line);
 }

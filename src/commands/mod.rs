@@ -11,6 +11,7 @@ pub mod config;
 pub mod create;
 pub mod detached;
 pub mod exec;
+pub mod hook;
 pub mod init;
 pub mod isolate;
 pub mod list;
@@ -96,6 +97,7 @@ fn dispatch(session: &Session, verb: Verb) -> Result<u8> {
         Verb::Release(args) => release::run(session, &args),
         Verb::Renew(args) => renew::run(session, &args),
         Verb::Exec(args) => exec::run(session, &args),
+        Verb::Hook(args) => hook::run(session, &args),
         Verb::Collect(args) => collect::run(session, &args),
         Verb::AddSlot(args) => slots::add(session, &args),
         Verb::RemoveSlot(args) => remove::slot(session, &args),

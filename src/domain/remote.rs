@@ -24,10 +24,12 @@ pub enum PoolArgument {
 }
 
 impl PoolArgument {
-    /// `://` or scp form is a URL; a `/` or a leading `.` is a path; the rest is a name.
+    /// An absolute path is one whatever it contains; `://` or scp form is a URL; a `/` or a leading `.` is a path; the rest is a name.
     pub fn classify(text: &str) -> Self {
         let text = text.to_owned();
-        if text.contains("://") || scp_form(&text) || text.contains("::") {
+        if text.starts_with('/') {
+            Self::Path(text)
+        } else if text.contains("://") || scp_form(&text) || text.contains("::") {
             Self::Url(text)
         } else if text.contains('/') || text.starts_with('.') {
             Self::Path(text)

@@ -156,14 +156,17 @@ pub fn create_dir_all(path: &Path) -> Result<()> {
     std::fs::create_dir_all(path).map_err(|e| Error::io("make", path, e))
 }
 
-/// The same as [`write_atomic`] for a file that others may read: for what is published. What is no
+/// The same as [`write_atomic`] for a file that others may read: for what is published. One that is
+/// there already keeps its rights. What is no
 /// file, such as a device or a link, is not replaced.
 pub fn write_public(path: &Path, bytes: &[u8]) -> Result<()> {
-    if metadata_if_there(path)?.is_some_and(|there| !there.is_file()) {
+    let there = metadata_if_there(path)?;
+    if there.as_ref().is_some_and(|there| !there.is_file()) {
         let reason = io::Error::other("it is no file, and would be replaced");
         return Err(Error::io("write", path, reason));
     }
-    replace(path, bytes, Durability::Whole, 0o666)
+    let mode = there.map_or(0o666, |there| there.mode() & 0o777);
+    replace(path, bytes, Durability::Whole, mode)
 }
 
 fn write_new(path: &Path, bytes: &[u8], durability: Durability, mode: u32) -> io::Result<()> {

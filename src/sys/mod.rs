@@ -20,6 +20,7 @@ pub mod process;
 pub mod remove;
 pub mod seen;
 pub mod signals;
+pub mod stdin;
 pub mod threads;
 pub mod trash;
 pub mod user;

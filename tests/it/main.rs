@@ -28,6 +28,7 @@ mod exec;
 mod fast;
 mod faults;
 mod generated;
+mod hook;
 mod hostile;
 mod hostile_config;
 mod hostile_content;
