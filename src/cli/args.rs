@@ -8,7 +8,7 @@ use clap::builder::NonEmptyStringValueParser as Text;
 use clap::{Args, Subcommand, ValueHint};
 use clap_complete::Shell;
 
-use super::values::{self, FindingKind, MetricsFormat};
+use super::values::{self, ExportShell, FindingKind, MetricsFormat};
 
 /// What `init` takes.
 #[derive(Debug, Clone, Args)]
@@ -41,6 +41,9 @@ pub struct AllocateArgs {
     /// A pool's name, the path of a repository, or a URL
     #[arg(value_name = "POOL", value_parser = Text::new(), value_hint = ValueHint::DirPath)]
     pub pool: String,
+    /// Print lines that set the slot's variables, for `eval`, instead of the path [default SHELL: sh]
+    #[arg(long, value_name = "SHELL", num_args = 0..=1, require_equals = true, default_missing_value = "sh")]
+    pub export: Option<ExportShell>,
     /// Which slot is wanted and what is recorded about it.
     #[command(flatten)]
     pub options: AllocateOptions,

@@ -36,6 +36,23 @@ pub enum MetricsFormat {
     Json,
 }
 
+/// The shells that lines which set variables can be for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ExportShell {
+    /// sh and whatever reads its language
+    #[value(help = None::<&str>, alias = "dash", alias = "ksh")]
+    Sh,
+    /// bash
+    #[value(help = None::<&str>)]
+    Bash,
+    /// zsh
+    #[value(help = None::<&str>)]
+    Zsh,
+    /// fish
+    #[value(help = None::<&str>)]
+    Fish,
+}
+
 /// What `recover` can find.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, ValueEnum)]
 #[value(rename_all = "snake_case")]

@@ -1,9 +1,12 @@
 //! `allocate`: hand out a slot and print its path.
 
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStrExt;
+
 use serde_json::{Map, Value};
 
 use super::session::Session;
-use crate::cli::{AllocateArgs, AllocateOptions};
+use crate::cli::{AllocateArgs, AllocateOptions, ExportShell};
 use crate::config::Flags;
 use crate::domain::lease::{LABEL_MAX, METADATA_MAX, Owner};
 use crate::domain::process::ProcessStamp;
@@ -13,9 +16,10 @@ use crate::pool::fetch::Freshness;
 use crate::pool::find::{self, FoundPool};
 use crate::pool::first_use::GROWS_TO;
 use crate::pool::hand_out::{self, Allocated};
-use crate::pool::view;
+use crate::pool::{Pool, variables, view};
 use crate::report::human;
 use crate::report::output::delivered;
+use crate::report::shell::{self, Shell};
 use crate::sys::liveness;
 
 /// Hands out a slot. If its path can't be printed, the allocation is undone.
@@ -25,19 +29,52 @@ pub fn run(session: &Session, args: &AllocateArgs) -> Result<u8> {
     let found = find::pool_or_create(&context, &args.pool)?;
     let request = prepared.request(&found, liveness::parent(), false)?;
     let allocated = acquire::allocate(&found.pool, &request)?;
-    let written = if session.output.is_json() {
-        let slot = view::recorded(&found.pool, &allocated.pool, &allocated.slot);
-        session.output.json("slot", &slot)
-    } else {
-        use std::os::unix::ffi::OsStrExt;
-        session.output.data(allocated.path.as_os_str().as_bytes())
-    };
-    if let Err(error) = delivered(written) {
-        hand_out::take_back(&found.pool, &allocated)?;
+    if let Err((error, why)) = tell(session, &found.pool, &allocated, args.export) {
+        hand_out::take_back(&found.pool, &allocated, why)?;
         return Err(error);
     }
     say(session, &allocated);
     Ok(0)
+}
+
+/// Prints what was asked for. A failure comes with what the history says of it.
+fn tell(
+    session: &Session,
+    pool: &Pool<'_>,
+    allocated: &Allocated,
+    export: Option<ExportShell>,
+) -> std::result::Result<(), (Error, &'static str)> {
+    let environment = export.map(|_| variables(pool, allocated)).transpose();
+    let environment = environment.map_err(|error| (error, "the environment could not be made"))?;
+    let written = if session.output.is_json() {
+        let mut slot = view::recorded(pool, &allocated.pool, &allocated.slot);
+        slot.environment = environment.map(as_json);
+        session.output.json("slot", &slot)
+    } else if let Some((variables, shell)) = environment.zip(export) {
+        let shell = match shell {
+            ExportShell::Fish => Shell::Fish,
+            ExportShell::Sh | ExportShell::Bash | ExportShell::Zsh => Shell::Posix,
+        };
+        session.output.data(shell::exports(shell, &variables))
+    } else {
+        session.output.data(allocated.path.as_os_str().as_bytes())
+    };
+    delivered(written).map_err(|error| (error, "it could not be printed"))
+}
+
+/// The environment of the slot that was handed out.
+pub fn variables(pool: &Pool<'_>, allocated: &Allocated) -> Result<Vec<(OsString, OsString)>> {
+    let allocation = allocated.slot.allocation.as_ref();
+    let id = allocation.map(|allocation| allocation.id.as_str());
+    variables::of(pool, allocated.slot.number, &allocated.path, id)
+}
+
+fn as_json(variables: Vec<(OsString, OsString)>) -> Map<String, Value> {
+    let text = |text: OsString| text.to_string_lossy().into_owned();
+    let pairs = variables.into_iter();
+    pairs
+        .map(|(name, value)| (text(name), Value::String(text(value))))
+        .collect()
 }
 
 /// With `-v`: what was handed out, and how long it took.

@@ -40,7 +40,7 @@ fn finish_release(words: &[OsString]) -> Result<()> {
         return Ok(());
     };
     // What can't be watched ends this process at once, and the next command goes on.
-    let _ = signals::install();
+    let _ = signals::install(&signals::usual());
     let output = Arc::new(Output::new(Options::default()));
     let global = Global {
         workspace: Some(rest.workspace.clone()),

@@ -1,19 +1,25 @@
 //! `exec`: run a command in a slot and give the slot back, whatever happens.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
+use std::time::Duration;
 
 use super::allocate::{self, Asked};
 use super::release;
 use super::session::Session;
 use crate::cli::ExecArgs;
+use crate::domain::slot::SlotRecord;
 use crate::domain::{Error, Result};
+use crate::git;
 use crate::pool::acquire;
-use crate::pool::hand_out::Allocated;
+use crate::pool::hand_out::{self, Allocated};
 use crate::pool::release::Request;
 use crate::pool::{Pool, find};
 use crate::report::Failure;
 use crate::sys::process::{ForegroundEnd, run_foreground};
-use crate::sys::{inside, liveness, signals};
+use crate::sys::{descendants, liveness, signals};
+
+/// How long what the command has left running may take to end before it is killed.
+const GRACE: Duration = Duration::from_secs(10);
 
 /// The command can't be run.
 const CAN_NOT_RUN: u8 = 126;
@@ -27,23 +33,41 @@ pub fn run(session: &Session, args: &ExecArgs) -> Result<u8> {
     let found = find::pool_or_create(&context, &args.pool)?;
     let caller = liveness::stamp(std::process::id());
     let request = asked.request(&found, caller, true)?;
-    inside::adopt_orphans();
+    descendants::adopt();
     let allocated = acquire::allocate(&found.pool, &request)?;
     allocate::say(session, &allocated);
+    let environment = match allocate::variables(&found.pool, &allocated) {
+        Ok(variables) => surroundings(variables, allocated.path.as_os_str()),
+        Err(error) => {
+            let why = "its environment could not be made";
+            hand_out::take_back(&found.pool, &allocated, why)?;
+            return Err(error);
+        }
+    };
     let code = match signals::received() {
         Some(signal) => Ok(128u8.saturating_add(signal as u8)),
-        None => command(session, &found.pool, &allocated, &args.command),
+        None => command(session, &allocated, &args.command, &environment),
     };
-    let _shield = signals::shield();
     give_back(session, &found.pool, &allocated);
     code
 }
 
+/// Names and what becomes of them: a value, or nothing.
+type Changes = Vec<(OsString, Option<OsString>)>;
+
+/// What the command finds otherwise than this process did.
+fn surroundings(variables: Vec<(OsString, OsString)>, path: &OsStr) -> Changes {
+    let set = variables.into_iter().chain([("PWD".into(), path.into())]);
+    let set = set.map(|(name, value)| (name, Some(value)));
+    let unset = git::ELSEWHERE.map(|name| (name.into(), None));
+    set.chain(unset).collect()
+}
+
 fn command(
     session: &Session,
-    pool: &Pool<'_>,
     allocated: &Allocated,
     words: &[OsString],
+    environment: &Changes,
 ) -> Result<u8> {
     let shell = session
         .environment
@@ -53,8 +77,7 @@ fn command(
         Some((program, args)) => (program, args),
         None => (&shell, &[][..]),
     };
-    let ended = run_foreground(program, args, &allocated.path, &variables(pool, allocated));
-    match ended {
+    match run_foreground(program, args, &allocated.path, environment) {
         Ok(ForegroundEnd::Exited(code)) => Ok(code as u8),
         Ok(ForegroundEnd::Signaled(signal)) => Ok(128u8.saturating_add(signal as u8)),
         Err(error) => {
@@ -75,40 +98,16 @@ fn command(
     }
 }
 
-/// What the command finds in its environment.
-fn variables(pool: &Pool<'_>, allocated: &Allocated) -> Vec<(OsString, Option<OsString>)> {
-    let allocation = allocated.slot.allocation.as_ref();
-    [
-        (
-            "REPO_POOL_SLOT",
-            pool.slot_id(allocated.slot.number).to_string().into(),
-        ),
-        (
-            "REPO_POOL_SLOT_PATH",
-            allocated.path.clone().into_os_string(),
-        ),
-        ("REPO_POOL_POOL", pool.name.to_string().into()),
-        (
-            "REPO_POOL_ALLOCATION",
-            allocation
-                .map(|allocation| allocation.id.clone())
-                .unwrap_or_default()
-                .into(),
-        ),
-        (
-            "REPO_POOL_WORKSPACE",
-            pool.workspace.root().as_os_str().to_owned(),
-        ),
-    ]
-    .into_iter()
-    .map(|(key, value): (&str, OsString)| (key.into(), Some(value)))
-    .collect()
-}
-
 /// Ends what the command left running, and releases. A release that fails is said, and never
 /// replaces the command's exit code.
 fn give_back(session: &Session, pool: &Pool<'_>, allocated: &Allocated) {
-    inside::end_descendants(std::time::Duration::from_secs(10));
+    descendants::end(GRACE, &mut |left| {
+        session.output.note(&format!(
+            "the command has left running what is being ended now: {}",
+            left.join(", ")
+        ));
+    });
+    let _shield = signals::shield();
     let request = Request {
         allocation: allocated
             .slot
@@ -117,10 +116,24 @@ fn give_back(session: &Session, pool: &Pool<'_>, allocated: &Allocated) {
             .map(|allocation| allocation.id.clone()),
         no_cleanup: !pool.settings.clean_on_release,
         background: pool.settings.background_cleanup,
+        lasting: true,
         ..Request::default()
     };
     match crate::pool::release::release(pool, allocated.slot.number, &request) {
-        Ok(returned) => release::tell_of_rescue(session, returned.rescue.as_ref()),
+        Ok(returned) => {
+            release::tell_of_rescue(session, returned.rescue.as_ref());
+            if let Some(reason) = returned.slot.waits_for() {
+                session.output.warn(&waiting(pool, &returned.slot, reason));
+            }
+        }
         Err(error) => session.output.error(&Failure::from(error)),
     }
+}
+
+fn waiting(pool: &Pool<'_>, slot: &SlotRecord, reason: &str) -> String {
+    let id = pool.slot_id(slot.number);
+    format!(
+        "slot {id} is not back yet: {reason}. Once it has left, the next command finishes that; \
+         `repo-pool release {id} --kill` ends it"
+    )
 }

@@ -63,10 +63,15 @@ pub fn main() -> ExitCode {
 
 fn run(cli: Cli, environment: Environment) -> ExitCode {
     let output = Arc::new(Output::new(options(&cli, &environment)));
-    if let Err(error) = signals::install() {
+    let is_exec = matches!(cli.verb, Verb::Exec(_));
+    // What ends `exec` is its command's too, and its slot is to be given back.
+    let noted = match is_exec {
+        true => signals::all(),
+        false => signals::usual(),
+    };
+    if let Err(error) = signals::install(&noted) {
         output.warn(&format!("signals can't be watched: {error}"));
     }
-    let is_exec = matches!(cli.verb, Verb::Exec(_));
     let session = Session::new(Arc::clone(&output), environment, cli.global);
     match dispatch(&session, cli.verb) {
         Ok(code) => ExitCode::from(code),

@@ -70,6 +70,7 @@ fn one(
         discard: args.discard,
         kill: args.kill,
         force: args.force,
+        lasting: false,
     };
     let returned = release::release(&pool, number, &request)?;
     tell_of_rescue(session, returned.rescue.as_ref());

@@ -1,5 +1,7 @@
 //! What texts of the configuration may hold. Pure; each says what is wrong, to follow the value.
 
+use crate::domain::ports::PortRange;
+
 /// A pattern of paths that cleaning leaves: it is handed to git as an exclude pattern.
 pub(super) fn keep_pattern(text: &str) -> Result<(), String> {
     let wrong = |why: &str| Err(why.to_string());
@@ -38,6 +40,11 @@ pub(super) fn branch(text: &str) -> Result<(), String> {
 
 fn wrong_component(part: &str) -> bool {
     part.is_empty() || part.starts_with('.') || part.ends_with(".lock")
+}
+
+/// A range of ports.
+pub(super) fn ports(text: &str) -> Result<(), String> {
+    PortRange::parse(text).map(drop)
 }
 
 /// The one of `known` that `text` was probably meant to be.

@@ -327,6 +327,21 @@ pub const KEYS: &[Key] = &[
         "true",
         "Whether allocation times are recorded.",
     ),
+    key(
+        "ports",
+        Kind::Text {
+            what: "a range of ports like \"20000-29999\"",
+            check: checks::ports,
+        },
+        "\"20000-29999\"",
+        "Where slots have their ports, for `exec` and `allocate --export`.",
+    ),
+    key(
+        "ports_per_slot",
+        Kind::Count { min: 0, max: 1000 },
+        "10",
+        "How many ports a slot has that no other of the workspace has; 0 for none.",
+    ),
     Key {
         place: Place::Defaults,
         ..key(
@@ -377,6 +392,9 @@ mod tests {
             "slot_path",
             "pool",
             "allocation",
+            "index",
+            "port",
+            "port_count",
         ] {
             assert!(
                 !names.contains(&reserved),

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::value::Value;
 use crate::domain::pool::Strategy;
+use crate::domain::ports::PortRange;
 
 /// What allocating does when the remote can't be fetched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -70,6 +71,10 @@ pub struct Settings {
     pub jobs: usize,
     /// Whether allocation times are recorded.
     pub enable_metrics: bool,
+    /// Where slots have their ports.
+    pub ports: PortRange,
+    /// How many each has; none for 0.
+    pub ports_per_slot: u16,
     /// Whether the workspace may lie on a network file system.
     pub allow_network_filesystem: bool,
 }
@@ -136,6 +141,12 @@ impl Settings {
             warmup_enabled: flag("warmup_enabled"),
             jobs: count("jobs").map_or(0, |jobs| jobs as usize),
             enable_metrics: flag("enable_metrics"),
+            ports: text("ports")
+                .and_then(|text| PortRange::parse(&text).ok())
+                .unwrap_or_else(|| mismatch("ports", &None)),
+            ports_per_slot: count("ports_per_slot")
+                .and_then(|count| u16::try_from(count).ok())
+                .unwrap_or_else(|| mismatch("ports_per_slot", &None)),
             allow_network_filesystem: flag("allow_network_filesystem"),
         }
     }
@@ -214,6 +225,8 @@ mod tests {
         assert!(settings.enable_metrics && !settings.allow_network_filesystem);
         assert_eq!(settings.on_fetch_failure, OnFetchFailure::Error);
         assert_eq!(settings.rescue, Rescue::All);
+        assert_eq!(settings.ports.to_string(), "20000-29999");
+        assert_eq!(settings.ports_per_slot, 10);
         assert_eq!(settings.jobs, 0);
         assert!(!settings.warmup_enabled);
         assert!(settings.keep.is_empty() && settings.base.is_none());

@@ -10,6 +10,7 @@ pub mod metrics;
 pub mod names;
 pub mod outcome;
 pub mod pool;
+pub mod ports;
 pub mod process;
 pub mod progress;
 pub mod remote;

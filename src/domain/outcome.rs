@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 
 use super::lease::Owner;
 use super::pool::Strategy;
+use super::ports::Numbers;
 use super::slot::SlotState;
 
 mod metrics;
@@ -97,6 +98,12 @@ pub struct SlotView {
     /// What its directory takes on disk, in bytes; a file with several names in it counts once.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub disk_usage_bytes: Determined<u64>,
+    /// The numbers that it has to itself in the workspace, once somebody has asked for them.
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    pub numbers: Option<Numbers>,
+    /// The variables of its environment, where they were asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub environment: Option<Map<String, Value>>,
 }
 
 /// A holder, as shown.

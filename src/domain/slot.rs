@@ -106,6 +106,10 @@ pub struct Operation {
     /// Release only: the slot is taken back from a holder that is gone.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub reclaim: bool,
+    /// Release only: its holder has left for good, so that nobody can take the slot back. While a
+    /// process is inside, it waits for that to leave; the record's `error` says which.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub lasting: bool,
 }
 
 /// What a slot was before an operation began.
@@ -155,7 +159,7 @@ pub struct SlotRecord {
     /// The commit that HEAD was last brought to (an object id).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub commit: Option<String>,
-    /// Why it is in `error`.
+    /// Why it is in `error`, or what its release waits for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
     /// Who holds it.
@@ -201,6 +205,12 @@ impl SlotRecord {
         self.operation = Some(operation);
         self.error = None;
         self.updated_at = now;
+    }
+
+    /// What is still to be waited for before its release can be finished.
+    pub fn waits_for(&self) -> Option<&str> {
+        let lasting = self.operation.as_ref().is_some_and(|op| op.lasting);
+        self.error.as_deref().filter(|_| lasting)
     }
 
     /// Whether `operation_id` is still the one under way.

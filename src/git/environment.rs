@@ -27,6 +27,21 @@ const NETWORK_KEPT: [&str; 11] = [
     "GIT_CONFIG_PARAMETERS",
 ];
 
+/// What makes git work on another repository than the one it is run in, as it does for the commands
+/// that hooks run.
+pub const ELSEWHERE: [&str; 10] = [
+    "GIT_DIR",
+    "GIT_WORK_TREE",
+    "GIT_IMPLICIT_WORK_TREE",
+    "GIT_INDEX_FILE",
+    "GIT_OBJECT_DIRECTORY",
+    "GIT_ALTERNATE_OBJECT_DIRECTORIES",
+    "GIT_COMMON_DIR",
+    "GIT_GRAFT_FILE",
+    "GIT_SHALLOW_FILE",
+    "GIT_PREFIX",
+];
+
 /// Where programs are looked for when nothing is said about it.
 const USUAL_PATH: &str = "/usr/local/bin:/usr/bin:/bin";
 

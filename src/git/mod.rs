@@ -39,6 +39,7 @@ pub mod view;
 pub mod worktree;
 
 pub use command::{Git, Invocation, Trace};
+pub use environment::ELSEWHERE;
 pub use worktree::Worktree;
 
 /// An object id that git itself has printed.

@@ -33,6 +33,9 @@ pub fn begin(pool: &Pool<'_>, work: &SlotWork, operation: &Operation) -> Result<
         false => park::park(pool, work.number),
     };
     if let Ok(Place::Occupied(process)) = &parked {
+        if operation.lasting {
+            return release::await_leave(pool, work, process);
+        }
         release::go_back(pool, work)?;
         return Err(occupants::occupied(pool, work.number, process, false));
     }
@@ -84,7 +87,8 @@ pub fn await_release(pool: &Pool<'_>) -> Result<bool> {
     let record = pool.read()?;
     let begun = |slot: &SlotRecord| {
         let operation = slot.operation.as_ref()?;
-        (operation.kind == OperationKind::Release).then_some((operation.started_at, slot.number))
+        let under_way = operation.kind == OperationKind::Release && slot.waits_for().is_none();
+        under_way.then_some((operation.started_at, slot.number))
     };
     let Some((_, number)) = record.slots.iter().filter_map(begun).min() else {
         return Ok(false);

@@ -37,6 +37,10 @@ fn holder_line(pool: &Pool<'_>, slot: &SlotRecord, now: jiff::Timestamp) -> Stri
             since(allocation.allocated_at),
             way_out(pool, slot.number, allocation)
         ),
+        (SlotState::Cleaning, ..) if slot.waits_for().is_some() => format!(
+            "{id}: given back, but {}; end it: repo-pool release {id} --kill",
+            slot.waits_for().unwrap_or_default()
+        ),
         (SlotState::Cleaning, _, Some(operation)) => {
             let pid = operation
                 .process

@@ -205,7 +205,7 @@ fn bring_out(pool: &Pool<'_>, allocated: Allocated, lock: FileLock) -> Result<Al
     match moved {
         Ok(()) => Ok(allocated),
         Err(error) => {
-            take_back(pool, &allocated)?;
+            take_back(pool, &allocated, "the slot could not be brought out")?;
             Err(error)
         }
     }
@@ -252,8 +252,9 @@ pub fn settle(pool: &Pool<'_>, number: u32) -> Result<bool> {
     Ok(true)
 }
 
-/// Takes back an allocation that could not be told to its caller: it never happened.
-pub fn take_back(pool: &Pool<'_>, allocated: &Allocated) -> Result<()> {
+/// Takes back an allocation that could not be told to its caller, or was of no use to it: it never
+/// happened. `why` is for the history.
+pub fn take_back(pool: &Pool<'_>, allocated: &Allocated, why: &str) -> Result<()> {
     let _shield = signals::shield();
     let number = allocated.slot.number;
     let (_lock, mut locked) = journal::wait_for_slot(pool, number)?;
@@ -274,7 +275,7 @@ pub fn take_back(pool: &Pool<'_>, allocated: &Allocated) -> Result<()> {
         locked.note(
             Event::new(EventKind::AllocationFailed, &pool.name, now)
                 .slot(pool.slot_id(number))
-                .detail("the path could not be printed; the allocation was taken back"),
+                .detail(format!("{why}; the allocation was taken back")),
         );
         locked.save()?;
     }

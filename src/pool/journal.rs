@@ -40,6 +40,7 @@ pub fn operation(kind: OperationKind, now: Timestamp) -> Operation {
         in_place: false,
         discard: false,
         reclaim: false,
+        lasting: false,
     }
 }
 

@@ -19,6 +19,7 @@ use crate::git::clean::{self, Goal};
 use crate::git::{Oid, refs, unseen};
 use crate::store::LockedPool;
 use crate::sys::clock::{self, Deadline, Stopwatch};
+use crate::sys::inside::Inside;
 use crate::sys::{liveness, signals};
 
 /// How a slot is to be given back.
@@ -36,6 +37,9 @@ pub struct Request {
     pub kill: bool,
     /// An operator's: past a live holder.
     pub force: bool,
+    /// The holder leaves for good: the slot is given back also if a process is inside, as soon as that
+    /// has left.
+    pub lasting: bool,
 }
 
 /// A slot that is back.
@@ -52,6 +56,9 @@ pub struct Returned {
 
 /// Gives the slot back, if the caller may.
 pub fn release(pool: &Pool<'_>, number: u32, request: &Request) -> Result<Returned> {
+    if request.kill {
+        occupants::end_who_is_waited_for(pool, number)?;
+    }
     settle::leftovers(pool)?;
     let (lock, locked) = journal::wait_for_slot(pool, number)?;
     let slot = settled_slot(&locked, number)?;
@@ -68,7 +75,12 @@ pub fn release(pool: &Pool<'_>, number: u32, request: &Request) -> Result<Return
     let forced = holder::permit(pool, number, &allocation, wish, presented, request.force)?;
     // Ending processes may take its time: the slot's lock is enough for that.
     let in_sight = request.no_cleanup || occupants::any_in_sight(pool, number);
-    let own_inside = in_sight && occupants::none_but_callers(pool, number, request.kill)?;
+    let inside = match in_sight {
+        true => occupants::none_but_callers(pool, number, request.kill),
+        false => Ok(false),
+    };
+    let occupied = request.lasting && matches!(inside, Err(Error::Refused { .. }));
+    let own_inside = !occupied && inside?;
     let mut locked = pool.lock()?;
     if settled_slot(&locked, number)?
         .allocation
@@ -86,9 +98,14 @@ pub fn release(pool: &Pool<'_>, number: u32, request: &Request) -> Result<Return
         no_cleanup: request.no_cleanup,
         in_place: own_inside || !sees_all_processes(&allocation),
         discard: request.discard,
+        lasting: request.lasting,
         ..journal::operation(OperationKind::Release, clock::now())
     };
     let work = journal::begin(locked, number, lock, operation.clone())?;
+    // Nobody is disturbed by parking the slot who is known to be there.
+    if occupied && let Some(process) = occupants::any(pool, number) {
+        return await_leave(pool, &work, &process);
+    }
     match request.background && !request.no_cleanup {
         true => background::begin(pool, &work, &operation),
         false => carry_out(pool, &work, &operation),
@@ -185,6 +202,13 @@ fn idle(pool: &Pool<'_>, slot: SlotRecord) -> Result<Returned> {
             ),
             hint: Some(format!("`repo-pool recover {id}` brings it back")),
         }),
+        _ if slot.waits_for().is_some() => Err(Error::Refused {
+            message: format!(
+                "slot {id} is being given back, but {}",
+                slot.waits_for().unwrap_or_default()
+            ),
+            hint: Some("once it has left, the next command finishes that; --kill ends it".into()),
+        }),
         _ => Err(Error::Failed {
             message: format!("slot {id} is not allocated: a command left it unfinished"),
             hint: Some(format!("`repo-pool recover {id}` finishes that")),
@@ -203,6 +227,11 @@ pub fn carry_out(pool: &Pool<'_>, work: &SlotWork, operation: &Operation) -> Res
         // What was done is journalled; the next command completes it.
         Err(error @ Error::Interrupted(_)) => Err(error),
         Err(error @ Error::Refused { .. }) => {
+            if operation.lasting
+                && let Some(process) = occupants::any(pool, work.number)
+            {
+                return await_leave(pool, work, &process);
+            }
             go_back(pool, work)?;
             Err(error)
         }
@@ -230,6 +259,25 @@ pub fn carry_out(pool: &Pool<'_>, work: &SlotWork, operation: &Operation) -> Res
             Err(put_out_of_use(pool, work, error)?)
         }
     }
+}
+
+/// Nobody can finish this before that process has left: the next command that finds it gone does.
+pub fn await_leave(pool: &Pool<'_>, work: &SlotWork, process: &Inside) -> Result<Returned> {
+    let _shield = signals::shield();
+    let reason = format!("pid {} ({}) is inside", process.pid, process.command);
+    let mut locked = journal::reload(pool, work)?;
+    let slot = journal::slot_of(&mut locked, work);
+    let known = slot.error.replace(reason.clone()) == Some(reason);
+    let slot = slot.clone();
+    if !known {
+        locked.save()?;
+    }
+    Ok(Returned {
+        slot,
+        was_allocated: true,
+        cleanup: None,
+        rescue: None,
+    })
 }
 
 /// A cleaning whose git was killed goes on with the next command, from where it is.

@@ -4,14 +4,13 @@
 //! removing and repairing are carried to their end.
 
 use super::journal::{self, SlotWork};
-use super::{Pool, anew, hand_out, holder, park, ready, release, retire, slots};
+use super::{Pool, anew, hand_out, holder, occupants, park, ready, release, retire, slots};
 use crate::domain::lease::Verdict;
 use crate::domain::pool::PoolRecord;
 use crate::domain::process::Liveness;
 use crate::domain::slot::{Operation, OperationKind, SlotRecord, SlotState};
 use crate::domain::{Error, Result};
 use crate::git::advance;
-use crate::sys::lock::FileLock;
 use crate::sys::{inside, liveness};
 
 /// How long a git that nobody waits for any more may take to end.
@@ -66,9 +65,20 @@ pub fn one(pool: &Pool<'_>, number: u32) -> Result<Option<OperationKind>> {
     let Some(operation) = operation else {
         return Ok(None);
     };
-    let kind = operation.kind;
-    finish(pool, number, lock, operation)?;
-    Ok(Some(kind))
+    let work = SlotWork {
+        number,
+        operation: operation.id.clone(),
+        lock,
+    };
+    // Before anything is touched: what is inside may be a git.
+    if operation.lasting
+        && let Some(process) = occupants::any(pool, number)
+    {
+        release::await_leave(pool, &work, &process)?;
+        return Ok(None);
+    }
+    finish(pool, &work, &operation)?;
+    Ok(Some(operation.kind))
 }
 
 /// Ends what a killed command has left working on the slot for longer than the command itself would
@@ -99,29 +109,25 @@ fn end_overdue(pool: &Pool<'_>, number: u32) -> Result<bool> {
     Ok(inside::end(&pids, END_GRACE).is_empty())
 }
 
-fn finish(pool: &Pool<'_>, number: u32, lock: FileLock, operation: Operation) -> Result<()> {
-    let work = SlotWork {
-        number,
-        operation: operation.id.clone(),
-        lock,
-    };
+fn finish(pool: &Pool<'_>, work: &SlotWork, operation: &Operation) -> Result<()> {
+    let number = work.number;
     remove_git_locks(pool, number)?;
-    complete_move(pool, &work)?;
+    complete_move(pool, work)?;
     match operation.kind {
-        OperationKind::Add | OperationKind::Create => slots::unmake(pool, &work),
+        OperationKind::Add | OperationKind::Create => slots::unmake(pool, work),
         OperationKind::Allocate | OperationKind::Warm => {
             ready::take_off_branch(pool, number)?;
-            journal::finish(pool, &work, |locked, now| {
-                journal::slot_of(locked, &work).make_available(None, None, now);
+            journal::finish(pool, work, |locked, now| {
+                journal::slot_of(locked, work).make_available(None, None, now);
             })?;
             Ok(())
         }
-        OperationKind::Release => release::carry_out(pool, &work, &operation).map(|_| ()),
-        OperationKind::Remove => retire::carry_out(pool, &work).map(|_| ()),
+        OperationKind::Release => release::carry_out(pool, work, operation).map(|_| ()),
+        OperationKind::Remove => retire::carry_out(pool, work).map(|_| ()),
         OperationKind::Repair => {
             // What was repaired so far is found by the next look; the slot is not trusted until then.
-            journal::finish(pool, &work, |locked, now| {
-                let slot = journal::slot_of(locked, &work);
+            journal::finish(pool, work, |locked, now| {
+                let slot = journal::slot_of(locked, work);
                 slot.go_back(now);
                 slot.mark = None;
             })?;

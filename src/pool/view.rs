@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
-use super::{Context, Pool, holder, parallel};
+use super::{Context, Pool, holder, parallel, ports};
 use crate::domain::lease::{self, Allocation, HolderState, Verdict};
 use crate::domain::metrics::Metrics;
 use crate::domain::names::PoolName;
@@ -94,6 +94,8 @@ pub fn recorded(pool: &Pool<'_>, record: &PoolRecord, slot: &SlotRecord) -> Slot
         operation: slot.operation.as_ref().map(operation),
         is_locked: None,
         disk_usage_bytes: None,
+        numbers: None,
+        environment: None,
     }
 }
 
@@ -104,6 +106,8 @@ pub fn slot(pool: &Pool<'_>, record: &PoolRecord, slot: &SlotRecord) -> SlotView
     (view.current_branch, view.current_commit) = head(pool, slot.number, &Branches::of(pool));
     let jobs = parallel::jobs(pool.settings.jobs);
     view.disk_usage_bytes = Some(disk::of_tree(&pool.worktree(slot.number).path, jobs));
+    // Numbers that can't be read are told of by who needs them.
+    view.numbers = ports::known(pool, slot.number).ok().flatten();
     view
 }
 

@@ -13,7 +13,7 @@ use crate::domain::{Error, Result, damage};
 use crate::git::objects::{self, Depth};
 use crate::git::worktree::Fault;
 use crate::git::{Worktree, status};
-use crate::pool::{Pool, holder, parallel, park, presence};
+use crate::pool::{Pool, holder, occupants, parallel, park, presence};
 use crate::sys::clock::{self, Deadline};
 use crate::sys::{fs, lock};
 
@@ -30,6 +30,8 @@ pub struct SlotFacts {
     pub error: Option<String>,
     /// The recorded operation.
     pub operation: Option<OperationKind>,
+    /// Who is inside, if its release waits for that.
+    pub waits_for: Option<String>,
     /// Whether a command works on it.
     pub locked: bool,
     /// What is wrong with its links.
@@ -146,6 +148,7 @@ fn slot_facts(
         state: slot.state,
         error: slot.error.clone(),
         operation: operation(pool, slot),
+        waits_for: waits_for(pool, slot),
         locked,
         fault,
         unreadable,
@@ -176,6 +179,13 @@ fn operation(pool: &Pool<'_>, slot: &SlotRecord) -> Option<OperationKind> {
     };
     let recorded = slot.operation.as_ref().map(|operation| operation.kind);
     recorded.or_else(half_allocated)
+}
+
+/// The process that a release waits for, as it is now.
+fn waits_for(pool: &Pool<'_>, slot: &SlotRecord) -> Option<String> {
+    let lasting = slot.operation.as_ref().is_some_and(|op| op.lasting);
+    let process = lasting.then(|| occupants::any(pool, slot.number))??;
+    Some(format!("pid {} ({})", process.pid, process.command))
 }
 
 /// What is wrong with an idle slot whose links are right: git can't read it, its HEAD names no

@@ -172,6 +172,13 @@ fn slot_step(slot: &SlotFacts, request: &Request) -> Option<Step> {
     if slot.locked {
         return None;
     }
+    if let Some(process) = &slot.waits_for {
+        return step(
+            FindingKind::UnfinishedOperation,
+            FindingAction::Report,
+            format!("given back, but {process} is inside; `repo-pool release --kill` ends that"),
+        );
+    }
     if let Some(operation) = slot.operation {
         let action = match operation {
             OperationKind::Add

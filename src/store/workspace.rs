@@ -105,6 +105,7 @@ fn is_marked(path: &Path) -> bool {
 #[derive(Clone)]
 pub struct Workspace {
     root: PathBuf,
+    id: String,
     locks: Locks,
     newer: Option<PathBuf>,
 }
@@ -145,6 +146,7 @@ impl Workspace {
             .map_err(|e| Error::io("find", path, e))?;
         Ok(Some(Self {
             root,
+            id: document.id,
             locks: Locks::new(Duration::from_secs(30), Arc::new(|_| ())),
             newer: (document.schema > SCHEMA).then_some(file),
         }))
@@ -192,6 +194,11 @@ impl Workspace {
         &self.root
     }
 
+    /// What tells it from every other, wherever it is moved.
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
     /// How this command waits for locks.
     pub fn locks(&self) -> &Locks {
         &self.locks
@@ -210,6 +217,16 @@ impl Workspace {
     /// Held by who deletes what is in the trash.
     pub fn trash_lock(&self) -> PathBuf {
         trash_of(&self.root).1
+    }
+
+    /// The numbers that slots have to themselves.
+    pub fn numbers(&self) -> PathBuf {
+        self.root.join(MARKER).join("numbers.json")
+    }
+
+    /// Guards them.
+    pub fn numbers_lock(&self) -> PathBuf {
+        self.root.join(MARKER).join("numbers.lock")
     }
 
     /// Guards which pools there are.

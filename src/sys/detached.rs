@@ -18,8 +18,8 @@ use std::sync::{Mutex, PoisonError};
 
 use rustix::stdio;
 
-use super::crash;
 use super::lock::FileLock;
+use super::{crash, procfs};
 use crate::domain::{Error, Result};
 
 /// This very program, even if another version has taken its place.
@@ -72,10 +72,18 @@ pub fn start<A: AsRef<OsStr>>(
     Ok(())
 }
 
-/// Whether a process was started here to be left to itself.
+/// Whether a process was started to be left to itself, by this one or by another of this program.
 pub fn is_one(pid: u32) -> bool {
     let started = STARTED.lock().unwrap_or_else(PoisonError::into_inner);
-    started.contains(&pid)
+    started.contains(&pid) || is_anothers(pid)
+}
+
+/// Its first word is one that only such processes have.
+fn is_anothers(pid: u32) -> bool {
+    let words = procfs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    let word = words.split(|byte| *byte == 0).nth(1);
+    let program = |of: &str| std::fs::read_link(format!("/proc/{of}/exe")).ok();
+    word.is_some_and(|word| word.starts_with(b"__")) && program(&pid.to_string()) == program("self")
 }
 
 /// What such a process begins with, before anything else. Stdin stays: it may be the lock.

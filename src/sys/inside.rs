@@ -12,7 +12,7 @@ use rustix::process::{Signal, pidfd_send_signal};
 use super::clock::Deadline;
 use super::group::{self, KILL_TAKES_AT_MOST};
 use super::procfs::{self, Stat};
-use super::{detached, liveness, threads, user, wait};
+use super::{liveness, threads, user, wait};
 
 mod look;
 
@@ -178,50 +178,6 @@ pub fn end(pids: &[u32], grace: Duration) -> Vec<u32> {
         .filter(|(_, process)| !gone(process, &limit))
         .map(|(pid, _)| pid)
         .collect()
-}
-
-/// From now on, processes that outlive their parent below this process become its children, so that
-/// [`end_descendants`] finds them.
-pub fn adopt_orphans() {
-    // Without it (before Linux 3.4) only those with a living parent are found.
-    let _ = rustix::process::set_child_subreaper(Some(rustix::process::getpid()));
-}
-
-/// Ends all descendants of this process, as [`end`] does, until there are none left or some can't
-/// be ended. What was left to itself from here goes on.
-pub fn end_descendants(grace: Duration) {
-    loop {
-        let pids = descendants(std::process::id());
-        if pids.is_empty() || !end(&pids, grace).is_empty() {
-            return;
-        }
-        reap();
-    }
-}
-
-/// The living processes below `root`, by their parents.
-fn descendants(root: u32) -> Vec<u32> {
-    let all: Vec<(u32, u32)> = procfs::pids()
-        .into_iter()
-        .filter_map(|pid| Some((pid, Stat::of(pid).filter(|stat| !stat.is_dead())?.parent)))
-        .collect();
-    let mut found = vec![root];
-    let mut next = 0;
-    while let Some(&parent) = found.get(next) {
-        found.extend(
-            all.iter()
-                .filter(|(pid, of)| *of == parent && !detached::is_one(*pid))
-                .map(|(pid, _)| *pid),
-        );
-        next += 1;
-    }
-    found.split_off(1)
-}
-
-/// Takes leave of children that have ended.
-fn reap() {
-    let options = rustix::process::WaitOptions::NOHANG;
-    while let Ok(Some(_)) = rustix::process::wait(options) {}
 }
 
 #[cfg(test)]

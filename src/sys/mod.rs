@@ -6,6 +6,7 @@
 
 pub mod clock;
 pub mod crash;
+pub mod descendants;
 pub mod detached;
 pub mod disk;
 pub mod foreground;

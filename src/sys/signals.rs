@@ -11,11 +11,38 @@ use std::os::unix::net::UnixStream;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock, OnceLock};
 
-use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2};
-use signal_hook::iterator::backend::SignalDelivery;
-use signal_hook::iterator::exfiltrator::SignalOnly;
+use rustix::process::Signal;
+use signal_hook::SigId;
 
 use super::procfs;
+
+/// The signals by which people and supervisors ask a process to end.
+pub const USUAL: &[Signal] = &[Signal::INT, Signal::TERM, Signal::HUP];
+
+/// The others that end a process unless it says otherwise. Not among them: those that can't be
+/// caught, those of a fault in the process itself, and that of a file which is too large.
+const UNUSUAL: &[Signal] = &[
+    Signal::QUIT,
+    Signal::TRAP,
+    Signal::ABORT,
+    Signal::USR1,
+    Signal::USR2,
+    Signal::ALARM,
+    Signal::STKFLT,
+    Signal::XCPU,
+    Signal::VTALARM,
+    Signal::PROF,
+    Signal::IO,
+    Signal::POWER,
+    Signal::SYS,
+];
+
+/// The signals without names, which end a process too. The C library keeps the two before them.
+pub(super) const REALTIME: std::ops::RangeInclusive<i32> = 34..=64;
+
+/// What a command in the foreground is told of besides: that it may go on, is to stop, or that its
+/// terminal has changed its size.
+const JOB_CONTROL: &[Signal] = &[Signal::CONT, Signal::TSTP, Signal::WINCH];
 
 /// The number of the signal noted last; 0 for none.
 static NOTED: LazyLock<Arc<AtomicUsize>> = LazyLock::new(Arc::default);
@@ -27,20 +54,31 @@ thread_local! {
     static SHIELDS: Cell<u32> = const { Cell::new(0) };
 }
 
-/// Notes SIGINT, SIGTERM and SIGHUP from now on. To be called once, before anything is begun; a
-/// second call does nothing.
-pub fn install() -> io::Result<()> {
+/// Every signal that ends a process unless it says otherwise, as far as one can be caught.
+pub fn all() -> Vec<i32> {
+    let named = USUAL.iter().chain(UNUSUAL).map(|signal| signal.as_raw());
+    named.chain(REALTIME).collect()
+}
+
+/// Notes these signals from now on. To be called once, before anything is begun; a second call does
+/// nothing.
+pub fn install(signals: &[i32]) -> io::Result<()> {
     let (read, write) = UnixStream::pair()?;
     read.set_nonblocking(true)?;
     if WAKE.set(read).is_err() {
         return Ok(());
     }
-    for signal in heeded(&[SIGINT, SIGTERM, SIGHUP]) {
+    for signal in heeded(signals) {
         // In this order: who is woken finds the number.
         signal_hook::flag::register_usize(signal, Arc::clone(&NOTED), signal as usize)?;
         signal_hook::low_level::pipe::register(signal, write.try_clone()?)?;
     }
     Ok(())
+}
+
+/// Those of [`USUAL`].
+pub fn usual() -> Vec<i32> {
+    USUAL.iter().map(|signal| signal.as_raw()).collect()
 }
 
 /// The termination signal that came, if one did and no shield is up in this thread.
@@ -99,26 +137,86 @@ fn shielded() -> bool {
     SHIELDS.get() > 0
 }
 
-/// Collects the signals that a command in the foreground is to be told of.
+/// A signal that came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Came {
+    /// Its number.
+    pub number: i32,
+    /// Whether the kernel sent it, as it does for the keys of a terminal: then it has sent it to the
+    /// whole group.
+    pub by_kernel: bool,
+}
+
+/// Collects the signals that a command in the foreground is to be told of, and wakes who waits for
+/// the command itself.
 #[derive(Debug)]
-pub(super) struct Relay(SignalDelivery<UnixStream, SignalOnly>);
+pub(super) struct Relay {
+    pipe: UnixStream,
+    actions: Vec<SigId>,
+}
 
 impl Relay {
     /// Collects from now on, until it is dropped.
     pub(super) fn start() -> io::Result<Self> {
-        let (read, write) = UnixStream::pair()?;
-        let signals = heeded(&[SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2]);
-        SignalDelivery::with_pipe(read, write, SignalOnly, signals).map(Self)
+        let (pipe, write) = UnixStream::pair()?;
+        pipe.set_nonblocking(true)?;
+        write.set_nonblocking(true)?;
+        let write = Arc::new(write);
+        let mut relay = Self {
+            pipe,
+            actions: Vec::new(),
+        };
+        let control = JOB_CONTROL.iter().map(|signal| signal.as_raw());
+        let mut signals = heeded(&all().into_iter().chain(control).collect::<Vec<_>>());
+        // Whoever ignores the ends of its children is not told of them.
+        signals.push(Signal::CHILD.as_raw());
+        for signal in signals {
+            relay.actions.push(collect(signal, Arc::clone(&write))?);
+        }
+        Ok(relay)
     }
 
     /// Is readable when there is something to take.
     pub(super) fn fd(&self) -> BorrowedFd<'_> {
-        self.0.get_read().as_fd()
+        self.pipe.as_fd()
     }
 
     /// The signals that came since the last call.
-    pub(super) fn take(&mut self) -> Vec<i32> {
-        self.0.pending().collect()
+    pub(super) fn take(&mut self) -> Vec<Came> {
+        let mut told = Vec::new();
+        let mut buffer = [0; 64];
+        while let Ok(length @ 1..) = self.pipe.read(&mut buffer) {
+            told.extend_from_slice(&buffer[..length]);
+        }
+        let came = told.chunks_exact(2).map(|pair| Came {
+            number: i32::from(pair[0]),
+            by_kernel: pair[1] != 0,
+        });
+        came.filter(|came| came.number != Signal::CHILD.as_raw())
+            .collect()
+    }
+}
+
+impl Drop for Relay {
+    fn drop(&mut self) {
+        for action in self.actions.drain(..) {
+            signal_hook::low_level::unregister(action);
+        }
+    }
+}
+
+/// Has the number of each signal that comes written to `pipe`, and who sent it.
+fn collect(signal: i32, pipe: Arc<UnixStream>) -> io::Result<SigId> {
+    #[expect(
+        unsafe_code,
+        reason = "all that is done while a signal is handled is one system call"
+    )]
+    unsafe {
+        signal_hook_registry::register_sigaction(signal, move |info| {
+            let told = [signal as u8, u8::from(info.si_code > 0)];
+            // What does not fit any more is a signal too many.
+            let _ = rustix::io::write(&*pipe, &told);
+        })
     }
 }
 

@@ -10,6 +10,7 @@ fn slot(state: SlotState) -> SlotFacts {
         state,
         error: None,
         operation: None,
+        waits_for: None,
         locked: false,
         fault: None,
         unreadable: None,
@@ -47,6 +48,25 @@ fn a_healthy_slot_and_one_that_is_worked_on_are_left_alone() {
         ..slot(SlotState::Cleaning)
     };
     assert_eq!(plan(busy, &request()), []);
+}
+
+#[test]
+fn a_release_that_waits_for_a_process_is_reported() {
+    let waiting = SlotFacts {
+        operation: Some(OperationKind::Release),
+        waits_for: Some("pid 7 (vim)".into()),
+        ..slot(SlotState::Cleaning)
+    };
+    let kind = FindingKind::UnfinishedOperation;
+    assert_eq!(
+        plan(waiting.clone(), &request()),
+        [(kind, FindingAction::Report)]
+    );
+    let left = SlotFacts {
+        waits_for: None,
+        ..waiting
+    };
+    assert_eq!(plan(left, &request()), [(kind, FindingAction::Complete)]);
 }
 
 #[test]

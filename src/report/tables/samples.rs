@@ -161,6 +161,8 @@ fn slot(number: u32, state: SlotState) -> SlotView {
         operation: None,
         is_locked: None,
         disk_usage_bytes: None,
+        numbers: None,
+        environment: None,
     }
 }
 

@@ -185,6 +185,10 @@ fn commands(slot: &SlotView) -> Vec<(String, &'static str)> {
             commands
         }
         SlotState::Cleaning if slot.is_locked == Some(Some(true)) => Vec::new(),
+        SlotState::Cleaning if slot.error.is_some() => vec![(
+            format!("repo-pool release {name} --kill"),
+            "ends who is inside, and finishes giving it back",
+        )],
         SlotState::Cleaning => vec![(recover(""), "ends what a killed command left undone")],
         SlotState::Error => vec![
             (recover(""), "brings it back if it verifies"),

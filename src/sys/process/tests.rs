@@ -200,8 +200,8 @@ fn a_termination_signal_ends_waits_and_children_but_not_under_a_shield() {
 #[test]
 #[ignore = "run by another test in a process of its own"]
 fn in_a_process_of_its_own() {
-    signals::install().expect("installed");
-    signals::install().expect("installed once");
+    signals::install(&signals::usual()).expect("installed");
+    signals::install(&signals::usual()).expect("installed once");
     assert_eq!(pause(Duration::from_millis(1)), Ok(()));
     let finished = sh("kill -TERM $PPID; exec sleep 60").run().expect("ran");
     assert_eq!(finished.ended, Some(Ended::Signal(15)));
