@@ -11,10 +11,12 @@ use super::lease::Owner;
 use super::pool::Strategy;
 use super::slot::SlotState;
 
+mod details;
 mod metrics;
 mod rescue;
 mod warm;
 
+pub use details::{ChangeCounts, PastCleanup, ProcessView, SlotContent, SlotDetails};
 pub use metrics::{BucketView, Figures, PoolMetrics, WorkView};
 pub use rescue::{CommitView, PathView, RescueDetails, RescueView, Restored};
 pub use warm::{WarmResult, WarmedPool, WarmedSlot};
@@ -97,6 +99,9 @@ pub struct SlotView {
     /// What its directory takes on disk, in bytes; a file with several names in it counts once.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub disk_usage_bytes: Determined<u64>,
+    /// What a look into it showed, where it is the only one asked for.
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    pub details: Option<Box<SlotDetails>>,
 }
 
 /// A holder, as shown.
@@ -111,6 +116,13 @@ pub struct OwnerView {
     /// The pid of the process that called `allocate`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub caller_pid: Option<u32>,
+    /// The command line of the owner's process while it lives, where the slot is the only one asked
+    /// for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub command: Option<String>,
+    /// The same of the process that called `allocate`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub caller_command: Option<String>,
 }
 
 /// Whether a slot may be taken back from its holder, as shown.

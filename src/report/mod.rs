@@ -14,6 +14,7 @@ mod observer;
 pub mod output;
 pub mod progress;
 pub mod prometheus;
+pub mod screen;
 mod stream;
 pub mod tables;
 mod tone;

@@ -23,6 +23,7 @@ pub mod signals;
 pub mod threads;
 pub mod trash;
 pub mod user;
+pub mod watch;
 
 mod group;
 mod proc_locks;

@@ -106,9 +106,13 @@ pub(super) struct Relay(SignalDelivery<UnixStream, SignalOnly>);
 impl Relay {
     /// Collects from now on, until it is dropped.
     pub(super) fn start() -> io::Result<Self> {
+        Self::of(&[SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2])
+    }
+
+    /// Collects those of `signals` that are not ignored.
+    pub(super) fn of(signals: &[i32]) -> io::Result<Self> {
         let (read, write) = UnixStream::pair()?;
-        let signals = heeded(&[SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2]);
-        SignalDelivery::with_pipe(read, write, SignalOnly, signals).map(Self)
+        SignalDelivery::with_pipe(read, write, SignalOnly, heeded(signals)).map(Self)
     }
 
     /// Is readable when there is something to take.
