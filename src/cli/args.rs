@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use clap::builder::NonEmptyStringValueParser as Text;
 use clap::{Args, Subcommand, ValueHint};
-use clap_complete::Shell;
 
 use super::values::{self, ExportShell, FindingKind, MetricsFormat};
 
@@ -244,20 +243,6 @@ pub struct RemovePoolArgs {
     pub force: bool,
 }
 
-/// What `status` takes.
-#[derive(Debug, Clone, Args)]
-pub struct StatusArgs {
-    /// A pool or a slot [default: all pools]
-    #[arg(value_name = "POOL|SLOT", value_parser = Text::new(), value_hint = ValueHint::DirPath)]
-    pub target: Option<String>,
-    /// Show the disk use, too: of pools, or of a pool's slots and repository
-    #[arg(long)]
-    pub disk: bool,
-    /// Exit with 1 if anything needs attention
-    #[arg(long)]
-    pub check: bool,
-}
-
 /// What `metrics` takes.
 #[derive(Debug, Clone, Args)]
 pub struct MetricsArgs {
@@ -330,14 +315,6 @@ pub struct BranchesArgs {
     pub pool: String,
 }
 
-/// What `log` takes.
-#[derive(Debug, Clone, Args)]
-pub struct LogArgs {
-    /// A pool or a slot [default: all pools]
-    #[arg(value_name = "POOL|SLOT", value_parser = Text::new(), value_hint = ValueHint::DirPath)]
-    pub target: Option<String>,
-}
-
 /// What `config` takes.
 #[derive(Debug, Clone, Args)]
 pub struct ConfigArgs {
@@ -363,14 +340,6 @@ pub struct ShowArgs {
     /// Print them as a pools.toml
     #[arg(long)]
     pub toml: bool,
-}
-
-/// What `completions` takes.
-#[derive(Debug, Clone, Args)]
-pub struct CompletionsArgs {
-    /// The shell
-    #[arg(value_enum, value_name = "SHELL")]
-    pub shell: Shell,
 }
 
 /// What `man` takes.

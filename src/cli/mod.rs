@@ -11,6 +11,7 @@ mod original;
 mod short;
 mod topics;
 mod values;
+mod view_args;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -19,17 +20,17 @@ use std::time::Duration;
 use clap::{ArgAction, CommandFactory, FromArgMatches, Parser, Subcommand, ValueHint};
 
 pub use args::{
-    AddSlotArgs, AllocateArgs, AllocateOptions, BranchesArgs, CollectArgs, CompletionsArgs,
-    ConfigArgs, ConfigCommand, CreateArgs, ExecArgs, InitArgs, IsolateArgs, LogArgs, ManArgs,
-    MetricsArgs, RecoverArgs, ReleaseArgs, RemovePoolArgs, RemoveSlotArgs, RenewArgs, RescueArgs,
-    RescueCommand, RescueDropArgs, RescueListArgs, RescueRestoreArgs, RescueShowArgs, ShowArgs,
-    StatusArgs, WarmArgs,
+    AddSlotArgs, AllocateArgs, AllocateOptions, BranchesArgs, CollectArgs, ConfigArgs,
+    ConfigCommand, CreateArgs, ExecArgs, InitArgs, IsolateArgs, ManArgs, MetricsArgs, RecoverArgs,
+    ReleaseArgs, RemovePoolArgs, RemoveSlotArgs, RenewArgs, RescueArgs, RescueCommand,
+    RescueDropArgs, RescueListArgs, RescueRestoreArgs, RescueShowArgs, ShowArgs, WarmArgs,
 };
 pub use clap_complete::Shell;
 pub use hook::{ClaudeCodeArgs, ClaudeCodeCommand, HookArgs, HookCommand, InstallToolArgs, Tool};
 pub use original::ORIGINAL;
 pub use topics::{ENVIRONMENT, EXIT_CODES, FILES, GROUPS, Group, Row, Topic, WORKSPACE, topic};
 pub use values::{ColorWhen, ExportShell, FindingKind, MetricsFormat};
+pub use view_args::{CompletionsArgs, FunctionShell, LogArgs, ShellInitArgs, StatusArgs};
 
 /// The name of the program, as it is typed and as its pages are called.
 pub const PROGRAM: &str = "repo-pool";
@@ -184,10 +185,12 @@ pub enum Verb {
     List,
     /// Show pools, the slots of a pool, or one slot
     ///
-    /// Without a target: all pools with their totals. With a pool: its slots. With a slot:
-    /// everything about it, its disk use too.
+    /// Without a target: all pools with their totals. With a pool: its slots. With a slot: who has
+    /// it, since when, what is in it, and what can be done with it.
     ///
-    /// Prints tables, or with --json the same as one document.
+    /// Prints tables, or with --json the same as one document. With --watch does so again and
+    /// again, until Ctrl-C: a terminal is redrawn in place, anything else gets one after the other,
+    /// with --json one document a line.
     Status(StatusArgs),
     /// Find what is wrong, say it and repair it
     ///
@@ -221,7 +224,8 @@ pub enum Verb {
     /// Show the history of a pool or a slot
     ///
     /// Prints allocations, releases, cleanups and repairs, oldest first, one a line; with --json
-    /// one document a line.
+    /// one document a line. With --follow goes on with what happens, until Ctrl-C or until nobody
+    /// reads it any more.
     Log(LogArgs),
     /// Print the metrics of pools, for Prometheus or as JSON
     ///
@@ -239,8 +243,18 @@ pub enum Verb {
     Config(ConfigArgs),
     /// Print the completion script of a shell
     ///
-    /// Prints the script on stdout, to be sourced or put where the shell looks for it.
+    /// Prints the script on stdout, to be sourced or put where the shell looks for it. In bash, zsh
+    /// and fish it asks the program for what there is: verbs and options, pools, slots, saved work.
     Completions(CompletionsArgs),
+    /// Print a shell function that takes a slot and goes there
+    ///
+    /// `rp POOL` allocates a slot, which the shell holds for as long as it lives, and goes there;
+    /// options of `allocate` may follow. `rp -` goes back to where one was and releases the slot;
+    /// options of `release` may follow. If the slot can't be given back, one stays in it. `rp` alone
+    /// shows the pools. The exit codes are those of the commands.
+    ///
+    /// Prints the function on stdout, to be evaluated where the shell starts.
+    ShellInit(ShellInitArgs),
     /// Print or write the manual pages
     ///
     /// Without DIR prints the page repo-pool(1). With DIR writes all pages below it, to DIR/man1,

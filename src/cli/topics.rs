@@ -44,7 +44,7 @@ pub const GROUPS: &[Group] = &[
     },
     Group {
         title: "Settings and shells",
-        verbs: &["config", "hook", "completions", "man"],
+        verbs: &["config", "hook", "completions", "shell-init", "man"],
     },
 ];
 
@@ -334,8 +334,8 @@ const TOPICS: &[Topic] = &[
                 "its slots and their sizes",
             ),
             (
-                "repo-pool --json status my-project/slot1",
-                "all about one slot, as JSON",
+                "repo-pool status --watch=5s my-project/slot1",
+                "all about one slot, again every five seconds",
             ),
         ],
     },
@@ -399,10 +399,8 @@ const TOPICS: &[Topic] = &[
         exit_codes: &[NO_SUCH_TARGET],
         examples: &[
             ("repo-pool log my-project/slot1", "what happened to a slot"),
-            (
-                "repo-pool --json log | tail -n 20",
-                "the newest events, as JSON",
-            ),
+            ("repo-pool --json log -n 20", "the newest events, as JSON"),
+            ("repo-pool log -f", "what happens from now on"),
         ],
     },
     Topic {
@@ -435,6 +433,24 @@ const TOPICS: &[Topic] = &[
             (
                 "repo-pool completions fish > ~/.config/fish/completions/repo-pool.fish",
                 "for every fish",
+            ),
+        ],
+    },
+    Topic {
+        verb: "shell-init",
+        exit_codes: &[],
+        examples: &[
+            (
+                "eval \"$(repo-pool shell-init bash)\"",
+                "in ~/.bashrc; in ~/.zshrc with zsh for bash",
+            ),
+            (
+                "repo-pool shell-init fish | source",
+                "in ~/.config/fish/config.fish",
+            ),
+            (
+                "eval \"$(repo-pool shell-init bash --cmd slot)\"",
+                "a function called slot",
             ),
         ],
     },

@@ -6,6 +6,7 @@
 pub mod allocate;
 pub mod branches;
 pub mod collect;
+pub mod complete;
 pub mod completions;
 pub mod config;
 pub mod create;
@@ -24,6 +25,7 @@ pub mod remove;
 pub mod renew;
 pub mod rescue;
 pub mod session;
+pub mod shell_init;
 pub mod slots;
 pub mod status;
 pub mod warm;
@@ -48,6 +50,9 @@ pub fn main() -> ExitCode {
         return detached::run(&args);
     }
     let environment = Environment::from_process();
+    if complete::is_asked(&args) {
+        return complete::run(&args, &environment);
+    }
     match cli::parse_from(args.clone()) {
         Ok(cli) => run(cli, environment),
         Err(error) => {
@@ -118,6 +123,7 @@ fn dispatch(session: &Session, verb: Verb) -> Result<u8> {
         Verb::Rescue(args) => rescue::run(session, &args.command),
         Verb::Config(args) => config::run(session, &args.command),
         Verb::Completions(args) => completions::run(session, &args),
+        Verb::ShellInit(args) => shell_init::run(session, &args),
         Verb::Man(args) => man::run(session, &args),
     }
 }

@@ -63,6 +63,10 @@ const FIXED: &[(&str, &str)] = &[
         "PATH",
         "Where git and the commands of `exec` are looked up.",
     ),
+    (
+        "TERM",
+        "Unset or dumb: `status --watch` prints, where it would draw.",
+    ),
     ("NO_COLOR", "Set and not empty: no colour."),
     (
         "CLICOLOR_FORCE",
@@ -147,6 +151,11 @@ impl Environment {
     /// Whether `$CLICOLOR_FORCE` asks for colour in any case.
     pub fn clicolor_force(&self) -> bool {
         self.set("CLICOLOR_FORCE").is_some_and(|value| value != "0")
+    }
+
+    /// Whether `$TERM` says that the terminal can do nothing but print, or says nothing.
+    pub fn is_terminal_dumb(&self) -> bool {
+        self.set("TERM").is_none_or(|name| name == "dumb")
     }
 
     /// All variables that are listened to, for the manual.

@@ -12,10 +12,12 @@ use super::pool::Strategy;
 use super::ports::Numbers;
 use super::slot::SlotState;
 
+mod details;
 mod metrics;
 mod rescue;
 mod warm;
 
+pub use details::{ChangeCounts, PastCleanup, ProcessView, SlotContent, SlotDetails};
 pub use metrics::{BucketView, Figures, PoolMetrics, WorkView};
 pub use rescue::{CommitView, PathView, RescueDetails, RescueView, Restored};
 pub use warm::{WarmResult, WarmedPool, WarmedSlot};
@@ -104,6 +106,9 @@ pub struct SlotView {
     /// The variables of its environment, where they were asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub environment: Option<Map<String, Value>>,
+    /// What a look into it showed, where it is the only one asked for.
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    pub details: Option<Box<SlotDetails>>,
 }
 
 /// A holder, as shown.
@@ -118,6 +123,13 @@ pub struct OwnerView {
     /// The pid of the process that called `allocate`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub caller_pid: Option<u32>,
+    /// The command line of the owner's process while it lives, where the slot is the only one asked
+    /// for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub command: Option<String>,
+    /// The same of the process that called `allocate`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub caller_command: Option<String>,
 }
 
 /// Whether a slot may be taken back from its holder, as shown.

@@ -190,6 +190,21 @@ pub fn leads_to(git: &Git, repository: &Path, old: &Oid, new: &Oid) -> Result<bo
     Ok(output.code == 0)
 }
 
+/// How many commits `one` has that `other` does not have, and the other way round.
+pub fn distance(git: &Git, repository: &Path, one: &Oid, other: &Oid) -> Result<(u64, u64)> {
+    let output = git
+        .repository(repository)
+        .args(["rev-list", "--left-right", "--count"])
+        .args([format!("{one}...{other}")])
+        .run("compare commits")?;
+    let text = output.text();
+    let mut counts = text.split_whitespace().map(str::parse);
+    match (counts.next(), counts.next()) {
+        (Some(Ok(left)), Some(Ok(right))) => Ok((left, right)),
+        _ => Err(Error::failed("git can't compare two commits")),
+    }
+}
+
 /// Sets a ref, whatever it was.
 pub fn set(git: &Git, repository: &Path, name: &str, commit: &Oid) -> Result<()> {
     git.repository(repository)

@@ -3,6 +3,7 @@
 //! They lie flat under [`RESCUES`], so that no ref of anybody else's can stand in the way as a
 //! directory of theirs.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use jiff::Timestamp;
@@ -11,7 +12,7 @@ use super::scratch::{self, commit_tree};
 use super::{Git, Invocation, Oid, is_oid, refs};
 use crate::domain::rescue::{Amounts, Record};
 use crate::domain::{Error, Result};
-use crate::sys::user;
+use crate::sys::{fs, user};
 
 /// Where rescues are kept.
 pub const RESCUES: &str = "refs/repo-pool/rescue/";
@@ -102,6 +103,23 @@ pub fn all(git: &Git, repository: &Path) -> Result<Vec<Kept>> {
     let mut found = parse(&output.stdout);
     found.sort_by(|a, b| (a.record.created_at, &a.id).cmp(&(b.record.created_at, &b.id)));
     Ok(found)
+}
+
+/// What the rescues of a repository are called by, as its files say: no git is asked.
+pub fn ids(repository: &Path) -> Result<Vec<String>> {
+    let loose = fs::list_dir_if_there(&repository.join(RESCUES))?.unwrap_or_default();
+    let mut found: BTreeSet<String> = loose
+        .into_iter()
+        .filter_map(|name| name.into_string().ok())
+        .filter(|name| !name.ends_with(".lock"))
+        .collect();
+    let packed = fs::read_if_there(&repository.join("packed-refs"))?.unwrap_or_default();
+    let packed = String::from_utf8_lossy(&packed);
+    let names = packed
+        .lines()
+        .filter_map(|line| line.split_once(' ')?.1.strip_prefix(RESCUES));
+    found.extend(names.map(str::to_owned));
+    Ok(found.into_iter().collect())
 }
 
 /// Reads five fields for each ref, each ended by a NUL. What is no commit is no rescue.

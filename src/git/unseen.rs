@@ -1,6 +1,6 @@
 //! What is in a slot and git does not see, or can't cope with.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::{Git, Worktree, hidden};
 use crate::domain::Result;
@@ -18,15 +18,30 @@ pub fn before_git(slot: &Worktree) -> Result<Odd> {
         return Ok(Odd::default());
     }
     let mut found = odd::look(&slot.path, &[])?;
-    let (blocking, special) = found.special.into_iter().partition(|path| {
-        let name = path.file_name().unwrap_or_default();
-        READ_BY_GIT.iter().any(|known| name == *known)
-    });
+    let (blocking, special) = found
+        .special
+        .into_iter()
+        .partition(|path: &PathBuf| blocks(path));
     found.special = special;
     for path in blocking {
         fs::remove_file_if_there(&path)?;
     }
     Ok(found)
+}
+
+/// Whether git can look at the tree without waiting for ever, as it is: for who only looks.
+pub fn may_be_read(slot: &Worktree) -> Result<bool> {
+    Ok(slot.may_be_walked()?
+        && !odd::look(&slot.path, &[])?
+            .special
+            .iter()
+            .any(|path| blocks(path)))
+}
+
+/// Whether it is called as one of the files that git reads.
+fn blocks(path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default();
+    READ_BY_GIT.iter().any(|known| name == *known)
 }
 
 /// Takes away what git does not see, and gives the slot's user every right to its directories.

@@ -12,6 +12,7 @@ pub mod background;
 pub mod collect;
 pub mod context;
 pub mod create;
+pub mod details;
 pub mod exhaustion;
 pub mod fetch;
 pub mod find;

@@ -88,6 +88,7 @@ pub fn recorded(pool: &Pool<'_>, record: &PoolRecord, slot: &SlotRecord) -> Slot
             owner: allocation.owner.clone(),
             liveness: None,
             caller_pid: allocation.caller.as_ref().map(|process| process.pid),
+            ..OwnerView::default()
         }),
         reclaim: None,
         error: slot.error.clone(),
@@ -96,10 +97,11 @@ pub fn recorded(pool: &Pool<'_>, record: &PoolRecord, slot: &SlotRecord) -> Slot
         disk_usage_bytes: None,
         numbers: None,
         environment: None,
+        details: None,
     }
 }
 
-/// Everything about one slot as it is now: HEAD as git has it, its lock, its holder, its disk use.
+/// One slot as it is now: HEAD as git has it, its lock, its holder, its disk use.
 pub fn slot(pool: &Pool<'_>, record: &PoolRecord, slot: &SlotRecord) -> SlotView {
     let locks = HeldLocks::now(&pool.paths.locks());
     let mut view = current(pool, record, slot, &locks);

@@ -269,7 +269,7 @@ fn total(widths: impl Iterator<Item = u16>) -> u32 {
 }
 
 /// The width of a text in columns of a terminal.
-fn width_of(text: &str) -> usize {
+pub(super) fn width_of(text: &str) -> usize {
     if text.is_ascii() {
         return text.len();
     }

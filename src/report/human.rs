@@ -8,14 +8,23 @@ const MINUTE: u64 = 60;
 const HOUR: u64 = 60 * MINUTE;
 const DAY: u64 = 24 * HOUR;
 
-/// An age in one unit, rounded down: `12s`, `4m`, `3h`, `2d`. Hours go on to 48, so that "1d"
-/// never hides half of what it covers.
+/// An age, rounded down: `12s`, `4m`, `2h 5m`, `1d 4h`, `3d`. A second unit stands where the first
+/// alone would hide much of what it covers.
 pub fn age(age: Duration) -> String {
     match age.as_secs() {
         s if s < MINUTE => format!("{s}s"),
         s if s < HOUR => format!("{}m", s / MINUTE),
-        s if s < 2 * DAY => format!("{}h", s / HOUR),
+        s if s < DAY => two_units(s / HOUR, "h", s % HOUR / MINUTE, "m"),
+        s if s < 2 * DAY => two_units(s / DAY, "d", s % DAY / HOUR, "h"),
         s => format!("{}d", s / DAY),
+    }
+}
+
+/// `2h 5m`; of a second unit there is none of, nothing is said.
+fn two_units(first: u64, unit: &str, second: u64, smaller: &str) -> String {
+    match second {
+        0 => format!("{first}{unit}"),
+        _ => format!("{first}{unit} {second}{smaller}"),
     }
 }
 
@@ -52,9 +61,9 @@ pub fn seconds(seconds: f64) -> String {
         return format!("{seconds:.1} s");
     }
     match seconds.round() as u64 {
-        s if s < HOUR => format!("{}m {}s", s / MINUTE, s % MINUTE),
-        s if s < DAY => format!("{}h {}m", s / HOUR, s % HOUR / MINUTE),
-        s => format!("{}d {}h", s / DAY, s % DAY / HOUR),
+        s if s < HOUR => two_units(s / MINUTE, "m", s % MINUTE, "s"),
+        s if s < DAY => two_units(s / HOUR, "h", s % HOUR / MINUTE, "m"),
+        s => two_units(s / DAY, "d", s % DAY / HOUR, "h"),
     }
 }
 
@@ -68,14 +77,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ages_use_one_unit() {
+    fn ages_say_enough_in_two_units_at_most() {
         for (secs, text) in [
             (0, "0s"),
             (59, "59s"),
             (60, "1m"),
             (3599, "59m"),
             (3600, "1h"),
-            (172_799, "47h"),
+            (7500, "2h 5m"),
+            (86_399, "23h 59m"),
+            (86_400, "1d"),
+            (172_799, "1d 23h"),
             (172_800, "2d"),
         ] {
             assert_eq!(age(Duration::from_secs(secs)), text);
@@ -108,7 +120,8 @@ mod tests {
             (0.25, "250 ms"),
             (0.99999, "1.0 s"),
             (1.24, "1.2 s"),
-            (59.97, "1m 0s"),
+            (59.97, "1m"),
+            (7200.0, "2h"),
             (252.0, "4m 12s"),
             (11_100.0, "3h 5m"),
             (187_200.0, "2d 4h"),

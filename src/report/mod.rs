@@ -14,6 +14,7 @@ mod observer;
 pub mod output;
 pub mod progress;
 pub mod prometheus;
+pub mod screen;
 pub mod shell;
 mod stream;
 pub mod tables;

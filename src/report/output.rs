@@ -9,7 +9,7 @@ use super::failure::Failure;
 use super::grid::Layout;
 use super::json;
 use super::progress::Progress;
-use super::stream::Stream;
+use super::stream::{Size, Stream};
 use super::tone::{Tone, painted};
 use crate::domain::{Error, Result};
 
@@ -99,9 +99,19 @@ impl Output {
     /// What tables for stdout have to keep to.
     pub fn layout(&self) -> Layout {
         Layout {
-            width: self.out.width,
+            width: self.out.size().map(|size| size.columns),
             color: self.options.color_on(self.out.terminal),
         }
+    }
+
+    /// Whether stdout is a terminal.
+    pub fn is_at_terminal(&self) -> bool {
+        self.out.terminal
+    }
+
+    /// The size of stdout's terminal as it is now.
+    pub(super) fn size(&self) -> Option<Size> {
+        self.out.size()
     }
 
     /// The bars on stderr.
@@ -130,6 +140,11 @@ impl Output {
     /// As for [`Output::data`].
     pub fn text(&self, text: &str) -> io::Result<()> {
         self.lines(text.as_bytes())
+    }
+
+    /// Writes to stdout what drives its terminal, all of it at once.
+    pub(super) fn drive(&self, codes: &str) -> io::Result<()> {
+        self.out.write(codes.as_bytes())
     }
 
     /// Writes `{"schema":1,"<key>":<value>}` as one line to stdout.
@@ -245,6 +260,15 @@ pub fn unless_closed(written: io::Result<()>) -> Result<()> {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         other => delivered(other),
     }
+}
+
+/// The same for one who goes on writing: whether anybody is left to read it.
+///
+/// # Errors
+/// As for [`unless_closed`].
+pub fn read_by_somebody(written: io::Result<()>) -> Result<bool> {
+    let open = !matches!(&written, Err(error) if error.kind() == io::ErrorKind::BrokenPipe);
+    unless_closed(written).map(|()| open)
 }
 
 /// The result of writing what must arrive (the path of a slot): a closed pipe is a failure too.
@@ -371,6 +395,8 @@ mod tests {
             None,
         );
         assert!(unless_closed(output.text("x")).is_ok());
+        assert!(matches!(read_by_somebody(output.text("x")), Ok(false)));
+        assert!(matches!(read_by_somebody(Ok(())), Ok(true)));
         assert!(delivered(output.data("x")).is_err());
         assert!(unless_closed(Err(io::ErrorKind::StorageFull.into())).is_err());
     }

@@ -13,23 +13,31 @@ pub(super) struct Stream {
     writer: Mutex<Box<dyn Write + Send>>,
     /// Whether it is a terminal.
     pub(super) terminal: bool,
-    /// The terminal's width in columns, where it says one.
-    pub(super) width: Option<u16>,
+    extent: Extent,
+}
+
+/// How large the terminal is.
+enum Extent {
+    /// As it says itself; it can change at any time.
+    Asked(BorrowedFd<'static>),
+    /// As was given, with as many rows as are wanted.
+    Given(Option<u16>),
+}
+
+/// The size of a terminal, where it says one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Size {
+    pub(super) columns: u16,
+    pub(super) rows: u16,
 }
 
 impl Stream {
     /// One of the process's own descriptors.
     pub(super) fn of(fd: BorrowedFd<'static>) -> Self {
-        let terminal = rustix::termios::isatty(fd);
-        let width = terminal
-            .then(|| rustix::termios::tcgetwinsize(fd).ok())
-            .flatten()
-            .map(|size| size.ws_col)
-            .filter(|width| *width > 0);
         Self {
             writer: Mutex::new(Box::new(Descriptor(fd))),
-            terminal,
-            width,
+            terminal: rustix::termios::isatty(fd),
+            extent: Extent::Asked(fd),
         }
     }
 
@@ -38,8 +46,27 @@ impl Stream {
         Self {
             writer: Mutex::new(writer),
             terminal: width.is_some(),
-            width,
+            extent: Extent::Given(width),
         }
+    }
+
+    /// The size of the terminal as it is now.
+    pub(super) fn size(&self) -> Option<Size> {
+        let size = match self.extent {
+            Extent::Asked(fd) if self.terminal => {
+                let size = rustix::termios::tcgetwinsize(fd).ok()?;
+                Size {
+                    columns: size.ws_col,
+                    rows: size.ws_row,
+                }
+            }
+            Extent::Asked(_) => return None,
+            Extent::Given(width) => Size {
+                columns: width?,
+                rows: 0,
+            },
+        };
+        (size.columns > 0).then_some(size)
     }
 
     /// Writes all of it at once, so that lines of several threads don't mix.

@@ -42,11 +42,37 @@ pub fn read(paths: &PoolPaths) -> Result<Vec<Event>> {
     let mut events = Vec::new();
     for file in [paths.old_events(), paths.events()] {
         let bytes = fs::read_if_there(&file)?.unwrap_or_default();
-        events.extend(
-            bytes
-                .split(|byte| *byte == b'\n')
-                .filter_map(|line| serde_json::from_slice(line).ok()),
-        );
+        events.extend(parse(&bytes));
     }
     Ok(events)
+}
+
+/// The newest event in which `word` stands and that `is_wanted`. Lines without it are not parsed.
+pub fn newest(
+    paths: &PoolPaths,
+    word: &str,
+    is_wanted: impl Fn(&Event) -> bool,
+) -> Result<Option<Event>> {
+    for file in [paths.events(), paths.old_events()] {
+        let bytes = fs::read_if_there(&file)?.unwrap_or_default();
+        let mut lines = bytes.rsplit(|byte| *byte == b'\n');
+        let found = lines.find_map(|line| {
+            let text = std::str::from_utf8(line).ok()?;
+            let event = text
+                .contains(word)
+                .then(|| serde_json::from_str(text).ok())??;
+            Some(event).filter(&is_wanted)
+        });
+        if found.is_some() {
+            return Ok(found);
+        }
+    }
+    Ok(None)
+}
+
+/// The events in whole lines.
+pub(super) fn parse(bytes: &[u8]) -> impl Iterator<Item = Event> {
+    bytes
+        .split(|byte| *byte == b'\n')
+        .filter_map(|line| serde_json::from_slice(line).ok())
 }

@@ -9,6 +9,7 @@ pub mod events;
 pub mod layout;
 pub mod locks;
 pub mod pool;
+pub mod tail;
 pub mod workspace;
 
 pub use layout::PoolPaths;

@@ -317,6 +317,15 @@ pub fn read_if_there(path: &Path) -> Result<Option<Vec<u8>>> {
     }
 }
 
+/// A regular file to be read as it grows; none if it is not there.
+pub fn open_growing(path: &Path) -> Result<Option<File>> {
+    match open_to_read(path) {
+        Ok(opened) => Ok(Some(opened.file)),
+        Err(e) if e.kind() == ErrorKind::NotFound => Ok(None),
+        Err(e) => Err(Error::io("read", path, e)),
+    }
+}
+
 /// The content of a regular file of at most `max` bytes; a larger one is an error, as is anything
 /// that is not a regular file.
 pub fn read_limited(path: &Path, max: u64) -> Result<Vec<u8>> {

@@ -25,6 +25,7 @@ pub mod stdin;
 pub mod threads;
 pub mod trash;
 pub mod user;
+pub mod watch;
 
 mod group;
 mod proc_locks;

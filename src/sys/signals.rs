@@ -152,28 +152,41 @@ pub(super) struct Came {
 #[derive(Debug)]
 pub(super) struct Relay {
     pipe: UnixStream,
+    write: Arc<UnixStream>,
     actions: Vec<SigId>,
 }
 
 impl Relay {
     /// Collects from now on, until it is dropped.
     pub(super) fn start() -> io::Result<Self> {
+        let control = JOB_CONTROL.iter().map(|signal| signal.as_raw());
+        let signals: Vec<i32> = all().into_iter().chain(control).collect();
+        let mut relay = Self::of(&signals)?;
+        // Whoever ignores the ends of its children is not told of them.
+        relay.add(&[Signal::CHILD.as_raw()])?;
+        Ok(relay)
+    }
+
+    /// Collects those of `signals` that are not ignored.
+    pub(super) fn of(signals: &[i32]) -> io::Result<Self> {
         let (pipe, write) = UnixStream::pair()?;
         pipe.set_nonblocking(true)?;
         write.set_nonblocking(true)?;
-        let write = Arc::new(write);
         let mut relay = Self {
             pipe,
+            write: Arc::new(write),
             actions: Vec::new(),
         };
-        let control = JOB_CONTROL.iter().map(|signal| signal.as_raw());
-        let mut signals = heeded(&all().into_iter().chain(control).collect::<Vec<_>>());
-        // Whoever ignores the ends of its children is not told of them.
-        signals.push(Signal::CHILD.as_raw());
-        for signal in signals {
-            relay.actions.push(collect(signal, Arc::clone(&write))?);
-        }
+        relay.add(&heeded(signals))?;
         Ok(relay)
+    }
+
+    fn add(&mut self, signals: &[i32]) -> io::Result<()> {
+        for &signal in signals {
+            let action = collect(signal, Arc::clone(&self.write))?;
+            self.actions.push(action);
+        }
+        Ok(())
     }
 
     /// Is readable when there is something to take.

@@ -333,7 +333,7 @@ fn completions_exist_for_three_shells() {
     let world = World::new();
     for shell in ["bash", "zsh", "fish"] {
         let out = world.pool(format!("completions {shell}"));
-        assert!(out.ok().stdout.contains("allocate"), "{out}");
+        assert!(out.ok().stdout.contains("repo-pool __complete"), "{out}");
     }
     world.pool("completions no-such-shell").code(2).silent();
 }

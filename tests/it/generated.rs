@@ -114,40 +114,6 @@ fn every_verb_has_a_manual_page() {
 }
 
 #[test]
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the test plays the shell that completes, the program is not involved"
-)]
-fn bash_completes_verbs_their_options_and_values() {
-    let complete = r#"
-        source "$1"; shift
-        [[ $(complete -p repo-pool) =~ -F\ ([^ ]+) ]]
-        COMP_WORDS=("$@") COMP_CWORD=$(($# - 1))
-        "${BASH_REMATCH[1]}" repo-pool "${COMP_WORDS[-1]}" "${COMP_WORDS[-2]}"
-        echo "${COMPREPLY[@]}"
-    "#;
-    let script = directory("completions").join("repo-pool.bash");
-    for (words, expected) in [
-        ("rel", "release"),
-        ("allocate --fe", "--fetch-max-age"),
-        ("remove-slot --fo", "--force"),
-        ("recover --only dead", "dead_owner"),
-        ("config sh", "show"),
-        ("config show --to", "--toml"),
-    ] {
-        let output = std::process::Command::new("bash")
-            .args(["--norc", "-c", complete, "bash"])
-            .arg(&script)
-            .arg("repo-pool")
-            .args(words.split(' '))
-            .output()
-            .expect("bash runs");
-        let printed = String::from_utf8_lossy(&output.stdout);
-        assert_eq!(printed.trim(), expected, "{words}: {output:?}");
-    }
-}
-
-#[test]
 fn stale_changed_and_missing_files_are_noticed() {
     let directory = tempfile::tempdir().expect("a directory");
     let mut generated = Generated::new();

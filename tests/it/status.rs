@@ -27,6 +27,7 @@ macro_rules! assert_picture {
                 (r"\b[0-9a-f]{16,39}\b", "<id>"),
                 (r"\b[0-9a-f]{7,12}\b", "<short>"),
                 (r"\b(pid )\d+", "${1}<pid>"),
+                (r"(taken by +pid <pid>: ).*", "${1}<command>"),
                 (r"\b\d+(\.\d+)? ?(ms|s|m|h)\b( ?ago)?", "<duration>"),
                 (r"\bjust now\b", "<duration>"),
                 (r"\b\d+(\.\d+)? ?([KMG]i?B|B|kB)\b", "<size>"),

@@ -3,12 +3,12 @@
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::{one_line, short_id};
+use super::{one_line, safe, short_id};
 use crate::domain::event::Event;
 use crate::domain::outcome::{Finding, FindingResult, WarmResult, WarmedPool};
-use crate::report::grid::{Column, Fit, Grid, Layout, Text};
+use crate::report::grid::{Column, Fit, Grid, Layout, Text, width_of};
 use crate::report::human;
-use crate::report::tone::Tone;
+use crate::report::tone::{Tone, painted};
 
 /// What was found and what became of it, then the counts.
 pub fn findings(findings: &[Finding], layout: &Layout) -> String {
@@ -111,16 +111,48 @@ pub fn events(events: &[Event], layout: &Layout) -> String {
     grid.render(layout)
 }
 
-/// One event as a line of its own, for a history that is being followed.
-pub fn event_line(event: &Event) -> String {
-    let mut grid = Grid::bare(["time", "where", "what", "details"].map(Column::new));
-    grid.row([
-        Text::new(time(event.time)),
-        Text::new(place(event)),
-        Text::new(words(&event.kind)),
-        Text::new(details(event)),
-    ]);
-    grid.render(&Layout::default())
+/// A history that is being followed: its lines appear one by one, and their columns get wider as they
+/// have to.
+#[derive(Debug, Default)]
+pub struct Following {
+    place: usize,
+    kind: usize,
+}
+
+impl Following {
+    /// The lines for these events.
+    pub fn lines(&mut self, events: &[Event], layout: &Layout) -> String {
+        let rows: Vec<_> = events
+            .iter()
+            .map(|event| {
+                let details = details(event);
+                [place(event), words(&event.kind), details].map(|text| safe(&text).into_owned())
+            })
+            .collect();
+        let widest = |column: usize, least: usize| {
+            let widths = rows.iter().map(|row| width_of(&row[column]));
+            widths.fold(least, usize::max)
+        };
+        (self.place, self.kind) = (widest(0, self.place), widest(1, self.kind));
+        let lines = events
+            .iter()
+            .zip(rows)
+            .map(|(event, [place, kind, details])| {
+                let time = painted(&time(event.time), Tone::Dim, layout.color);
+                let line = format!(
+                    "{time}  {}  {}  {details}",
+                    padded(&place, self.place),
+                    padded(&kind, self.kind)
+                );
+                line.trim_end().to_owned() + "\n"
+            });
+        lines.collect()
+    }
+}
+
+fn padded(text: &str, width: usize) -> String {
+    let missing = width.saturating_sub(width_of(text));
+    format!("{text}{}", " ".repeat(missing))
 }
 
 fn time(time: Timestamp) -> String {
@@ -239,6 +271,19 @@ mod tests {
         2026-07-01T11:55:50Z  my-project/slot2  cleaned    250 ms; reset, clean; failed: cannot remove target/x\x07: Permission denied
         2026-06-26T20:53:20Z  my-project        created    4 slots
         ");
-        insta::assert_snapshot!(event_line(&samples::events()[0]), @"2026-07-01T08:56:40Z  my-project/slot2  allocated  by agent-7; main@1a2b3c4d; 3.4 ms");
+    }
+
+    #[test]
+    fn events_that_are_followed_stay_in_their_columns() {
+        let events = samples::events();
+        let mut following = Following::default();
+        let mut lines = |events: &[Event]| following.lines(events, &at(Some(80)));
+        let text = lines(&events[2..]) + &lines(&events[..2]) + &lines(&events[2..]);
+        insta::assert_snapshot!(text, @r"
+        2026-06-26T20:53:20Z  my-project  created  4 slots
+        2026-07-01T08:56:40Z  my-project/slot2  allocated  by agent-7; main@1a2b3c4d; 3.4 ms
+        2026-07-01T11:55:50Z  my-project/slot2  cleaned    250 ms; reset, clean; failed: cannot remove target/x\x07: Permission denied
+        2026-06-26T20:53:20Z  my-project        created    4 slots
+        ");
     }
 }

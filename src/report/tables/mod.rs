@@ -8,17 +8,20 @@ mod pool;
 mod rescue;
 mod slot;
 
-pub use history::{event_line, events, findings, warmed};
+pub use history::{Following, events, findings, warmed};
 pub use pool::{pool, pools};
 pub use rescue::{holds, rescue, rescues};
 pub use slot::slot;
 
 use std::borrow::Cow;
+use std::time::Duration;
+
+use jiff::Timestamp;
 
 use super::escape::escape;
 use super::grid::{Column, Fit, Grid, Layout, Text};
 use super::human;
-use super::tone::Tone;
+use super::tone::{Tone, painted};
 use crate::domain::names::SlotId;
 use crate::domain::outcome::{BranchView, Determined, OwnerView};
 use crate::domain::slot::SlotState;
@@ -29,6 +32,13 @@ pub fn short_id(slot_id: &str) -> Cow<'_, str> {
         Ok(id) => Cow::Owned(format!("{}/{}", id.pool, id.dir_name())),
         Err(_) => Cow::Borrowed(slot_id),
     }
+}
+
+/// What stands above something that is shown again and again.
+pub fn watched(what: &str, interval: Duration, now: Timestamp, layout: &Layout) -> String {
+    let every = human::seconds(interval.as_secs_f64());
+    let text = format!("{}  every {every}  {now:.0}", safe(what));
+    painted(&text, Tone::Dim, layout.color)
 }
 
 /// The branches of a remote with their commits.

@@ -273,7 +273,7 @@ mod tests {
 
         SLOT              STATE      HOLDER             SINCE  BRANCH               DISK
         my-project/slot1  available  -                      -  -                       -
-        my-project/slot2  allocated  agent-7, pid 4711     3h  workt…ject/slot2  1.2 GiB
+        my-project/slot2  allocated  agent-7, pid 4711  3h 3m  workt…ject/slot2  1.2 GiB
         my-project/slot3  cleaning   -                      -  -                       -
         my-project/slot4  error      -                      -  -                       -
 
@@ -291,8 +291,8 @@ mod tests {
         12 allocations, 3.4 ms on average (p95 8.0 ms), 92% hits, 1 failed
 
         SLOT              STATE      HOLDER             SINCE  BRANCH                     COMMIT    USES  LAST USED     DISK  NOTE
-        my-project/slot1  available  -                      -  -                          1a2b3c4d     3         2h        -  -
-        my-project/slot2  allocated  agent-7, pid 4711     3h  worktree/my-project/slot2  1a2b3c4d     3         3h  1.2 GiB  -
+        my-project/slot1  available  -                      -  -                          1a2b3c4d     3      2h 5m        -  -
+        my-project/slot2  allocated  agent-7, pid 4711  3h 3m  worktree/my-project/slot2  1a2b3c4d     3      3h 3m  1.2 GiB  -
         my-project/slot3  cleaning   -                      -  -                          1a2b3c4d     3          -        -  release for 4s (pid 99), nobody works on it
         my-project/slot4  error      -                      -  -                          ?            3          -        -  HEAD is damaged: fatal: bad object HEAD
         ");
@@ -307,8 +307,8 @@ mod tests {
         12 allocations, 3.4 ms on average (p95 8.0 ms), 92% hits, 1 failed
 
         SLOT              STATE      HOLDER             SINCE  BRANCH                     COMMIT    USES  LAST USED     DISK  NOTE
-        my-project/slot1  available  -                      -  -                          1a2b3c4d     3         2h        -  -
-        my-project/slot2  allocated  agent-7, pid 4711     3h  worktree/my-project/slot2  1a2b3c4d     3         3h  1.2 GiB  -
+        my-project/slot1  available  -                      -  -                          1a2b3c4d     3      2h 5m        -  -
+        my-project/slot2  allocated  agent-7, pid 4711  3h 3m  worktree/my-project/slot2  1a2b3c4d     3      3h 3m  1.2 GiB  -
         my-project/slot3  cleaning   -                      -  -                          1a2b3c4d     3          -        -  release for 4s (pid 99), nobody works on it
         my-project/slot4  error      -                      -  -                          ?            3          -        -  HEAD is damaged: fatal: bad object HEAD
         ");

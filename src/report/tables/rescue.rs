@@ -163,8 +163,8 @@ mod tests {
     fn saved_work_in_a_pipe() {
         let list = [samples::rescue().rescue];
         insta::assert_snapshot!(rescues(&list, samples::now(), &at(None)), @"
-        ID              SLOT               SAVED  EXPIRES  OWNER                   SIZE  HOLDS                                            SUBJECT
-        slot2-8045931a  my-project/slot2  3h ago   in 81d  agent-7 (pid 4711)  47.1 KiB  2 commits, 1 left behind, 1 staged, 1 untracked  Fix the login
+        ID              SLOT                  SAVED  EXPIRES  OWNER                   SIZE  HOLDS                                            SUBJECT
+        slot2-8045931a  my-project/slot2  3h 3m ago   in 81d  agent-7 (pid 4711)  47.1 KiB  2 commits, 1 left behind, 1 staged, 1 untracked  Fix the login
         ");
         assert_eq!(rescues(&[], samples::now(), &at(None)), "");
     }
@@ -173,10 +173,10 @@ mod tests {
     fn saved_work_at_80_columns() {
         let list = [samples::rescue().rescue];
         insta::assert_snapshot!(rescues(&list, samples::now(), &at(Some(80))), @"
-        ID              SLOT               SAVED  HOLDS                    SUBJECT
-        slot2-8045931a  my-project/slot2  3h ago  2 commits, 1 left        Fix the login
-                                                  behind, 1 staged, 1
-                                                  untracked
+        ID              SLOT                  SAVED  HOLDS                 SUBJECT
+        slot2-8045931a  my-project/slot2  3h 3m ago  2 commits, 1 left     Fix the login
+                                                     behind, 1 staged, 1
+                                                     untracked
         ");
     }
 
@@ -185,7 +185,7 @@ mod tests {
         insta::assert_snapshot!(rescue(&samples::rescue(), samples::now(), &at(Some(80))), @r"
         id          slot2-8045931a
         slot        my-project/slot2
-        saved       2026-07-01T08:56:40Z (3h ago)
+        saved       2026-07-01T08:56:40Z (3h 3m ago)
         kept until  2026-09-20T12:26:40Z (81d left)
         because of  a release
         owner       agent-7 (pid 4711)

@@ -115,7 +115,10 @@ fn slots() -> Vec<SlotView> {
         },
         liveness: Some("alive"),
         caller_pid: Some(4712),
+        command: Some("agent --task 7".into()),
+        caller_command: None,
     });
+    allocated.details = Some(Box::new(details()));
     let mut cleaning = slot(3, SlotState::Cleaning);
     cleaning.is_locked = Some(Some(false));
     cleaning.operation = Some(OperationView {
@@ -163,6 +166,45 @@ fn slot(number: u32, state: SlotState) -> SlotView {
         disk_usage_bytes: None,
         numbers: None,
         environment: None,
+        details: None,
+    }
+}
+
+/// Of a slot that somebody works in.
+fn details() -> SlotDetails {
+    let process = |pid, command: &str| ProcessView {
+        pid,
+        command: command.into(),
+        is_caller: false,
+    };
+    SlotDetails {
+        work: Some(Some(SlotContent {
+            commit_subject: Some("Fix the \u{1b}[31mlogin".into()),
+            base_branch: Some("main".into()),
+            ahead: Some(2),
+            behind: Some(1),
+            unpushed_commits: Some(2),
+            left_behind_commits: Some(1),
+            changes: Some(ChangeCounts {
+                staged: 2,
+                untracked: 3,
+                ..ChangeCounts::default()
+            }),
+            under_way: Some("a rebase"),
+        })),
+        processes: vec![
+            process(4711, "agent --task 7"),
+            process(4720, "make test"),
+            process(4721, "sh -c build"),
+            process(4722, "cc1"),
+        ],
+        rescues: Some(vec![rescue().rescue]),
+        last_cleanup: Some(PastCleanup {
+            time: ago(11_060),
+            duration_seconds: Some(0.25),
+            operations: vec!["reset".into()],
+            errors: Vec::new(),
+        }),
     }
 }
 

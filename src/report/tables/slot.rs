@@ -3,12 +3,16 @@
 use jiff::Timestamp;
 
 use super::pool::under_way;
-use super::{determined, holder, one_line, short_id, size, state};
-use crate::domain::outcome::{OwnerView, ReclaimView, SlotView};
-use crate::domain::slot::SlotState;
+use super::{determined, holder, one_line, short_commit, short_id, size, state};
+use crate::domain::outcome::{
+    ChangeCounts, OwnerView, PastCleanup, ProcessView, ReclaimView, RescueView, SlotContent,
+    SlotView,
+};
 use crate::report::grid::{Column, Fit, Grid, Layout, Text};
 use crate::report::human::{self, since};
 use crate::report::tone::Tone;
+
+mod commands;
 
 /// A card of facts, and the commands that make sense now.
 pub fn slot(slot: &SlotView, now: Timestamp, layout: &Layout) -> String {
@@ -21,25 +25,49 @@ pub fn slot(slot: &SlotView, now: Timestamp, layout: &Layout) -> String {
     card.maybe("reason", slot.error.as_deref().map(one_line));
     card.maybe("doing", doing(slot, now));
     card.maybe("holder", slot.owner.as_ref().map(described));
+    card.maybe("taken by", slot.owner.as_ref().and_then(caller));
     card.maybe("since", slot.allocated_at.map(|at| moment(at, now)));
     card.maybe("lease", lease(slot, now));
     card.maybe("but", slot.reclaim.as_ref().map(against));
     card.maybe("allocation", allocation(slot));
     card.maybe("metadata", metadata(slot));
     card.add("path", Text::new(&slot.slot_path));
-    card.maybe("branch", branch(slot));
-    card.maybe("commit", determined(&slot.current_commit, String::clone));
+    content(&mut card, slot);
+    card.maybe("disk", size(&slot.disk_usage_bytes));
     card.add("remote", Text::new(&slot.repo_url));
     card.add("used", Text::new(used(slot, now)));
-    card.maybe("disk", size(&slot.disk_usage_bytes));
+    if let Some(details) = &slot.details {
+        card.maybe(
+            "cleaned",
+            details.last_cleanup.as_ref().map(|past| cleaned(past, now)),
+        );
+        card.maybe("saved", saved(details.rescues.as_deref(), now));
+    }
     card.add("made", Text::new(moment(slot.created_at, now)));
     let mut text = card.grid.render(layout);
-    let commands = commands(slot);
+    let commands = commands::of(slot);
     if !commands.is_empty() {
         text.push('\n');
-        text.push_str(&rendered(&commands, layout));
+        text.push_str(&commands::rendered(&commands, layout));
     }
     text
+}
+
+/// What is in it, and who.
+fn content(card: &mut Card, slot: &SlotView) {
+    let details = slot.details.as_deref();
+    let work = details.and_then(|details| details.work.as_ref()?.as_ref());
+    card.maybe("branch", branch(slot, work));
+    card.maybe("commit", commit(slot, work));
+    if let Some(work) = work {
+        card.maybe("amid", work.under_way);
+        card.maybe("changes", Some(changes(work.changes)));
+        card.maybe("unpushed", unpushed(work));
+    }
+    card.maybe(
+        "inside",
+        details.and_then(|details| inside(&details.processes)),
+    );
 }
 
 struct Card {
@@ -72,6 +100,7 @@ fn doing(slot: &SlotView, now: Timestamp) -> Option<String> {
     })
 }
 
+/// `agent-7, pid 4711 (alive): make test`.
 fn described(owner: &OwnerView) -> String {
     let mut text = holder(owner);
     if text.is_empty() {
@@ -82,13 +111,27 @@ fn described(owner: &OwnerView) -> String {
         Some("unknown") => text.push_str(" (not known whether alive)"),
         _ => {}
     }
-    let caller = owner
-        .caller_pid
-        .map(|pid| format!("; allocated by pid {pid}"));
-    text + &caller.unwrap_or_default()
+    with_command(text, owner.command.as_deref())
 }
 
-/// `2h, renewed 4m ago, ends 2026-07-01T13:56:00Z`.
+/// The process that called `allocate`, where it is not the owner.
+fn caller(owner: &OwnerView) -> Option<String> {
+    let named = owner.owner.process.as_ref().map(|process| process.pid);
+    let pid = owner.caller_pid.filter(|pid| named != Some(*pid))?;
+    Some(with_command(
+        format!("pid {pid}"),
+        owner.caller_command.as_deref(),
+    ))
+}
+
+fn with_command(text: String, command: Option<&str>) -> String {
+    match command {
+        Some(command) => format!("{text}: {command}"),
+        None => text,
+    }
+}
+
+/// `2h, renewed 4m ago, 1h 56m left (until 2026-07-01T13:56:00Z)`.
 fn lease(slot: &SlotView, now: Timestamp) -> Option<String> {
     let mut parts = vec![human::seconds(slot.ttl_seconds?)];
     parts.extend(
@@ -96,7 +139,7 @@ fn lease(slot: &SlotView, now: Timestamp) -> Option<String> {
             .map(|at| format!("renewed {} ago", since(at, now))),
     );
     parts.extend(slot.expires_at.map(|at| match at > now {
-        true => format!("ends {at:.0}"),
+        true => format!("{} left (until {at:.0})", since(now, at)),
         false => format!("ran out {} ago", since(at, now)),
     }));
     Some(parts.join(", "))
@@ -135,10 +178,115 @@ fn metadata(slot: &SlotView) -> Option<String> {
     (!text.is_empty()).then_some(text)
 }
 
-fn branch(slot: &SlotView) -> Option<String> {
-    let branch = determined(&slot.current_branch, String::clone);
+/// `fix-login, 2 ahead of main, 1 behind`.
+fn branch(slot: &SlotView, work: Option<&SlotContent>) -> Option<String> {
     let at_commit = matches!(slot.current_commit, Some(Some(_)));
-    branch.or_else(|| at_commit.then(|| "none (detached)".to_owned()))
+    let branch = determined(&slot.current_branch, String::clone)
+        .or_else(|| at_commit.then(|| "none (detached)".to_owned()))?;
+    let Some(work) = work else {
+        return Some(branch);
+    };
+    let base = work.base_branch.as_deref().unwrap_or("the base");
+    Some(match (work.ahead, work.behind) {
+        (Some(0), Some(0)) => format!("{branch}, at {base}"),
+        (Some(ahead), Some(0)) => format!("{branch}, {ahead} ahead of {base}"),
+        (Some(0), Some(behind)) => format!("{branch}, {behind} behind {base}"),
+        (Some(ahead), Some(behind)) => {
+            format!("{branch}, {ahead} ahead of {base}, {behind} behind")
+        }
+        _ => branch,
+    })
+}
+
+/// `1a2b3c4d Fix the login`.
+fn commit(slot: &SlotView, work: Option<&SlotContent>) -> Option<String> {
+    let subject = work.and_then(|work| work.commit_subject.as_deref());
+    determined(&slot.current_commit, |commit| match subject {
+        Some(subject) => format!("{} {}", short_commit(commit), one_line(subject)),
+        None => commit.clone(),
+    })
+}
+
+/// `2 staged, 1 changed, 3 untracked`.
+fn changes(counts: Option<ChangeCounts>) -> String {
+    let Some(counts) = counts else {
+        return "?".to_owned();
+    };
+    let parts: Vec<String> = [
+        (counts.staged, "staged"),
+        (counts.unstaged, "changed"),
+        (counts.untracked, "untracked"),
+        (counts.conflicts, "with conflicts"),
+    ]
+    .into_iter()
+    .filter(|(count, _)| *count > 0)
+    .map(|(count, what)| format!("{count} {what}"))
+    .collect();
+    match parts.is_empty() {
+        true => "none".to_owned(),
+        false => parts.join(", "),
+    }
+}
+
+/// `2 commits, 1 left behind`; nothing if there is none.
+fn unpushed(work: &SlotContent) -> Option<String> {
+    let (Some(commits), Some(left_behind)) = (work.unpushed_commits, work.left_behind_commits)
+    else {
+        return Some("?".to_owned());
+    };
+    let mut parts = Vec::new();
+    if commits > 0 {
+        parts.push(human::count(commits, "commit"));
+    }
+    if left_behind > 0 {
+        parts.push(format!("{left_behind} left behind"));
+    }
+    (!parts.is_empty()).then(|| parts.join(", "))
+}
+
+/// How many processes are named.
+const NAMED: usize = 3;
+
+/// `pid 4711 (make test), pid 4720 (cc1)`.
+fn inside(processes: &[ProcessView]) -> Option<String> {
+    let shown = processes.iter().take(NAMED);
+    let mut parts: Vec<String> = shown
+        .map(|process| format!("pid {} ({})", process.pid, process.command))
+        .collect();
+    if processes.len() > NAMED {
+        parts.push(format!("{} more", processes.len() - NAMED));
+    }
+    (!parts.is_empty()).then(|| parts.join(", "))
+}
+
+/// `4m ago, in 250 ms; failed: …`.
+fn cleaned(past: &PastCleanup, now: Timestamp) -> String {
+    let mut text = format!("{} ago", since(past.time, now));
+    if let Some(seconds) = past.duration_seconds {
+        text.push_str(&format!(", in {}", human::seconds(seconds)));
+    }
+    for error in &past.errors {
+        text.push_str(&format!("; failed: {}", one_line(error)));
+    }
+    text
+}
+
+/// The newest work that was saved from it, and how much there is.
+fn saved(rescues: Option<&[RescueView]>, now: Timestamp) -> Option<String> {
+    let Some(rescues) = rescues else {
+        return Some("?".to_owned());
+    };
+    let newest = rescues.last()?;
+    let mut text = format!(
+        "{} ({} ago): {}",
+        newest.rescue_id,
+        since(newest.created_at, now),
+        one_line(&newest.subject)
+    );
+    if rescues.len() > 1 {
+        text.push_str(&format!("; {} in all", rescues.len()));
+    }
+    Some(text)
 }
 
 fn used(slot: &SlotView, now: Timestamp) -> String {
@@ -153,56 +301,6 @@ fn used(slot: &SlotView, now: Timestamp) -> String {
         text.push_str(&format!(", last given back {} ago", since(at, now)));
     }
     text
-}
-
-/// What can be done now: command and effect.
-fn commands(slot: &SlotView) -> Vec<(String, &'static str)> {
-    let name = short_id(&slot.slot_id);
-    let recover = |option: &str| format!("repo-pool recover {name}{option}");
-    match slot.state {
-        SlotState::Available => vec![
-            (
-                format!("repo-pool allocate {}", slot.repo_name),
-                "hands out a slot",
-            ),
-            (format!("repo-pool isolate {name}"), "takes it out of use"),
-        ],
-        SlotState::Allocated => {
-            let verdict = slot.reclaim.as_ref().map(|reclaim| reclaim.verdict);
-            let mut commands = vec![
-                (
-                    format!("repo-pool collect {name}"),
-                    "fetches its branches to here",
-                ),
-                (
-                    format!("repo-pool release {name}"),
-                    "saves its work, cleans, gives it back",
-                ),
-            ];
-            if verdict == Some("reclaimable") {
-                commands.push((recover(""), "takes it back from its holder, its work saved"));
-            }
-            commands
-        }
-        SlotState::Cleaning if slot.is_locked == Some(Some(true)) => Vec::new(),
-        SlotState::Cleaning if slot.error.is_some() => vec![(
-            format!("repo-pool release {name} --kill"),
-            "ends who is inside, and finishes giving it back",
-        )],
-        SlotState::Cleaning => vec![(recover(""), "ends what a killed command left undone")],
-        SlotState::Error => vec![
-            (recover(""), "brings it back if it verifies"),
-            (recover(" --force"), "saves its work, then rebuilds it"),
-        ],
-    }
-}
-
-fn rendered(commands: &[(String, &'static str)], layout: &Layout) -> String {
-    let mut grid = Grid::bare([Column::new(""), Column::new("").fit(Fit::Wrap(20))]);
-    for (command, effect) in commands {
-        grid.row([Text::new(command), Text::new(effect).tone(Tone::Dim)]);
-    }
-    grid.render(layout)
 }
 
 #[cfg(test)]
@@ -228,7 +326,7 @@ mod tests {
         branch  none (detached)
         commit  1a2b3c4d5e6f708192a3b4c5d6e7f8091a2b3c4d
         remote  https://example.com/team/my-project.git
-        used    3 times, 2d 4h in all, last given back 2h ago
+        used    3 times, 2d 4h in all, last given back 2h 5m ago
         made    2026-06-26T20:53:20Z (4d ago)
 
         repo-pool allocate my-project       hands out a slot
@@ -242,20 +340,30 @@ mod tests {
         slot        my-project/slot2
         id          workspace-my-project-slot2
         state       allocated
-        holder      agent-7, pid 4711 (alive); allocated by pid 4712
-        since       2026-07-01T08:56:40Z (3h ago)
+        holder      agent-7, pid 4711 (alive): agent --task 7
+        taken by    pid 4712
+        since       2026-07-01T08:56:40Z (3h 3m ago)
         allocation  0123456789abcdef0123456789abcdef (generation 7)
         metadata    task_id=123, title=fix the\x1b[31m bug
         path        /home/me/.local/share/repo-pool/my-project/worktrees/slot2
-        branch      worktree/my-project/slot2
-        commit      1a2b3c4d5e6f708192a3b4c5d6e7f8091a2b3c4d
+        branch      worktree/my-project/slot2, 2 ahead of main, 1 behind
+        commit      1a2b3c4d Fix the \x1b[31mlogin
+        amid        a rebase
+        changes     2 staged, 3 untracked
+        unpushed    2 commits, 1 left behind
+        inside      pid 4711 (agent --task 7), pid 4720 (make test), pid 4721 (sh -c
+                    build), 1 more
+        disk        1.2 GiB
         remote      https://example.com/team/my-project.git
         used        3 times, 2d 4h in all
-        disk        1.2 GiB
+        cleaned     3h 4m ago, in 250 ms
+        saved       slot2-8045931a (3h 3m ago): Fix the login
         made        2026-06-26T20:53:20Z (4d ago)
 
-        repo-pool collect my-project/slot2  fetches its branches to here
-        repo-pool release my-project/slot2  saves its work, cleans, gives it back
+        repo-pool collect my-project/slot2         fetches its branches to here
+        repo-pool release my-project/slot2         saves its work, cleans, gives it back
+        repo-pool release --kill my-project/slot2  and ends the processes inside
+        repo-pool rescue show slot2-8045931a       shows the work that was saved from it
         ");
     }
 
@@ -271,10 +379,11 @@ mod tests {
             after_seconds: None,
         });
         let text = slot(&leased, samples::now(), &Layout::default());
-        insta::assert_snapshot!(text.lines().skip(3).take(4).collect::<Vec<_>>().join("\n"), @"
-        holder      agent-7, pid 4711 (alive); allocated by pid 4712
-        since       2026-07-01T08:56:40Z (3h ago)
-        lease       2h 0m, renewed 2h ago, ran out 30m ago
+        insta::assert_snapshot!(text.lines().skip(3).take(5).collect::<Vec<_>>().join("\n"), @"
+        holder      agent-7, pid 4711 (alive): agent --task 7
+        taken by    pid 4712
+        since       2026-07-01T08:56:40Z (3h 3m ago)
+        lease       2h, renewed 2h 30m ago, ran out 30m ago
         but         its lease ran out: the slot is taken back when one is needed
         ");
         assert!(

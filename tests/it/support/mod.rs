@@ -32,7 +32,7 @@ pub use random::Random;
 pub use scene::{DOCUMENTED, Scene, Verb};
 pub use servers::{AuthServer, SilentServer};
 pub use stand::Stand;
-pub use terminal::at_terminal;
+pub use terminal::{Terminal, at_terminal};
 pub use trap::Traps;
 pub use work::Work;
 pub use world::World;
@@ -61,4 +61,10 @@ pub fn crash_places(nth: u32) -> impl Iterator<Item = u32> {
         true => (1..).step_by(1),
         false => (1 + Random::new().below(u64::from(nth)) as u32..).step_by(nth as usize),
     }
+}
+
+/// Whether there is a program of that name.
+pub fn in_path(program: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path).any(|dir| dir.join(program).is_file())
 }

@@ -162,6 +162,17 @@ impl World {
         command
     }
 
+    /// The same for a shell that finds the binary on its `PATH`.
+    pub fn shell(&self, program: &str) -> Command {
+        let mut command = self.command(program);
+        let binary = Path::new(env!("CARGO_BIN_EXE_repo-pool"));
+        let mut places = vec![binary.parent().expect("its directory").to_owned()];
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        places.extend(std::env::split_paths(&path));
+        command.env("PATH", std::env::join_paths(places).expect("a PATH"));
+        command
+    }
+
     /// A call of the binary, to be refined.
     pub fn call(&self, args: impl Args) -> Call {
         let mut command = self.command(env!("CARGO_BIN_EXE_repo-pool"));

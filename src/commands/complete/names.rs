@@ -1,0 +1,211 @@
+//! The names there are: pools, slots, saved work. Read from the workspace's files without a lock; what
+//! can't be read has no names.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap_complete::engine::CompletionCandidate;
+
+use crate::config::Environment;
+use crate::domain::names::{self, PoolName};
+use crate::domain::pool::PoolRecord;
+use crate::domain::slot::{SlotRecord, SlotState};
+use crate::git::rescue;
+use crate::report::escape::escape;
+use crate::report::human;
+use crate::store::workspace::{self, Places};
+use crate::store::{Workspace, pool as store};
+
+/// What a value can be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Wanted {
+    Pool,
+    /// A slot, in one of these states.
+    Slot(&'static [SlotState]),
+    PoolOrSlot,
+    Rescue,
+}
+
+/// Every state.
+const ANY: &[SlotState] = &[
+    SlotState::Available,
+    SlotState::Allocated,
+    SlotState::Cleaning,
+    SlotState::Error,
+];
+
+impl Wanted {
+    /// What the value called `value` of `verb` can be.
+    pub(super) fn of(verb: &str, value: &str, positional: bool) -> Option<Self> {
+        Some(match (value, verb) {
+            ("POOL", _) => Self::Pool,
+            ("POOL|SLOT", _) => Self::PoolOrSlot,
+            ("SLOT", "release" | "renew" | "collect" | "restore") => {
+                Self::Slot(&[SlotState::Allocated])
+            }
+            ("SLOT", "isolate") => Self::Slot(&[SlotState::Available]),
+            ("SLOT", _) => Self::Slot(ANY),
+            ("ID", "show" | "restore" | "drop") if positional => Self::Rescue,
+            _ => return None,
+        })
+    }
+
+    /// Whether a path does as well.
+    pub(super) fn may_be_path(self) -> bool {
+        self != Self::Rescue
+    }
+}
+
+/// Where names are looked for.
+pub(super) struct Names {
+    workspace: Option<Workspace>,
+}
+
+impl Names {
+    /// The names in the workspace that a command with these words would use.
+    pub(super) fn new(words: &[OsString], environment: &Environment) -> Self {
+        let places = Places {
+            flag: named(words).map(|path| at_home(path, environment)),
+            variable: environment.workspace(),
+            current: std::env::current_dir().ok(),
+            data_home: environment.data_home(),
+            home: environment.home(),
+        };
+        let located = workspace::locate(&places).ok();
+        Self {
+            workspace: located.and_then(|located| Workspace::open(&located, true).ok().flatten()),
+        }
+    }
+
+    pub(super) fn of(&self, wanted: Wanted) -> Vec<CompletionCandidate> {
+        match wanted {
+            Wanted::Pool => self.pools(),
+            Wanted::Slot(states) => self.slots(states),
+            Wanted::PoolOrSlot => {
+                let mut both = self.pools();
+                both.extend(self.slots(ANY));
+                both
+            }
+            Wanted::Rescue => self.rescues(),
+        }
+    }
+
+    /// The pools, each with its record if that can be read.
+    fn all(&self) -> Vec<(PoolName, Option<PoolRecord>)> {
+        let Some(workspace) = &self.workspace else {
+            return Vec::new();
+        };
+        let names = workspace.pool_names().unwrap_or_default().into_iter();
+        names
+            .map(|name| {
+                let record = store::read(workspace, &name).ok();
+                (name, record)
+            })
+            .collect()
+    }
+
+    fn pools(&self) -> Vec<CompletionCandidate> {
+        let pools = self.all().into_iter().map(|(name, record)| {
+            let about = record.map(|record| about_pool(&record).into());
+            CompletionCandidate::new(name.as_str()).help(about)
+        });
+        pools.collect()
+    }
+
+    fn slots(&self, states: &[SlotState]) -> Vec<CompletionCandidate> {
+        let mut slots = Vec::new();
+        for (pool, record) in self.all() {
+            let all = record.map(|record| record.slots).unwrap_or_default();
+            let of_states = all.iter().filter(|slot| states.contains(&slot.state));
+            slots.extend(of_states.map(|slot| {
+                let name = format!("{pool}/{}", names::dir_name(slot.number));
+                CompletionCandidate::new(name).help(Some(about_slot(slot).into()))
+            }));
+        }
+        slots
+    }
+
+    fn rescues(&self) -> Vec<CompletionCandidate> {
+        let Some(workspace) = &self.workspace else {
+            return Vec::new();
+        };
+        let mut found = Vec::new();
+        for name in workspace.pool_names().unwrap_or_default() {
+            let ids = rescue::ids(&workspace.pool(&name).repository());
+            found.extend(
+                ids.unwrap_or_default()
+                    .into_iter()
+                    .map(CompletionCandidate::new),
+            );
+        }
+        found
+    }
+}
+
+/// `2 of 4 slots available`.
+fn about_pool(record: &PoolRecord) -> String {
+    let slots = human::count(record.slots.len() as u64, "slot");
+    format!(
+        "{} of {slots} available",
+        record.count(SlotState::Available)
+    )
+}
+
+/// `allocated, agent-7`.
+fn about_slot(slot: &SlotRecord) -> String {
+    let owner = slot.allocation.as_ref().map(|allocation| &allocation.owner);
+    let label = owner.and_then(|owner| owner.label.as_deref());
+    match label {
+        Some(label) => format!("{}, {}", slot.state, escape(label)),
+        None => slot.state.to_string(),
+    }
+}
+
+/// The workspace that the words name.
+fn named(words: &[OsString]) -> Option<PathBuf> {
+    const OPTION: &str = "--workspace";
+    let mut words = words.iter().take_while(|word| *word != "--");
+    while let Some(word) = words.next() {
+        if word == OPTION {
+            return words.next().map(PathBuf::from);
+        }
+        let value = word
+            .to_str()
+            .and_then(|word| word.strip_prefix(OPTION)?.strip_prefix('='));
+        if value.is_some() {
+            return value.map(PathBuf::from);
+        }
+    }
+    None
+}
+
+/// A path as it is typed, with what the shell makes of a leading `~`.
+fn at_home(path: PathBuf, environment: &Environment) -> PathBuf {
+    match (path.strip_prefix("~"), environment.home()) {
+        (Ok(below), Some(home)) => home.join(below),
+        _ => path,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_workspace_is_the_one_that_the_words_name() {
+        let named = |line: &str| {
+            let words: Vec<OsString> = line.split(' ').map(Into::into).collect();
+            named(&words).map(|path| path.display().to_string())
+        };
+        assert_eq!(named("repo-pool --workspace /w status"), Some("/w".into()));
+        assert_eq!(named("repo-pool status --workspace=/w"), Some("/w".into()));
+        assert_eq!(named("repo-pool exec p -- x --workspace /w"), None);
+        assert_eq!(named("repo-pool --workspaces /w"), None);
+        let environment = Environment::from_pairs([("HOME", "/home/me")]);
+        assert_eq!(
+            at_home("~/w".into(), &environment),
+            PathBuf::from("/home/me/w")
+        );
+        assert_eq!(at_home("/~/w".into(), &environment), PathBuf::from("/~/w"));
+    }
+}
