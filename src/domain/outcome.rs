@@ -11,10 +11,12 @@ use super::lease::Owner;
 use super::pool::Strategy;
 use super::slot::SlotState;
 
+mod apply;
 mod metrics;
 mod rescue;
 mod warm;
 
+pub use apply::{StepResult, StepView};
 pub use metrics::{BucketView, Figures, PoolMetrics, WorkView};
 pub use rescue::{CommitView, PathView, RescueDetails, RescueView, Restored};
 pub use warm::{WarmResult, WarmedPool, WarmedSlot};
