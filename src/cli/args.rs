@@ -315,6 +315,20 @@ pub struct BranchesArgs {
     pub pool: String,
 }
 
+/// What `apply` takes.
+#[derive(Debug, Clone, Args)]
+pub struct ApplyArgs {
+    /// Say what would change and change nothing; exit with 1 if something would
+    #[arg(long, conflicts_with = "watch")]
+    pub dry_run: bool,
+    /// Remove idle slots beyond num_slots, and pools that were declared once and are no more
+    #[arg(long)]
+    pub prune: bool,
+    /// Stay, and apply the file at each of its changes; look for them this often [default: 2s]
+    #[arg(long, value_name = "DURATION", num_args = 0..=1, require_equals = true, default_missing_value = "2s", value_parser = values::some_time, value_hint = ValueHint::Other)]
+    pub watch: Option<Duration>,
+}
+
 /// What `config` takes.
 #[derive(Debug, Clone, Args)]
 pub struct ConfigArgs {
@@ -332,6 +346,25 @@ pub enum ConfigCommand {
     Check,
     /// Print the path of the settings file
     Path,
+    /// Make a pools.toml from the original's YAML file, or from a workspace of the original
+    ///
+    /// Prints it, or writes it with --output. What has no place here is named on stderr; slots and
+    /// what is in them stay where they are.
+    Import(ImportArgs),
+}
+
+/// What `config import` takes.
+#[derive(Debug, Clone, Args)]
+pub struct ImportArgs {
+    /// The YAML file, or the directory with the original's pools
+    #[arg(value_name = "FILE|DIR", value_hint = ValueHint::AnyPath)]
+    pub source: PathBuf,
+    /// Write it to FILE [without FILE: the settings file of the workspace]
+    #[arg(long, value_name = "FILE", num_args = 0..=1, value_hint = ValueHint::FilePath)]
+    pub output: Option<Option<PathBuf>>,
+    /// Replace a file that is there already
+    #[arg(long, requires = "output")]
+    pub force: bool,
 }
 
 /// What `config show` takes.

@@ -20,9 +20,9 @@ use std::time::Duration;
 use clap::{ArgAction, CommandFactory, FromArgMatches, Parser, Subcommand, ValueHint};
 
 pub use args::{
-    AddSlotArgs, AllocateArgs, AllocateOptions, BranchesArgs, CollectArgs, ConfigArgs,
-    ConfigCommand, CreateArgs, ExecArgs, InitArgs, IsolateArgs, ManArgs, MetricsArgs, RecoverArgs,
-    ReleaseArgs, RemovePoolArgs, RemoveSlotArgs, RenewArgs, RescueArgs, RescueCommand,
+    AddSlotArgs, AllocateArgs, AllocateOptions, ApplyArgs, BranchesArgs, CollectArgs, ConfigArgs,
+    ConfigCommand, CreateArgs, ExecArgs, ImportArgs, InitArgs, IsolateArgs, ManArgs, MetricsArgs,
+    RecoverArgs, ReleaseArgs, RemovePoolArgs, RemoveSlotArgs, RenewArgs, RescueArgs, RescueCommand,
     RescueDropArgs, RescueListArgs, RescueRestoreArgs, RescueShowArgs, ShowArgs, WarmArgs,
 };
 pub use clap_complete::Shell;
@@ -236,7 +236,17 @@ pub enum Verb {
     /// Prints them in the text format of Prometheus. With --output writes them to a file for
     /// node_exporter's textfile collector, which never sees half of it.
     Metrics(MetricsArgs),
-    /// Show or check the settings
+    /// Bring the pools to what pools.toml declares
+    ///
+    /// Makes declared pools that are missing and adds slots where more are declared. A pool that
+    /// was never declared is not touched, and nothing is removed without --prune. A changed URL or
+    /// strategy is refused, as is a file with a mistake: then nothing is done at all. One pool that
+    /// fails stops none of the others.
+    ///
+    /// Prints a line per change: `+` made, `~` changed, `-` removed, `!` left as it is, and with
+    /// -v `=` as it should be.
+    Apply(ApplyArgs),
+    /// Show, check or import the settings
     ///
     /// Settings come, in this order, from the command line, the environment, the pool's table in
     /// pools.toml, its table of defaults, and what is built in.

@@ -56,11 +56,11 @@ pub const ORIGINAL: &[Row] = &[
     ),
     (
         "load_from_file",
-        "pools.toml and repo-pool config check: TOML instead of YAML; a declared pool is made on first use",
+        "pools.toml, made from the YAML by repo-pool config import; repo-pool apply makes all pools, allocate each on first use",
     ),
     (
         "ConfigWatcher",
-        "not in this version; each command reads the file anew",
+        "repo-pool apply --watch; each command reads the file anew anyway",
     ),
     (
         "warm-up",

@@ -1,6 +1,8 @@
 //! What the help says beyond the grammar: groups of verbs, exit codes, examples, environment and
 //! files. The help texts and the manual pages are both made from these tables.
 
+mod settings;
+
 /// A word and what it means, one row of a table.
 pub type Row = (&'static str, &'static str);
 
@@ -36,7 +38,14 @@ pub const GROUPS: &[Group] = &[
     },
     Group {
         title: "Make and change pools",
-        verbs: &["init", "create", "add-slot", "remove-slot", "remove-pool"],
+        verbs: &[
+            "init",
+            "create",
+            "apply",
+            "add-slot",
+            "remove-slot",
+            "remove-pool",
+        ],
     },
     Group {
         title: "Keep pools healthy",
@@ -116,7 +125,8 @@ pub const FILES: &[Row] = &[
 /// What the help of `verb` adds to its description.
 #[must_use]
 pub fn topic(verb: &str) -> Option<&'static Topic> {
-    TOPICS.iter().find(|topic| topic.verb == verb)
+    let mut all = TOPICS.iter().chain(settings::TOPICS);
+    all.find(|topic| topic.verb == verb)
 }
 
 const NO_SUCH_POOL: Row = ("7", "there is no such pool");
@@ -415,14 +425,6 @@ const TOPICS: &[Topic] = &[
                 "repo-pool metrics my-project --format json",
                 "one pool, as JSON",
             ),
-        ],
-    },
-    Topic {
-        verb: "config",
-        exit_codes: &[("2", "the settings are wrong; every problem is named")],
-        examples: &[
-            ("repo-pool config show", "what applies, and why"),
-            ("repo-pool config check", "before relying on a changed file"),
         ],
     },
     Topic {

@@ -1,4 +1,6 @@
-//! `config`: the effective settings, and whether the file is right.
+//! `config`: the effective settings, and whether the file is right; the settings of the original.
+
+mod import;
 
 use serde_json::{Map, Value, json};
 
@@ -16,6 +18,7 @@ pub fn run(session: &Session, command: &ConfigCommand) -> Result<u8> {
         ConfigCommand::Show(args) => show(session, args.toml),
         ConfigCommand::Check => check(session),
         ConfigCommand::Path => path(session),
+        ConfigCommand::Import(args) => import::run(session, args),
     }
 }
 

@@ -4,6 +4,7 @@
 //! exit code in one place.
 
 pub mod allocate;
+pub mod apply;
 pub mod branches;
 pub mod collect;
 pub mod complete;
@@ -121,6 +122,7 @@ fn dispatch(session: &Session, verb: Verb) -> Result<u8> {
         Verb::Log(args) => log::run(session, &args),
         Verb::Metrics(args) => metrics::run(session, &args),
         Verb::Rescue(args) => rescue::run(session, &args.command),
+        Verb::Apply(args) => apply::run(session, &args),
         Verb::Config(args) => config::run(session, &args.command),
         Verb::Completions(args) => completions::run(session, &args),
         Verb::ShellInit(args) => shell_init::run(session, &args),

@@ -21,6 +21,7 @@ pub fn slot(session: &Session, args: &RemoveSlotArgs) -> Result<u8> {
         named: args.allocation.clone(),
         own: session.own_allocation(&pool, number),
         force: args.force,
+        spare_of: None,
     };
     let rescue = retire::remove_slot(&pool, number, &request)?;
     release::tell_of_rescue(session, rescue.as_ref());

@@ -77,8 +77,18 @@ impl Session {
         let located = self.located()?;
         workspace::check_place(&located.path)?;
         let config = self.config(&located)?;
+        self.context_by(&located, config, flags)
+    }
+
+    /// The same with a configuration that was read before.
+    pub fn context_by(
+        &self,
+        located: &Located,
+        config: Config,
+        flags: Flags,
+    ) -> Result<Option<Context<'_>>> {
         let allowed = config.settings(None, &flags).allow_network_filesystem;
-        match Workspace::open(&located, allowed)? {
+        match Workspace::open(located, allowed)? {
             Some(workspace) => self.with_workspace(workspace, config, flags).map(Some),
             None => Ok(None),
         }
@@ -89,8 +99,18 @@ impl Session {
         let located = self.located()?;
         workspace::check_place(&located.path)?;
         let config = self.config(&located)?;
+        self.context_or_new_by(&located, config, flags)
+    }
+
+    /// The same with a configuration that was read before.
+    pub fn context_or_new_by(
+        &self,
+        located: &Located,
+        config: Config,
+        flags: Flags,
+    ) -> Result<Context<'_>> {
         let allowed = config.settings(None, &flags).allow_network_filesystem;
-        let (workspace, made) = Workspace::open_or_create(&located, allowed)?;
+        let (workspace, made) = Workspace::open_or_create(located, allowed)?;
         if made {
             self.output.detail(&format!(
                 "made the workspace {}",

@@ -314,7 +314,7 @@ fn unknown_key(name: &str, place: Place) -> String {
 }
 
 /// The address that `text` of `file` means.
-fn resolve(text: &str, file: &Path) -> Result<RemoteUrl, String> {
+pub(super) fn resolve(text: &str, file: &Path) -> Result<RemoteUrl, String> {
     if text.starts_with('~') {
         return Err(format!(
             "{} begins with '~', which is not expanded",

@@ -12,6 +12,7 @@
 mod checks;
 mod environment;
 mod file;
+mod import;
 pub mod keys;
 mod origin;
 pub mod parse;
@@ -24,8 +25,9 @@ mod value;
 
 pub use environment::{Environment, Variable};
 pub use file::DeclaredPool;
+pub use import::{Imported, Left, import};
 pub use origin::Origin;
-pub use resolve::{Config, Effective};
+pub use resolve::{Config, Effective, read};
 pub use settings::{Flags, OnFetchFailure, Rescue, Settings};
 pub use template::template;
 pub use value::Value;

@@ -9,8 +9,8 @@ use super::file::{self, Contents, DeclaredPool};
 use super::keys::{KEYS, Key, Place};
 use super::origin::Origin;
 use super::settings::{Flags, Settings};
-use super::value::{Value, key as key_text, printable};
-use crate::domain::{Error, Result};
+use super::value::{Value, file_key, key as key_text, printable};
+use crate::domain::{Error, PoolName, Result};
 
 /// The largest file that is read, in bytes: nobody writes more by hand, and a device never ends.
 const MAX_FILE: u64 = 1 << 20;
@@ -45,17 +45,30 @@ impl Config {
     /// [`Error::Config`] with every problem of the file and of the environment; [`Error::Io`]
     /// where the file can't be read.
     pub fn load(path: &Path, explicit: bool, environment: Environment) -> Result<Self> {
-        match read(path, explicit)? {
-            Some(bytes) => match std::str::from_utf8(&bytes) {
-                Ok(text) => Self::parse(text, path, environment),
-                Err(error) => {
-                    let before = &bytes[..error.valid_up_to()];
-                    let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
-                    Err(refused(path, &format!("{line}: is not in UTF-8")))
-                }
-            },
+        Self::from_bytes(read(path, explicit)?.as_deref(), path, environment)
+    }
+
+    /// Reads what the file at `path` was seen to hold; nothing, if it was not there.
+    ///
+    /// # Errors
+    /// [`Error::Config`] with every problem of the file and of the environment.
+    pub fn from_bytes(bytes: Option<&[u8]>, path: &Path, environment: Environment) -> Result<Self> {
+        match bytes {
+            Some(bytes) => Self::parse(text(bytes, path)?, path, environment),
             None => Self::new(path, false, Ok(Contents::default()), environment),
         }
+    }
+
+    /// The error that `key` of the declared `pool` (or its name) can't be what it is.
+    pub fn refused(&self, pool: &PoolName, key: Option<&str>, wrong: &str) -> String {
+        let declared = self.declared_pool(pool.as_str());
+        let written = key.and_then(|key| declared?.values.get(key));
+        let table = declared.map_or(0, |pool| pool.line);
+        let line = written.map_or(table, |written| written.line);
+        let file = printable(&self.file.to_string_lossy());
+        let key = key.map(|key| format!(".{key}")).unwrap_or_default();
+        let name = key_text(pool.as_str());
+        format!("{file}:{line}: pools.{name}{key}: {}", printable(wrong))
     }
 
     /// The file that it was read from, if there is one.
@@ -151,7 +164,7 @@ impl Config {
         let mut text = String::from("[defaults]\n");
         defaults.for_each(|setting| setting.write(&mut text));
         for (name, _) in self.declared() {
-            text.push_str(&format!("\n[pools.{}]\n", key_text(name)));
+            text.push_str(&format!("\n[pools.{}]\n", file_key(name)));
             let settings = self.explain(Some(name), flags);
             let settings = settings.iter().filter(|setting| {
                 KEYS.iter()
@@ -231,8 +244,20 @@ impl Effective {
     }
 }
 
+/// The text of the file at `path`.
+pub(super) fn text<'a>(bytes: &'a [u8], path: &Path) -> Result<&'a str> {
+    std::str::from_utf8(bytes).map_err(|error| {
+        let before = &bytes[..error.valid_up_to()];
+        let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
+        refused(path, &format!("{line}: is not in UTF-8"))
+    })
+}
+
 /// The file's bytes; `None` where there is none and none was asked for.
-fn read(path: &Path, explicit: bool) -> Result<Option<Vec<u8>>> {
+///
+/// # Errors
+/// If it can't be read, is no file, or is larger than any that a person writes.
+pub fn read(path: &Path, explicit: bool) -> Result<Option<Vec<u8>>> {
     let failed = |error| Error::io("read", path, error);
     let kind = match std::fs::metadata(path) {
         Err(error) if error.kind() == ErrorKind::NotFound && !explicit => return Ok(None),
@@ -258,7 +283,7 @@ fn read(path: &Path, explicit: bool) -> Result<Option<Vec<u8>>> {
 }
 
 /// The file as a whole can't be used; `problem` follows its name and a colon.
-fn refused(path: &Path, problem: &str) -> Error {
+pub(super) fn refused(path: &Path, problem: &str) -> Error {
     let path = printable(&path.to_string_lossy());
     Error::Config {
         problems: vec![format!("{path}:{problem}")],

@@ -58,7 +58,7 @@ impl Value {
     }
 
     /// Reads a value of an environment variable; the error is what is wrong, and what is allowed.
-    pub(super) fn from_variable(kind: &Kind, text: &str) -> Result<Self, String> {
+    pub(in crate::config) fn from_variable(kind: &Kind, text: &str) -> Result<Self, String> {
         Self::from_text(kind, text)
             .map_err(|wrong| format!("{} {wrong} (allowed: {})", quoted(text), kind.allowed()))
     }
@@ -117,7 +117,8 @@ fn count(kind: &Kind, number: Option<i128>) -> Result<Value, String> {
     }
 }
 
-fn in_range(kind: &Kind, duration: Duration) -> Result<Value, String> {
+/// A duration within the range of its key; the error is what is wrong, to follow it.
+pub(super) fn in_range(kind: &Kind, duration: Duration) -> Result<Value, String> {
     let zero_allowed = matches!(kind, Kind::Duration { zero: true, .. });
     if duration > parse::MAX_DURATION {
         Err("is more than a hundred years".into())
@@ -186,6 +187,12 @@ pub(super) fn key(text: &str) -> String {
     } else {
         quoted(text)
     }
+}
+
+/// A TOML key for a file, whole however long it is.
+pub(super) fn file_key(text: &str) -> String {
+    let bare = key(text);
+    if bare == text { bare } else { string(text) }
 }
 
 /// `text` in quotes, fit for a message: shortened and without control characters.

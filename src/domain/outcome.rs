@@ -12,11 +12,13 @@ use super::pool::Strategy;
 use super::ports::Numbers;
 use super::slot::SlotState;
 
+mod apply;
 mod details;
 mod metrics;
 mod rescue;
 mod warm;
 
+pub use apply::{StepResult, StepView};
 pub use details::{ChangeCounts, PastCleanup, ProcessView, SlotContent, SlotDetails};
 pub use metrics::{BucketView, Figures, PoolMetrics, WorkView};
 pub use rescue::{CommitView, PathView, RescueDetails, RescueView, Restored};

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::metrics::Metrics;
 use super::names::{PoolName, SlotId};
-use super::slot::{Operation, SlotRecord, SlotState};
+use super::slot::{Operation, OperationKind, SlotRecord, SlotState};
 
 /// The number of the format that this version writes.
 pub const SCHEMA: u32 = 1;
@@ -96,6 +96,10 @@ pub struct PoolRecord {
     /// How far the pool may grow on demand by itself; absent: it does not.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub grows_to: Option<u32>,
+    /// Whether it was declared in the settings when it was made, or at some time since: what is
+    /// declared no more may be removed, what never was may not.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub declared: bool,
     /// The repository on this machine that it was made from, if it was named by a path.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub made_from: Option<String>,
@@ -152,6 +156,15 @@ impl PoolRecord {
     /// Takes a slot out of the record.
     pub fn remove(&mut self, number: u32) {
         self.slots.retain(|slot| slot.number != number);
+    }
+
+    /// How many slots there are but for those that are being removed.
+    pub fn lasting_slots(&self) -> u32 {
+        let removed = |slot: &&SlotRecord| {
+            let operation = slot.operation.as_ref();
+            operation.is_some_and(|operation| operation.kind == OperationKind::Remove)
+        };
+        self.slots.iter().filter(|slot| !removed(slot)).count() as u32
     }
 
     /// How many slots are in `state`.

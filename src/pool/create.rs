@@ -105,13 +105,13 @@ pub fn reserve<'c>(
     fs::create_private_dir_all(&aside.locks())?;
     let making = FileLock::try_acquire(&aside.fetch_lock())?
         .ok_or_else(|| Error::failed("a lock of the new pool was taken by somebody else"))?;
-    store::write_first(&aside, &first_record(name, plan))?;
+    store::write_first(&aside, &first_record(context, name, plan))?;
     fs::rename_noreplace(&aside.root, &pool.paths.root)?;
     fs::sync_dir(root)?;
     Ok((pool, making))
 }
 
-fn first_record(name: &PoolName, plan: &Plan) -> PoolRecord {
+fn first_record(context: &Context<'_>, name: &PoolName, plan: &Plan) -> PoolRecord {
     let now = clock::now();
     PoolRecord {
         schema: SCHEMA,
@@ -122,6 +122,7 @@ fn first_record(name: &PoolName, plan: &Plan) -> PoolRecord {
         updated_at: now,
         base: plan.base.clone(),
         grows_to: plan.grows_to,
+        declared: context.config.declared_pool(name.as_str()).is_some(),
         made_from: plan
             .made_from
             .as_ref()

@@ -8,6 +8,7 @@
 pub mod acquire;
 mod ahead;
 pub mod anew;
+pub mod apply;
 pub mod background;
 pub mod collect;
 pub mod context;

@@ -30,6 +30,8 @@ pub struct Request {
     pub own: Option<String>,
     /// Also an allocated one, and past a live holder.
     pub force: bool,
+    /// Only while it is idle and the pool has more slots than this.
+    pub spare_of: Option<u32>,
 }
 
 /// Removes a slot with its directory and its registration. An allocated one only if its holder or
@@ -37,6 +39,11 @@ pub struct Request {
 pub fn remove_slot(pool: &Pool<'_>, number: u32, request: &Request) -> Result<Option<RescueView>> {
     settle::leftovers(pool)?;
     let (lock, mut locked) = journal::wait_for_slot(pool, number)?;
+    if let Some(least) = request.spare_of
+        && !is_spare(pool, &locked.record, number, least)?
+    {
+        return Ok(None);
+    }
     let slot = locked.record.slot(number);
     let allocation = slot
         .filter(|slot| slot.state == SlotState::Allocated)
@@ -54,6 +61,19 @@ pub fn remove_slot(pool: &Pool<'_>, number: u32, request: &Request) -> Result<Op
         journal::operation(OperationKind::Remove, clock::now()),
     )?;
     carry_out(pool, &work)
+}
+
+/// Whether the pool has more than `least` slots. An error if this one is not idle any more.
+fn is_spare(pool: &Pool<'_>, record: &PoolRecord, number: u32, least: u32) -> Result<bool> {
+    let slot = record.slot(number);
+    match slot.filter(|slot| slot.state != SlotState::Available) {
+        _ if record.lasting_slots() <= least => Ok(false),
+        None => Ok(true),
+        Some(slot) => Err(Error::Refused {
+            message: format!("slot {} is {} by now", pool.slot_id(number), slot.state),
+            hint: None,
+        }),
+    }
 }
 
 /// Whether an allocated slot may be removed; by force past a holder with an event that says so.
@@ -134,16 +154,14 @@ pub fn remove_pool(pool: &Pool<'_>, force: bool) -> Result<()> {
     settle::leftovers(pool)?;
     let _workspace = pool.workspace.lock()?;
     let locks = pool.workspace.locks();
-    let _fetch = locks.acquire(
-        &pool.paths.fetch_lock(),
-        &format!("fetching pool {}", pool.name),
-    )?;
+    let what = format!("fetching pool {}", pool.name);
+    let _fetch = pool.acquire(locks, &pool.paths.fetch_lock(), &what)?;
     let mut slot_locks = BTreeMap::new();
     for slot in &pool.read()?.slots {
         let what = format!("slot {}", pool.slot_id(slot.number));
         slot_locks.insert(
             slot.number,
-            locks.acquire(&pool.paths.slot_lock(slot.number), &what)?,
+            pool.acquire(locks, &pool.paths.slot_lock(slot.number), &what)?,
         );
     }
     let locked = pool.lock()?;
@@ -236,7 +254,7 @@ fn refuse_with_work_in(pool: &Pool<'_>, slot: &SlotRecord, lock: &FileLock) -> R
 }
 
 /// Rescues, and branches of which the remote does not know, are in the pool's repository only.
-fn refuse_with_unsaved_work(pool: &Pool<'_>) -> Result<()> {
+pub fn refuse_with_unsaved_work(pool: &Pool<'_>) -> Result<()> {
     let place = pool.paths.set_aside();
     if fs::list_dir_if_there(&place)?.is_some_and(|names| !names.is_empty()) {
         return Err(Error::Refused {

@@ -4,6 +4,7 @@ use super::journal::{self, SlotWork};
 use super::{Pool, parallel, park, ready, trash, verified};
 use crate::config::keys::MOST_SLOTS;
 use crate::domain::event::{Event, EventKind};
+use crate::domain::pool::PoolRecord;
 use crate::domain::progress::Step;
 use crate::domain::slot::{OperationKind, SlotRecord};
 use crate::domain::{Error, Result};
@@ -27,33 +28,53 @@ pub fn add(pool: &Pool<'_>, count: u32) -> Result<Vec<SlotRecord>> {
     check_count(count)?;
     let record = pool.read()?;
     check_count(count.saturating_add(record.slots.len() as u32))?;
-    let commit = match record.remote.base_commit {
-        Some(commit) => commit,
-        None => {
-            return Err(Error::failed(format!(
-                "pool {} has no base commit yet",
-                pool.name
-            )));
-        }
-    };
-    let reserved = reserve(pool, count)?;
+    let commit = base_commit(pool, record)?;
+    let reserved = reserve(pool, |_| count)?;
+    fill_reserved(pool, &reserved, &commit)
+}
+
+/// Adds slots until the pool has `total`, counting those that others are adding now.
+pub fn add_up_to(pool: &Pool<'_>, total: u32) -> Result<Vec<SlotRecord>> {
+    check_count(total)?;
+    let commit = base_commit(pool, pool.read()?)?;
+    let missing = |record: &PoolRecord| total.saturating_sub(record.lasting_slots());
+    let reserved = reserve(pool, missing)?;
+    match reserved.is_empty() {
+        true => Ok(Vec::new()),
+        false => fill_reserved(pool, &reserved, &commit),
+    }
+}
+
+fn base_commit(pool: &Pool<'_>, record: PoolRecord) -> Result<Oid> {
+    record
+        .remote
+        .base_commit
+        .ok_or_else(|| Error::failed(format!("pool {} has no base commit yet", pool.name)))
+}
+
+/// Makes what was reserved; if one can't be made, all are taken back.
+fn fill_reserved(pool: &Pool<'_>, reserved: &[SlotWork], commit: &Oid) -> Result<Vec<SlotRecord>> {
     let slots: Vec<_> = reserved
         .iter()
         .map(|work| (work.number, &work.lock))
         .collect();
-    if let Err(error) = make_all(pool, &slots, &commit) {
+    if let Err(error) = make_all(pool, &slots, commit) {
         let _shield = signals::shield();
         reserved.iter().try_for_each(|work| unmake(pool, work))?;
         return Err(error);
     }
-    finish(pool, &reserved, &commit)
+    finish(pool, reserved, commit)
 }
 
-/// Records new slots, with the intent to make them.
-fn reserve(pool: &Pool<'_>, count: u32) -> Result<Vec<SlotWork>> {
+/// Records as many new slots as the record as of now asks for, with the intent to make them.
+fn reserve(pool: &Pool<'_>, count: impl Fn(&PoolRecord) -> u32) -> Result<Vec<SlotWork>> {
     let mut locked = pool.lock()?;
+    let count = count(&locked.record);
     let now = clock::now();
     let mut reserved = Vec::new();
+    if count == 0 {
+        return Ok(reserved);
+    }
     for number in 1.. {
         if reserved.len() as u32 == count {
             break;

@@ -87,6 +87,11 @@ fn from_directories(pool: &Pool<'_>) -> Result<PoolRecord> {
         updated_at: now,
         base: None,
         grows_to: None,
+        declared: pool
+            .context
+            .config
+            .declared_pool(pool.name.as_str())
+            .is_some(),
         made_from: None,
         remote: RemoteState::default(),
         // Above every generation that the lost record can have given out.

@@ -13,6 +13,7 @@ mod support;
 mod allocate;
 mod allocate_fetch;
 mod allocate_ref;
+mod apply;
 mod available;
 #[cfg(debug_assertions)]
 mod background;
@@ -36,6 +37,7 @@ mod hostile_config;
 mod hostile_content;
 mod hostile_files;
 mod hostile_names;
+mod import;
 mod jobs;
 mod kill_loop;
 mod layers;

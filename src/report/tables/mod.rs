@@ -3,11 +3,13 @@
 //! Each function returns lines with a line end, ready for [`Output::text`](super::Output::text);
 //! of nothing it returns nothing. Times are shown as ages as of `now`.
 
+mod apply;
 mod history;
 mod pool;
 mod rescue;
 mod slot;
 
+pub use apply::steps;
 pub use history::{Following, events, findings, warmed};
 pub use pool::{pool, pools};
 pub use rescue::{holds, rescue, rescues};

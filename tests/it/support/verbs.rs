@@ -30,6 +30,10 @@ macro_rules! for_each_verb {
             remove_slot
             remove_held_slot
             remove_pool
+            apply
+            apply_growth
+            apply_prune
+            apply_removal
             isolate
             bring_back
             recover
@@ -318,6 +322,61 @@ pub fn remove_pool() -> Verb {
     Verb::new(
         "remove-pool",
         |_| "remove-pool p".into(),
+        |scene, _| assert!(!scene.world.pool_dir("p").exists()),
+    )
+}
+
+/// What `pools.toml` declares of the pool, with so many slots.
+fn declare(scene: &Scene, slots: u32) {
+    let url = scene.remote.url();
+    let text = format!("[pools.p]\nrepo_url = \"{url}\"\nnum_slots = {slots}\n");
+    scene.world.declare(&text);
+}
+
+pub fn apply() -> Verb {
+    Verb::new(
+        "apply",
+        |scene| {
+            scene.no_pool();
+            declare(scene, 2);
+            "apply".into()
+        },
+        |scene, _| assert_eq!(scene.world.slots("p").len(), 2),
+    )
+}
+
+/// The pool was made by hand, and grows.
+pub fn apply_growth() -> Verb {
+    Verb::new(
+        "apply, of more slots",
+        |scene| {
+            declare(scene, 4);
+            "apply".into()
+        },
+        |scene, _| assert_eq!(scene.world.slots("p").len(), 4),
+    )
+}
+
+pub fn apply_prune() -> Verb {
+    Verb::new(
+        "apply --prune, of fewer slots",
+        |scene| {
+            declare(scene, 1);
+            "apply --prune".into()
+        },
+        |scene, _| assert_eq!(scene.world.slots("p").len(), 1),
+    )
+}
+
+pub fn apply_removal() -> Verb {
+    Verb::new(
+        "apply --prune, of a pool",
+        |scene| {
+            declare(scene, 2);
+            scene.world.pool("apply").ok();
+            scene.world.declare("");
+            "apply --prune".into()
+        },
         |scene, _| assert!(!scene.world.pool_dir("p").exists()),
     )
 }
