@@ -10,6 +10,7 @@ use super::journal;
 use super::retire;
 use super::slots;
 use super::{Context, Pool, fetch, verified};
+use crate::config::Settings;
 use crate::domain::event::{Event, EventKind};
 use crate::domain::metrics::Metrics;
 use crate::domain::names::PoolName;
@@ -18,8 +19,8 @@ use crate::domain::progress::Step;
 use crate::domain::remote::RemoteUrl;
 use crate::domain::slot::{OperationKind, SlotRecord};
 use crate::domain::{Error, Result};
-use crate::git::remote;
 use crate::git::repository::{self, Setting};
+use crate::git::{promised, remote};
 use crate::store::{PoolPaths, pool as store};
 use crate::sys::lock::FileLock;
 use crate::sys::{clock, fs, signals, user};
@@ -105,13 +106,13 @@ pub fn reserve<'c>(
     fs::create_private_dir_all(&aside.locks())?;
     let making = FileLock::try_acquire(&aside.fetch_lock())?
         .ok_or_else(|| Error::failed("a lock of the new pool was taken by somebody else"))?;
-    store::write_first(&aside, &first_record(name, plan))?;
+    store::write_first(&aside, &first_record(name, plan, &pool.settings))?;
     fs::rename_noreplace(&aside.root, &pool.paths.root)?;
     fs::sync_dir(root)?;
     Ok((pool, making))
 }
 
-fn first_record(name: &PoolName, plan: &Plan) -> PoolRecord {
+fn first_record(name: &PoolName, plan: &Plan, settings: &Settings) -> PoolRecord {
     let now = clock::now();
     PoolRecord {
         schema: SCHEMA,
@@ -121,6 +122,8 @@ fn first_record(name: &PoolName, plan: &Plan) -> PoolRecord {
         created_at: now,
         updated_at: now,
         base: plan.base.clone(),
+        filter: settings.filter.clone(),
+        depth: settings.depth,
         grows_to: plan.grows_to,
         made_from: plan
             .made_from
@@ -171,16 +174,29 @@ fn clone(pool: &Pool<'_>, plan: &Plan) -> Result<RemoteState> {
     let repository = pool.paths.repository();
     let began = fetch::moment();
     let there = remote::look(&pool.git, &plan.url, &["refs/heads/*"])?;
+    let mut settings = plan.settings.clone();
+    settings.extend(promised::settings(record.filter.as_deref()));
     repository::init(
         &pool.git,
         &repository,
         plan.url.stored(),
         there.head.as_ref(),
-        &plan.settings,
+        &settings,
     )?;
-    remote::fetch_all(&pool.git, &repository, &plan.url, None, &mut |bytes| {
-        progress.git_progress(bytes)
-    })?;
+    let filtered = remote::fetch_all(
+        &pool.git,
+        &repository,
+        &plan.url,
+        None,
+        record.depth,
+        &mut |bytes| progress.git_progress(bytes),
+    )?;
+    if !filtered {
+        pool.context.observer.warn(&format!(
+            "{} does not filter (uploadpack.allowFilter is not set there): it has sent everything",
+            plan.url.stored()
+        ));
+    }
     fs::create_private_dir_all(&pool.paths.worktrees())?;
     let (state, _) = fetch::look(pool, &record, &repository, None, began)?;
     progress.done();

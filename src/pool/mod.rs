@@ -10,6 +10,7 @@ mod ahead;
 pub mod anew;
 pub mod background;
 pub mod collect;
+pub mod contents;
 pub mod context;
 pub mod create;
 pub mod exhaustion;
