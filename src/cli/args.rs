@@ -32,6 +32,12 @@ pub struct CreateArgs {
     /// The branch that slots are brought to [default: the remote's HEAD, followed when it changes]
     #[arg(long, value_name = "BRANCH", value_parser = Text::new(), value_hint = ValueHint::Other)]
     pub base: Option<String>,
+    /// Leave contents of files with the remote until they are needed: blob:none, or blob:limit=SIZE
+    #[arg(long, value_name = "SPEC", value_parser = Text::new(), value_hint = ValueHint::Other)]
+    pub filter: Option<String>,
+    /// Fetch so many commits of each branch and leave out what was before them
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000), value_hint = ValueHint::Other)]
+    pub depth: Option<u32>,
 }
 
 /// What `allocate` takes.

@@ -2,7 +2,7 @@
 
 use super::session::Session;
 use crate::cli::CreateArgs;
-use crate::config::Flags;
+use crate::config::{Flags, keys};
 use crate::domain::names::PoolName;
 use crate::domain::remote::{PoolArgument, RemoteUrl};
 use crate::domain::{Error, Result};
@@ -23,9 +23,14 @@ pub fn run(session: &Session, args: &CreateArgs) -> Result<u8> {
     if let Some(base) = &args.base {
         crate::git::refs::check_name(base)?;
     }
+    if let Some(filter) = &args.filter {
+        keys::check_flag("filter", "--filter", filter)?;
+    }
     let flags = Flags {
         slots: args.slots,
         base: args.base.clone(),
+        filter: args.filter.clone(),
+        depth: args.depth,
         ..session.flags()
     };
     let context = session.context_or_new(flags)?;

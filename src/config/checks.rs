@@ -20,6 +20,22 @@ pub(super) fn keep_pattern(text: &str) -> Result<(), String> {
     }
 }
 
+/// What a partial clone leaves out. Commits and trees are needed for everything that a pool does.
+pub(super) fn filter(text: &str) -> Result<(), String> {
+    let is_size = |size: &str| {
+        let digits = size
+            .strip_suffix(['k', 'm', 'g', 'K', 'M', 'G'])
+            .unwrap_or(size);
+        !digits.is_empty() && digits.len() < 10 && digits.bytes().all(|byte| byte.is_ascii_digit())
+    };
+    match text.strip_prefix("blob:limit=") {
+        Some(size) if is_size(size) => Ok(()),
+        Some(_) => Err("has no size".into()),
+        None if text == "blob:none" => Ok(()),
+        None => Err("is no filter that leaves out contents of files only".into()),
+    }
+}
+
 /// A branch name, in git's rules for references.
 pub(super) fn branch(text: &str) -> Result<(), String> {
     let forbidden = |c: char| c.is_control() || c.is_whitespace() || "~^:?*[\\".contains(c);
@@ -92,6 +108,28 @@ mod tests {
         }
         for bad in ["", " ", "/etc", "../x", "a/..", "!x", "-x", "a\nb"] {
             assert!(keep_pattern(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn filters_leave_out_contents_only() {
+        for good in [
+            "blob:none",
+            "blob:limit=0",
+            "blob:limit=10k",
+            "blob:limit=1M",
+        ] {
+            assert_eq!(filter(good), Ok(()), "{good}");
+        }
+        for bad in [
+            "",
+            "tree:0",
+            "blob:limit=",
+            "blob:limit=k",
+            "blob:limit=-1",
+            "sparse:oid=x",
+        ] {
+            assert!(filter(bad).is_err(), "{bad}");
         }
     }
 

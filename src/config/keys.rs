@@ -4,6 +4,7 @@ use toml::de::DeValue;
 
 use super::checks;
 use super::value::Value;
+use crate::domain::Error;
 
 /// The type of a key's value, with its range.
 #[derive(Debug, Clone, Copy)]
@@ -119,6 +120,15 @@ pub fn find(name: &str) -> Option<&'static Key> {
     KEYS.iter().find(|key| key.name == name)
 }
 
+/// Refuses what an option says about a key if it is no value of that key.
+pub fn check_flag(name: &str, flag: &str, text: &str) -> Result<(), Error> {
+    let checked = find(name).map(|key| Value::from_variable(&key.kind, text));
+    match checked {
+        Some(Err(wrong)) => Err(Error::usage(format!("{flag}: {wrong}"))),
+        _ => Ok(()),
+    }
+}
+
 /// The built-in value of the key of that name.
 pub(super) fn built_in(name: &str) -> Option<Value> {
     find(name)?.built_in()
@@ -211,6 +221,32 @@ pub const KEYS: &[Key] = &[
             },
             "",
             "The branch that slots start from; without it the remote's HEAD.",
+        )
+    },
+    Key {
+        default: None,
+        example: Some("\"blob:none\""),
+        ..key(
+            "filter",
+            Kind::Text {
+                what: "\"blob:none\", or \"blob:limit=SIZE\" like \"blob:limit=1m\"",
+                check: checks::filter,
+            },
+            "",
+            "Which contents of files stay with the remote until they are needed (partial clone).",
+        )
+    },
+    Key {
+        default: None,
+        example: Some("50"),
+        ..key(
+            "depth",
+            Kind::Count {
+                min: 1,
+                max: 1_000_000,
+            },
+            "",
+            "How many commits of each branch a pool is made with (shallow); without it all.",
         )
     },
     Key {

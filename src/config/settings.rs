@@ -39,6 +39,10 @@ pub struct Settings {
     pub strategy: Strategy,
     /// The base branch; `None` follows the remote's HEAD.
     pub base: Option<String>,
+    /// Which contents of files a pool is made without, as git writes a filter.
+    pub filter: Option<String>,
+    /// How many commits of each branch a pool is made with; `None` for all.
+    pub depth: Option<u32>,
     /// Patterns of ignored paths that cleaning leaves.
     pub keep: Vec<String>,
     /// How long to wait for a lock.
@@ -108,6 +112,8 @@ impl Settings {
             max_slots: count("max_slots"),
             strategy: Strategy::Worktree,
             base: text("base"),
+            filter: text("filter"),
+            depth: count("depth"),
             keep: match value("keep") {
                 Some(Value::List(patterns)) => patterns,
                 other => mismatch("keep", &other),
@@ -181,6 +187,10 @@ pub struct Flags {
     pub slots: Option<u32>,
     /// `--base`.
     pub base: Option<String>,
+    /// `--filter`.
+    pub filter: Option<String>,
+    /// `--depth`.
+    pub depth: Option<u32>,
     /// `--jobs`.
     pub jobs: Option<u32>,
 }
@@ -196,6 +206,8 @@ impl Flags {
             "clean_on_release" if self.no_cleanup => Some((Value::Bool(false), "--no-cleanup")),
             "num_slots" => Some((Value::Count(self.slots?), "--slots")),
             "jobs" => Some((Value::Count(self.jobs?), "--jobs")),
+            "filter" => Some((Value::Text(self.filter.clone()?), "--filter")),
+            "depth" => Some((Value::Count(self.depth?), "--depth")),
             "base" => Some((Value::Text(self.base.clone()?), "--base")),
             _ => None,
         }

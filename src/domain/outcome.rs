@@ -222,6 +222,12 @@ pub struct PoolView {
     pub repo_url: String,
     /// How its slots are made.
     pub strategy: Strategy,
+    /// Which contents of files its repository was made without.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub filter: Option<String>,
+    /// How many commits of each branch its repository was made with.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub depth: Option<u32>,
     /// How many slots it has.
     pub num_slots: u64,
     /// When it was made.

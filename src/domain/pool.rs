@@ -93,6 +93,12 @@ pub struct PoolRecord {
     /// The base branch that was chosen at creation; absent: the remote's HEAD is followed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub base: Option<String>,
+    /// Which contents of files its repository was made without, as git writes a filter.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub filter: Option<String>,
+    /// How many commits of each branch its repository was made with; absent: all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub depth: Option<u32>,
     /// How far the pool may grow on demand by itself; absent: it does not.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub grows_to: Option<u32>,

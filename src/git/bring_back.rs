@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use super::clean::{self, Goal};
 use super::litter;
 use super::status::{self, Ordinary, Status};
-use super::{Git, Oid, Worktree};
+use super::{Git, Oid, Worktree, objects, promised};
 use crate::domain::{Error, Result};
 use crate::sys::fs;
 use crate::sys::lock::FileLock;
@@ -25,7 +25,12 @@ const RESOLVED: &[u8] = b"REUC";
 
 /// HEAD's commit, if the slot can be brought back to that in this way, once what is untracked has been
 /// thrown away.
-pub fn suffices<'s>(slot: &Worktree, seen: &'s Status, goal: &Goal<'_>) -> Result<Option<&'s Oid>> {
+pub fn suffices<'s>(
+    git: &Git,
+    slot: &Worktree,
+    seen: &'s Status,
+    goal: &Goal<'_>,
+) -> Result<Option<&'s Oid>> {
     let parked = slot.path != slot.home;
     let head = seen.commit.as_ref();
     let usual = seen.ordinary.len() == seen.changed.len()
@@ -45,7 +50,19 @@ pub fn suffices<'s>(slot: &Worktree, seen: &'s Status, goal: &Goal<'_>) -> Resul
     let index = slot.index_files()?;
     let bytes = fs::read_if_there(&slot.admin.join("index"))?.unwrap_or_default();
     let resolved = bytes.windows(RESOLVED.len()).any(|part| part == RESOLVED);
-    Ok(head.filter(|_| index.len() == 1 && !resolved))
+    let usual = index.len() == 1 && !resolved && has_contents(git, slot, &seen.ordinary)?;
+    Ok(head.filter(|_| usual))
+}
+
+/// Whether the contents that are to come back are here: who works in a partial clone can stand on a
+/// commit without having checked it out.
+fn has_contents(git: &Git, slot: &Worktree, changes: &[Ordinary]) -> Result<bool> {
+    if promised::filter(&slot.common)?.is_none() {
+        return Ok(true);
+    }
+    let heads = changes.iter().filter_map(|change| change.head.as_ref());
+    let asked: String = heads.map(|(_, oid)| format!("{oid}\n")).collect();
+    Ok(objects::missing(git, &slot.common, asked.into_bytes())?.is_empty())
 }
 
 /// Whether a path that is to come back has been a directory of others, or the other way round.

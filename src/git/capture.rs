@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use super::scratch::{Scratch, verified};
 use super::snapshot::{self, Unlanded};
 use super::status::Status;
-use super::{Git, Oid, Worktree, clean, hidden, parse, rescue};
+use super::{Git, Oid, Worktree, clean, hidden, parse, promised, rescue};
 use crate::domain::rescue::{Record, SavedIndex};
 use crate::domain::{Error, GitFailure, Result};
 use crate::sys::fs;
@@ -133,17 +133,12 @@ fn complete(git: &Git, slot: &Worktree, commit: &Oid) -> Result<()> {
     objects.dedup();
     let mut asked = objects.join(&b'\n');
     asked.push(b'\n');
-    let found = ask()
-        .stdin(asked)
-        .args(["cat-file", "--batch-check=%(objecttype)"])
-        .run(what)?;
-    let text = found.text();
-    match text.lines().find(|line| line.ends_with(" missing")) {
+    match promised::lost(git, &slot.common, asked)?.first() {
         None => Ok(()),
-        Some(line) => Err(Error::Git {
+        Some(oid) => Err(Error::Git {
             context: what.into(),
             failure: Box::new(GitFailure {
-                stderr: format!("object {line}"),
+                stderr: format!("object {oid} missing"),
                 ..GitFailure::default()
             }),
         }),

@@ -71,7 +71,7 @@ pub fn to_goal(
         done.operations.push(unseen::removed(odd));
     }
     if thrown
-        && let Some(at) = bring_back::suffices(slot, seen, goal)?
+        && let Some(at) = bring_back::suffices(git, slot, seen, goal)?
         && only_what_changed(git, slot, lock, seen, at, goal, &mut done)?
     {
         return Ok(done);

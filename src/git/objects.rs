@@ -4,9 +4,10 @@
 //! for 100 000 objects), and whether every object's content is what its name says (four times that,
 //! and more for large files).
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
-use super::{Git, Invocation};
+use super::{Git, Invocation, Oid, is_oid, promised};
 use crate::domain::damage::tell_of_damage;
 use crate::domain::{Error, Result};
 use crate::sys::clock::Deadline;
@@ -45,9 +46,12 @@ pub fn damage(
         ));
     }
     // Not `--all`: a HEAD that names nothing is one slot's damage, and hides the rest.
-    let connected =
-        git.repository(repository)
-            .args(["rev-list", "--objects", "--quiet", "--glob=refs/*"]);
+    // Contents that a partial clone lacks are the remote's to give.
+    let contents = promised::filter(repository)?.map(|_| "--filter=blob:none");
+    let connected = git
+        .repository(repository)
+        .args(["rev-list", "--objects", "--quiet", "--glob=refs/*"])
+        .args(contents);
     if let Some(words) = look(connected, "follow all refs")?
         && tell_of_damage(&words)
     {
@@ -61,4 +65,24 @@ pub fn damage(
         git.repository(repository)
             .args(["fsck", "--full", "--no-dangling", "--no-progress"]);
     Ok(look(contents, "read all objects")?.filter(|words| tell_of_damage(words)))
+}
+
+/// Those of the objects, one on a line, that the repository does not have.
+pub fn missing(git: &Git, repository: &Path, oids: Vec<u8>) -> Result<Vec<Oid>> {
+    let output = git
+        .repository(repository)
+        .while_progressing()
+        .stdin(oids)
+        .args(["cat-file", "--batch-check=%(objectname)", "--buffer"])
+        .run("look for objects that are missing")?;
+    let lines = output.text();
+    let gone = lines
+        .lines()
+        .filter_map(|line| line.strip_suffix(" missing"));
+    Ok(gone
+        .filter(|oid| is_oid(oid))
+        .map(str::to_owned)
+        .collect::<BTreeSet<_>>()
+        .into_iter()
+        .collect())
 }

@@ -3,13 +3,13 @@
 use std::path::Path;
 
 use super::rescue::RESCUES;
-use super::salvage::{self, is_complete};
-use super::{Git, Oid, is_oid, refs};
+use super::salvage::is_complete;
+use super::{Git, Oid, is_oid, promised, refs};
 use crate::domain::{Error, Result};
 use crate::sys::{fs, remove, user};
 
 /// An entry of a tree: mode and object, and its path.
-type Entry = (String, Oid, Vec<u8>);
+pub(super) type Entry = (String, Oid, Vec<u8>);
 
 /// Keeps what can be read of the commit that a ref named, and of the commits it was made of (of a
 /// rescue these are the index and what was left behind), on top of `parent`. Tells the rescues.
@@ -50,7 +50,7 @@ fn keep_tree(
         .iter()
         .map(|(_, oid, _)| format!("{oid}\n"))
         .collect();
-    let gone = salvage::missing(git, repository, asked.into_bytes())?;
+    let gone = promised::lost(git, repository, asked.into_bytes())?;
     entries.retain(|(mode, oid, _)| mode == "160000" || !gone.contains(oid));
     if entries.is_empty() {
         return Ok(None);
@@ -110,7 +110,10 @@ fn list(
 }
 
 /// Reads `ls-tree -z`: `<mode> <kind> <object>\t<path>`.
-fn parse<'b>(listed: &'b [u8], prefix: &'b [u8]) -> impl Iterator<Item = (Entry, bool)> + 'b {
+pub(super) fn parse<'b>(
+    listed: &'b [u8],
+    prefix: &'b [u8],
+) -> impl Iterator<Item = (Entry, bool)> + 'b {
     listed
         .split(|byte| *byte == 0)
         .filter_map(move |record: &[u8]| {
@@ -143,7 +146,8 @@ fn write(git: &Git, repository: &Path, entries: &[Entry]) -> Result<Oid> {
     let tree = git
         .repository(repository)
         .env("GIT_INDEX_FILE", &index)
-        .args(["write-tree"])
+        // What was promised is not there.
+        .args(["write-tree", "--missing-ok"])
         .run("put together what can be read")?
         .text();
     remove::remove_tree(&place)?;

@@ -9,7 +9,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::parse::{self, RemoteRefs};
-use super::{Git, Invocation, refs};
+use super::{Git, Invocation, Oid, cuts, promised, refs};
 use crate::domain::remote::RemoteUrl;
 use crate::domain::{Error, Result};
 use crate::sys::lock::FileLock;
@@ -45,6 +45,9 @@ const PASSING: [&str; 17] = [
     "returned error: 429",
     "cannot lock ref",
 ];
+
+/// What git says of a remote that sends everything, whatever it is asked to leave out.
+const UNFILTERED: &str = "filtering not recognized by server";
 
 /// What git says when trying again can't help, whatever else it says.
 const FINAL: [&str; 6] = [
@@ -94,23 +97,29 @@ pub fn tracking_stamp(repository: &Path) -> Result<String> {
 }
 
 /// Brings all branches of the remote here (3.1), dropping those it no longer has, and the tags that
-/// belong to them. The child keeps `running` locked, so that it is known as long as it lives.
+/// belong to them. The child keeps `running` locked, so that it is known as long as it lives. With
+/// `depth`, the history is cut: for the first fetch of a repository only, since a later one would cut
+/// off commits that are there. What is new since comes whole. Tells whether the remote left out what
+/// the repository's filter says.
 pub fn fetch_all(
     git: &Git,
     repository: &Path,
     url: &RemoteUrl,
     running: Option<&FileLock>,
+    depth: Option<u32>,
     on_progress: &mut dyn FnMut(&[u8]),
-) -> Result<()> {
-    fetch(
-        git,
-        repository,
-        url,
+) -> Result<bool> {
+    let depth = depth.map(|depth| format!("--depth={depth}"));
+    let mut options = vec!["--prune", "--force"];
+    options.extend(depth.as_deref());
+    let what = What {
         running,
-        &["--prune", "--force"],
-        &["+refs/heads/*:refs/remotes/origin/*"],
-        on_progress,
-    )
+        options: &options,
+        refspecs: &["+refs/heads/*:refs/remotes/origin/*"],
+        objects: None,
+    };
+    let said = fetch(git, repository, url, &what, on_progress)?;
+    Ok(!said.contains(UNFILTERED))
 }
 
 /// Brings exactly `source` (a full ref or an object id) here and keeps it under `target`.
@@ -121,32 +130,95 @@ pub fn fetch_exactly(
     source: &str,
     target: &str,
 ) -> Result<()> {
-    fetch(
-        git,
-        repository,
-        url,
-        None,
-        &["--no-tags"],
-        &[&format!("+{source}:{target}")],
-        &mut |_| (),
-    )
+    let mut options = vec!["--no-tags"];
+    // Deeper, it could be cut off in the middle of a history that is there.
+    if !cuts::all(repository)?.is_empty() && !has(git, repository, url, source)? {
+        options.push("--depth=1");
+    }
+    let what = What {
+        options: &options,
+        refspecs: &[&format!("+{source}:{target}")],
+        ..What::default()
+    };
+    fetch(git, repository, url, &what, &mut |_| ()).map(drop)
 }
 
+/// Brings the contents of the files of `commit` here, as far as they are not: where the repository was
+/// made without them.
+pub fn bring_contents(git: &Git, repository: &Path, url: &RemoteUrl, commit: &Oid) -> Result<()> {
+    if promised::filter(repository)?.is_none() {
+        return Ok(());
+    }
+    let lacking = promised::lacking(git, repository, commit)?;
+    if lacking.is_empty() {
+        return Ok(());
+    }
+    let objects: String = lacking.iter().map(|oid| format!("{oid}\n")).collect();
+    let what = What {
+        options: &["--no-tags", "--stdin"],
+        objects: Some(objects.as_bytes()),
+        ..What::default()
+    };
+    fetch(git, repository, url, &what, &mut |_| ()).map(drop)
+}
+
+/// Whether the commit that `source` is at the remote is here.
+fn has(git: &Git, repository: &Path, url: &RemoteUrl, source: &str) -> Result<bool> {
+    if super::is_oid(source) {
+        return Ok(refs::commit_of(git, repository, source)?.is_some());
+    }
+    let peeled = format!("{source}^{{}}");
+    let there = look(git, url, &[source, &peeled])?;
+    let named = |name: &str| {
+        let mut refs = there.refs.iter();
+        refs.find(|reference| reference.name == name)
+            .map(|reference| &reference.oid)
+    };
+    let commit = match source {
+        "HEAD" => there.head.as_ref(),
+        _ => named(&peeled).or(named(source)),
+    };
+    match commit {
+        Some(commit) => Ok(refs::commit_of(git, repository, commit)?.is_some()),
+        // The fetch says it better.
+        None => Ok(true),
+    }
+}
+
+/// What is to be fetched.
+#[derive(Default)]
+struct What<'a> {
+    running: Option<&'a FileLock>,
+    options: &'a [&'a str],
+    refspecs: &'a [&'a str],
+    /// Objects, one on a line.
+    objects: Option<&'a [u8]>,
+}
+
+/// Fetches; what git said.
 fn fetch(
     git: &Git,
     repository: &Path,
     url: &RemoteUrl,
-    running: Option<&FileLock>,
-    options: &[&str],
-    refspecs: &[&str],
+    what: &What<'_>,
     on_progress: &mut dyn FnMut(&[u8]),
-) -> Result<()> {
-    retrying(git.silence(), |left| {
+) -> Result<String> {
+    let filter = promised::filter(repository)?;
+    let remote = promised::Named::new(url, filter.as_deref());
+    let output = retrying(git.silence(), |left| {
         let git = &git.silent_for(left);
-        let invocation = git
+        let mut invocation = git
             .repository(repository)
-            .holding(running)
+            .holding(what.running)
             .env("GIT_PROGRESS_DELAY", "0")
+            .args(&remote.settings);
+        if let Some(objects) = what.objects {
+            // There is nothing to agree on about single objects.
+            invocation = invocation
+                .stdin(objects.to_vec())
+                .args(["-c", "fetch.negotiationAlgorithm=noop"]);
+        }
+        let invocation = invocation
             .args([
                 "fetch",
                 "--progress",
@@ -154,16 +226,17 @@ fn fetch(
                 "--no-auto-maintenance",
             ])
             .args(["--no-recurse-submodules"])
-            .args(options)
-            .args(["--", url.stored()])
-            .args(refspecs);
+            .args(&remote.options)
+            .args(what.options)
+            .args(["--", &remote.name])
+            .args(what.refspecs);
         reaching(git, invocation, url).run_allowing(
             &[],
             &format!("fetch {}", url.stored()),
             on_progress,
         )
     })?;
-    Ok(())
+    Ok(String::from_utf8_lossy(&output.stderr).into_owned())
 }
 
 /// Adds what reaching a remote needs. ssh must not ask at a terminal: where the caller has not

@@ -86,13 +86,22 @@ pub fn shared_config(init: &str, url: &str, settings: &[Setting]) -> String {
 }
 
 /// The config of the tool's own git. The remote stands in it for those filters of the user's that
-/// have to know it (LFS); it is never fetched from by name.
-pub fn private_config(init: &str, url: &str) -> String {
+/// have to know it (LFS); it is never fetched from by name. Of `settings`, it has what is about the
+/// remote.
+pub fn private_config(init: &str, url: &str, settings: &[Setting]) -> String {
     let own = [
         ("core.logAllRefUpdates", "true"),
         ("remote.origin.url", url),
     ];
-    let sections: String = own.iter().map(|(key, value)| section(key, value)).collect();
+    let settings = settings
+        .iter()
+        .map(|(key, value)| (key.as_str(), value.as_str()));
+    let remote = settings.filter(|(key, _)| key.starts_with("remote.origin."));
+    let sections: String = own
+        .into_iter()
+        .chain(remote)
+        .map(|(key, value)| section(key, value))
+        .collect();
     init.to_owned() + &sections
 }
 

@@ -166,7 +166,8 @@ fn without_record(id: &str, commit: &str, parents: &str, message: &str, time: Ti
 /// What only this rescue and other rescues hold, in bytes; `None` if git can't tell.
 pub fn size(git: &Git, repository: &Path, commit: &Oid) -> Option<u64> {
     git.repository(repository)
-        .args(["rev-list", "--objects", "--disk-usage", commit])
+        .args(["rev-list", "--objects", "--disk-usage"])
+        .args(["--missing=allow-promisor", commit])
         .args(super::snapshot::LANDED)
         .run("measure saved work")
         .ok()?

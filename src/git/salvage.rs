@@ -8,9 +8,10 @@ use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
+use super::objects::missing;
 use super::parse;
 use super::repository::{self, Setting};
-use super::{Git, Invocation, Oid, Worktree, is_oid};
+use super::{Git, Oid, Worktree, is_oid, promised};
 use crate::domain::Result;
 use crate::sys::{fs, remove};
 
@@ -102,7 +103,8 @@ pub fn objects(git: &Git, damaged: &Path, new: &Path) -> Result<()> {
     let lacking = missing(git, new, there.stdout)?;
     let mut packs = 0;
     pack(git, &source, new, &lacking, &mut packs)?;
-    if packs > PACKS {
+    // Joined, what came with a promise would be taken for what did not.
+    if packs > PACKS && promised::filter(new)?.is_none() {
         git.repository(new)
             .while_progressing()
             .args(["repack", "-d", "-q", "--geometric=2"])
@@ -151,26 +153,6 @@ pub fn packs(git: &Git, damaged: &Path, new: &Path) -> Result<()> {
         }
     }
     Ok(())
-}
-
-/// Those of the objects, one on a line, that the repository does not have.
-pub fn missing(git: &Git, repository: &Path, oids: Vec<u8>) -> Result<Vec<Oid>> {
-    let output = git
-        .repository(repository)
-        .while_progressing()
-        .stdin(oids)
-        .args(["cat-file", "--batch-check=%(objectname)", "--buffer"])
-        .run("look for objects that are missing")?;
-    let lines = output.text();
-    let gone = lines
-        .lines()
-        .filter_map(|line| line.strip_suffix(" missing"));
-    Ok(gone
-        .filter(|oid| is_oid(oid))
-        .map(str::to_owned)
-        .collect::<BTreeSet<_>>()
-        .into_iter()
-        .collect())
 }
 
 /// Packs those of `oids` that can be read into `new`: all at once, or where that fails by halves.
@@ -225,7 +207,7 @@ fn pack_all(git: &Git, source: &Path, new: &Path, oids: &[Oid]) -> Result<bool> 
 }
 
 /// A path in a list with colons between: quoted, since it may have some itself.
-fn in_list(path: &Path) -> OsString {
+pub(super) fn in_list(path: &Path) -> OsString {
     let mut quoted = vec![b'"'];
     for byte in path.as_os_str().as_bytes() {
         match byte {
@@ -245,17 +227,25 @@ pub fn is_complete(git: &Git, repository: &Path, oid: &Oid) -> Result<bool> {
 
 fn are_complete(git: &Git, repository: &Path, oids: &[Oid]) -> Result<bool> {
     let list: String = oids.iter().map(|oid| format!("{oid}\n")).collect();
-    let output = connected(git, repository)
-        .stdin(list.into_bytes())
-        .args(["--stdin", "--not", "--remotes=origin"])
-        .run_allowing(&[1, 128], "follow a history", &mut |_| ())?;
-    Ok(output.code == 0)
-}
-
-fn connected<'g>(git: &'g Git, repository: &Path) -> Invocation<'g> {
-    git.repository(repository)
-        .while_progressing()
-        .args(["rev-list", "--objects", "--quiet"])
+    // Of a partial clone, commits and trees are all there, and contents or the promise of them.
+    let looks = match promised::filter(repository)?.is_some() {
+        true => &[Some("--filter=blob:none"), Some("--missing=allow-promisor")][..],
+        false => &[None],
+    };
+    for look in looks {
+        let output = git
+            .repository(repository)
+            .while_progressing()
+            .stdin(list.clone().into_bytes())
+            .args(["rev-list", "--objects", "--quiet"])
+            .args(look)
+            .args(["--stdin", "--not", "--remotes=origin"])
+            .run_allowing(&[1, 128], "follow a history", &mut |_| ())?;
+        if output.code != 0 {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// The names among `wanted` that can't stand where they stood, with what they name now: the newest
@@ -369,8 +359,8 @@ pub fn from_files(git: &Git, slot: &Worktree, new: &Path) -> Result<()> {
     remove::remove_tree(&place)
 }
 
-/// The paths whose contents a slot's index names and `repository` does not have. An index that can't
-/// be read names none.
+/// The paths whose contents a slot's index names and `repository` does not have, nor the promise of
+/// them. An index that can't be read names none.
 pub fn lacking_blobs(git: &Git, slot: &Worktree, repository: &Path) -> Result<Vec<PathBuf>> {
     let listed = git
         .repository(repository)
@@ -379,7 +369,7 @@ pub fn lacking_blobs(git: &Git, slot: &Worktree, repository: &Path) -> Result<Ve
         .run_allowing(&[1, 128], "read an index", &mut |_| ())?;
     let entries = blobs(&listed.stdout);
     let asked: String = entries.iter().map(|(oid, _)| format!("{oid}\n")).collect();
-    let gone: BTreeSet<Oid> = missing(git, repository, asked.into_bytes())?
+    let gone: BTreeSet<Oid> = promised::lost(git, repository, asked.into_bytes())?
         .into_iter()
         .collect();
     Ok(entries

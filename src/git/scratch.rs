@@ -6,7 +6,7 @@
 
 use std::path::PathBuf;
 
-use super::{Git, Invocation, Oid, Worktree, command, snapshot, view};
+use super::{Git, Invocation, Oid, Worktree, command, promised, snapshot, view};
 use crate::domain::{Error, Result};
 use crate::sys::{fs, remove, user};
 
@@ -37,6 +37,7 @@ pub(super) struct Scratch<'a> {
     slot: &'a Worktree,
     dir: PathBuf,
     sha256: bool,
+    partial: bool,
 }
 
 impl<'a> Scratch<'a> {
@@ -53,6 +54,7 @@ impl<'a> Scratch<'a> {
             slot,
             dir: slot.common.join("repo-pool-tmp").join(user::random_hex(8)),
             sha256,
+            partial: promised::filter(&slot.common)?.is_some(),
         };
         for place in ["refs", "objects/info"] {
             fs::create_private_dir_all(&scratch.dir.join(place))?;
@@ -63,7 +65,15 @@ impl<'a> Scratch<'a> {
             }
             false => "[core]\n\trepositoryformatversion = 0\n",
         };
-        scratch.write("config", format.as_bytes())?;
+        // With a remote that has promised something, git does not take it for lost.
+        let remote = match scratch.partial {
+            true => "[remote \"origin\"]\n\tpromisor = true\n",
+            false => "",
+        };
+        scratch.write("config", format!("{format}{remote}").as_bytes())?;
+        if let Some(cuts) = fs::read_if_there(&slot.common.join("shallow"))? {
+            scratch.write("shallow", &cuts)?;
+        }
         scratch.write("HEAD", b"ref: refs/heads/none\n")?;
         let mut objects = slot.common.join("objects").into_os_string();
         objects.push("\n");
@@ -127,7 +137,12 @@ impl<'a> Scratch<'a> {
 
     /// Writes the tree of its index.
     pub(super) fn write_tree(&self) -> Result<Oid> {
-        let output = self.command().args(["write-tree"]).run("write a tree")?;
+        let missing = self.partial.then_some("--missing-ok");
+        let output = self
+            .command()
+            .args(["write-tree"])
+            .args(missing)
+            .run("write a tree")?;
         verified(output.text(), "write-tree")
     }
 
@@ -151,6 +166,7 @@ impl<'a> Scratch<'a> {
             .stdin(wanted.into_bytes())
             .args(["-c", "pack.packSizeLimit=0", "-c", "pack.compression=1"])
             .args(["pack-objects", "--revs", "--quiet", "--window=0"])
+            .args(self.partial.then_some("--missing=allow-promisor"))
             .args([self.path("pack")])
             .run("pack saved work")?;
         let packs = self.slot.common.join("objects/pack");

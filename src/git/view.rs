@@ -89,7 +89,7 @@ pub fn make(
             fs::write_atomic(&aside.join(name), text.as_bytes(), fs::Durability::Durable)
         };
         write(AS_MADE, repository::shared_config(&init, url, settings))?;
-        write("config", repository::private_config(&init, url))?;
+        write("config", repository::private_config(&init, url, settings))?;
         if fs::metadata_if_there(&place)?.is_some() {
             let old = fs::temporary_beside(&place);
             fs::rename_noreplace(&place, &old)?;

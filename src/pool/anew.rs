@@ -19,7 +19,7 @@ use crate::domain::slot::{SlotRecord, SlotState};
 use crate::domain::{Error, Result};
 use crate::git::parse::Head;
 use crate::git::salvage::{self, Fallen};
-use crate::git::{Oid, Worktree, partial, refs, remote, repository};
+use crate::git::{Oid, Worktree, cuts, partial, promised, refs, remote, repository};
 use crate::store::{LockedPool, document};
 use crate::sys::lock::FileLock;
 use crate::sys::trash::Bin;
@@ -214,20 +214,17 @@ fn build(
     let mut progress = pool.context.observer.begin(Step::Clone(pool.name.as_str()));
     fs::create_private_dir_all(new)?;
     fs::write_atomic(&new.join(MARK), b"", fs::Durability::Durable)?;
-    repository::init(
-        &pool.git,
-        new,
-        url.stored(),
-        there.head.as_ref(),
-        &salvage::settings(&pool.git, old)?,
-    )?;
-    remote::fetch_all(&pool.git, new, &url, None, &mut |bytes| {
+    let mut settings = salvage::settings(&pool.git, old)?;
+    settings.extend(promised::settings(record.filter.as_deref()));
+    repository::init(&pool.git, new, url.stored(), there.head.as_ref(), &settings)?;
+    remote::fetch_all(&pool.git, new, &url, None, record.depth, &mut |bytes| {
         progress.git_progress(bytes)
     })?;
     let (state, _) = fetch::look(pool, record, new, None, fetch::moment())?;
     document::write(&pool.paths.anew().join("remote.json"), &state)?;
     let found = salvage::refs(old)?.found;
     salvage::objects(&pool.git, old, new)?;
+    cuts::bring(&pool.git, old, new)?;
     from_the_slots(pool, record, new)?;
     let fallen = salvage::bring_refs(&pool.git, old, new, &found)?;
     if !fallen.is_empty() {

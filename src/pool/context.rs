@@ -9,7 +9,7 @@ use crate::domain::pool::PoolRecord;
 use crate::domain::progress::Observer;
 use crate::domain::remote::RemoteUrl;
 use crate::domain::{Error, Result};
-use crate::git::{Git, Worktree, view};
+use crate::git::{Git, Worktree, promised, view};
 use crate::store::{LockedPool, Locks, PoolPaths, Workspace, pool as store};
 use crate::sys::lock::FileLock;
 
@@ -101,7 +101,8 @@ impl Pool<'_> {
             && record.operation.is_none()
         {
             let example = record.remote.base_commit.as_ref();
-            let _ = view::make(&self.git, &repository, &record.repo_url, example, &[]);
+            let settings = promised::settings(record.filter.as_deref());
+            let _ = view::make(&self.git, &repository, &record.repo_url, example, &settings);
         }
     }
 

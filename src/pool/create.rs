@@ -18,8 +18,8 @@ use crate::domain::progress::Step;
 use crate::domain::remote::RemoteUrl;
 use crate::domain::slot::{OperationKind, SlotRecord};
 use crate::domain::{Error, Result};
-use crate::git::remote;
 use crate::git::repository::{self, Setting};
+use crate::git::{promised, remote};
 use crate::store::{PoolPaths, pool as store};
 use crate::sys::lock::FileLock;
 use crate::sys::{clock, fs, signals, user};
@@ -105,24 +105,27 @@ pub fn reserve<'c>(
     fs::create_private_dir_all(&aside.locks())?;
     let making = FileLock::try_acquire(&aside.fetch_lock())?
         .ok_or_else(|| Error::failed("a lock of the new pool was taken by somebody else"))?;
-    store::write_first(&aside, &first_record(context, name, plan))?;
+    let record = first_record(context, &pool, plan);
+    store::write_first(&aside, &record)?;
     fs::rename_noreplace(&aside.root, &pool.paths.root)?;
     fs::sync_dir(root)?;
     Ok((pool, making))
 }
 
-fn first_record(context: &Context<'_>, name: &PoolName, plan: &Plan) -> PoolRecord {
+fn first_record(context: &Context<'_>, pool: &Pool<'_>, plan: &Plan) -> PoolRecord {
     let now = clock::now();
     PoolRecord {
         schema: SCHEMA,
-        repo_name: name.clone(),
+        repo_name: pool.name.clone(),
         repo_url: plan.url.stored().to_owned(),
         strategy: Strategy::Worktree,
         created_at: now,
         updated_at: now,
         base: plan.base.clone(),
+        filter: pool.settings.filter.clone(),
+        depth: pool.settings.depth,
         grows_to: plan.grows_to,
-        declared: context.config.declared_pool(name.as_str()).is_some(),
+        declared: context.config.declared_pool(pool.name.as_str()).is_some(),
         made_from: plan
             .made_from
             .as_ref()
@@ -172,16 +175,29 @@ fn clone(pool: &Pool<'_>, plan: &Plan) -> Result<RemoteState> {
     let repository = pool.paths.repository();
     let began = fetch::moment();
     let there = remote::look(&pool.git, &plan.url, &["refs/heads/*"])?;
+    let mut settings = plan.settings.clone();
+    settings.extend(promised::settings(record.filter.as_deref()));
     repository::init(
         &pool.git,
         &repository,
         plan.url.stored(),
         there.head.as_ref(),
-        &plan.settings,
+        &settings,
     )?;
-    remote::fetch_all(&pool.git, &repository, &plan.url, None, &mut |bytes| {
-        progress.git_progress(bytes)
-    })?;
+    let filtered = remote::fetch_all(
+        &pool.git,
+        &repository,
+        &plan.url,
+        None,
+        record.depth,
+        &mut |bytes| progress.git_progress(bytes),
+    )?;
+    if !filtered {
+        pool.context.observer.warn(&format!(
+            "{} does not filter (uploadpack.allowFilter is not set there): it has sent everything",
+            plan.url.stored()
+        ));
+    }
     fs::create_private_dir_all(&pool.paths.worktrees())?;
     let (state, _) = fetch::look(pool, &record, &repository, None, began)?;
     progress.done();

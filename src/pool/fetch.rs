@@ -214,7 +214,7 @@ pub fn look(
     let moved = differs(&there, &here);
     if moved {
         let mut progress = pool.context.observer.begin(Step::Fetch(pool.name.as_str()));
-        remote::fetch_all(&pool.git, repository, &url, running, &mut |bytes| {
+        remote::fetch_all(&pool.git, repository, &url, running, None, &mut |bytes| {
             progress.git_progress(bytes)
         })?;
         progress.done();
@@ -227,6 +227,7 @@ pub fn look(
         &base_commit,
         base_branch.as_deref(),
     )?;
+    remote::bring_contents(&pool.git, repository, &url, &base_commit)?;
     let state = RemoteState {
         base_branch,
         base_commit: Some(base_commit),

@@ -11,6 +11,7 @@ pub mod anew;
 pub mod apply;
 pub mod background;
 pub mod collect;
+pub mod contents;
 pub mod context;
 pub mod create;
 pub mod details;

@@ -2,7 +2,7 @@
 
 use super::mend::{self, Repairs};
 use super::target::{Branch, Target};
-use super::{Pool, saving, trash, verified};
+use super::{Pool, contents, saving, trash, verified};
 use crate::domain::event::Event;
 use crate::domain::rescue::Reason;
 use crate::domain::slot::{SlotRecord, SlotState};
@@ -133,14 +133,18 @@ pub fn prepare(
     let mut prepared = Prepared::default();
     if looked.is_none() && verified::holds(pool, slot) {
         let (worktree, from) = (pool.worktree(slot.number), slot.commit.as_ref());
-        prepared.operations = advance::to_goal(&pool.git, &worktree, lock, from, &goal)?;
+        prepared.operations = contents::with(pool, &target.commit, || {
+            advance::to_goal(&pool.git, &worktree, lock, from, &goal)
+        })?;
     } else {
         let looked = looked.unwrap_or_else(|| look(pool, slot, lock, &target.commit))?;
         prepared = looked.prepared;
         goal.unseen = Some(looked.unseen);
         // One that was missing has been made anew, in another place.
         let worktree = pool.worktree(slot.number);
-        let done = clean::to_goal(&pool.git, &worktree, lock, &looked.seen, &goal)?;
+        let done = contents::with(pool, &target.commit, || {
+            clean::to_goal(&pool.git, &worktree, lock, &looked.seen, &goal)
+        })?;
         if !done.operations.is_empty() {
             trash::see_to(pool);
         }

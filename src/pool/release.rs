@@ -6,7 +6,9 @@ use super::holder::{self, Wish};
 use super::journal::{self, SlotWork};
 use super::mend::{self, Repairs};
 use super::park::{self, Place};
-use super::{Pool, acquire, background, occupants, ready, saving, settle, trash, verified};
+use super::{
+    Pool, acquire, background, contents, occupants, ready, saving, settle, trash, verified,
+};
 use crate::domain::event::{Event, EventKind};
 use crate::domain::lease::{self, Allocation, HolderFacts, Verdict};
 use crate::domain::outcome::{CleanupView, RescueView};
@@ -347,7 +349,9 @@ fn act(pool: &Pool<'_>, work: &SlotWork, operation: &Operation) -> Result<Acted>
         trash: trash::bin(pool, work.number),
     };
     let worktree = pool.worktree(work.number);
-    let done = clean::to_goal(&pool.git, &worktree, &work.lock, &seen, &goal)?;
+    let done = contents::with(pool, &base, || {
+        clean::to_goal(&pool.git, &worktree, &work.lock, &seen, &goal)
+    })?;
     repairs.operations.extend(done.operations);
     // Commits that were given up stay given up.
     let own = pool.own_branch(work.number);

@@ -2,7 +2,7 @@
 
 use super::holder::{self, Wish};
 use super::rescues::{self, Found};
-use super::{Pool, journal, mend};
+use super::{Pool, contents, journal, mend};
 use crate::domain::event::EventKind;
 use crate::domain::outcome::{BranchView, Restored};
 use crate::domain::rescue::{HeadMove, Place, head_move};
@@ -41,6 +41,9 @@ pub fn into_slot(
     let moved = move_head(pool, number, &lock, &seen, found)?;
     let record = &found.kept.record;
     let trees = rescues::trees(pool, &found.kept)?;
+    for tree in [&trees.head, &trees.files] {
+        contents::bring(pool, &pool.read()?, tree)?;
+    }
     let submodules = restore::files(&pool.git, &worktree, &lock, &trees)?;
     let raw = record.index.as_ref().and_then(|index| index.raw.as_ref());
     restore::index(&pool.git, &worktree, &lock, &trees.index, raw)?;

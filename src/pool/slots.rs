@@ -1,7 +1,7 @@
 //! Making slots.
 
 use super::journal::{self, SlotWork};
-use super::{Pool, parallel, park, ready, trash, verified};
+use super::{Pool, contents, parallel, park, ready, trash, verified};
 use crate::config::keys::MOST_SLOTS;
 use crate::domain::event::{Event, EventKind};
 use crate::domain::pool::PoolRecord;
@@ -136,8 +136,10 @@ fn fill(pool: &Pool<'_>, number: u32, lock: &FileLock, commit: &Oid) -> Result<(
         ..pool.worktree(number)
     };
     slot.register(commit)?;
-    slot.populate(&pool.git, lock, commit, &mut |bytes| {
-        progress.git_progress(bytes)
+    contents::with(pool, commit, || {
+        slot.populate(&pool.git, lock, commit, &mut |bytes| {
+            progress.git_progress(bytes)
+        })
     })?;
     slot.forget_history()?;
     progress.done();

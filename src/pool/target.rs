@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{Pool, offline};
+use super::{Pool, contents, offline};
 use crate::domain::pool::PoolRecord;
 use crate::domain::remote::RemoteUrl;
 use crate::domain::{Error, Result};
@@ -53,13 +53,18 @@ pub fn resolve(
         Some(name) => resolve_reference(pool, record, name, source, network)?,
         None => base_commit(record)?,
     };
-    match branch {
-        None => Ok(Target {
+    let target = match branch {
+        None => Target {
             commit: start,
             branch: Branch::Own,
-        }),
-        Some(name) => resolve_branch(pool, name, reference, start),
+        },
+        Some(name) => resolve_branch(pool, name, reference, start)?,
+    };
+    // Those of the base came with it.
+    if Some(&target.commit) != record.remote.base_commit.as_ref() {
+        contents::bring(pool, record, &target.commit)?;
     }
+    Ok(target)
 }
 
 fn base_commit(record: &PoolRecord) -> Result<Oid> {

@@ -4,7 +4,7 @@
 use super::journal::SlotWork;
 use super::mend::{self, Repairs};
 use super::park::{self, Place};
-use super::{Pool, ready, saving, trash};
+use super::{Pool, contents, ready, saving, trash};
 use crate::domain::Result;
 use crate::domain::event::Event;
 use crate::domain::outcome::RescueView;
@@ -66,7 +66,9 @@ pub fn look_and_clean(
     };
     cleaned.events.extend(events);
     let goal = goal(pool, slot, base, Some(unseen));
-    let done = clean::to_goal(&pool.git, &worktree, &work.lock, &seen, &goal)?;
+    let done = contents::with(pool, base, || {
+        clean::to_goal(&pool.git, &worktree, &work.lock, &seen, &goal)
+    })?;
     trash::see_to(pool);
     cleaned.operations.extend(done.operations);
     put_branch(pool, work, slot, base)?;
@@ -77,7 +79,9 @@ pub fn look_and_clean(
 pub fn advance(pool: &Pool<'_>, work: &SlotWork, slot: &SlotRecord, base: &Oid) -> Result<Cleaned> {
     let worktree = pool.worktree(work.number);
     let (from, goal) = (slot.commit.as_ref(), goal(pool, slot, base, None));
-    let operations = advance::to_goal(&pool.git, &worktree, &work.lock, from, &goal)?;
+    let operations = contents::with(pool, base, || {
+        advance::to_goal(&pool.git, &worktree, &work.lock, from, &goal)
+    })?;
     put_branch(pool, work, slot, base)?;
     Ok(Cleaned {
         operations,

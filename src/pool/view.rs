@@ -179,6 +179,8 @@ pub fn pool(pool: &Pool<'_>, record: &PoolRecord, with_disk: bool) -> PoolView {
         repo_name: record.repo_name.to_string(),
         repo_url: record.repo_url.clone(),
         strategy: record.strategy,
+        filter: record.filter.clone(),
+        depth: record.depth,
         num_slots: record.slots.len() as u64,
         created_at: record.created_at,
         updated_at: record.updated_at,

@@ -14,7 +14,7 @@ use crate::domain::pool::{PoolRecord, RemoteState, SCHEMA, Strategy};
 use crate::domain::remote::RemoteUrl;
 use crate::domain::slot::{OperationKind, SlotRecord, SlotState};
 use crate::domain::{Error, Result};
-use crate::git::{Oid, Worktree, hidden, registration, snapshot, status};
+use crate::git::{Oid, Worktree, cuts, hidden, promised, registration, snapshot, status};
 use crate::pool::{Pool, fetch, journal, verified as mark};
 use crate::store::{document, pool as store};
 use crate::sys::{clock, fs, inside, mounts, odd, user};
@@ -86,6 +86,8 @@ fn from_directories(pool: &Pool<'_>) -> Result<PoolRecord> {
         created_at: now,
         updated_at: now,
         base: None,
+        filter: promised::filter(&pool.paths.repository())?,
+        depth: (!cuts::all(&pool.paths.repository())?.is_empty()).then_some(1),
         grows_to: None,
         declared: pool
             .context

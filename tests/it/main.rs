@@ -49,6 +49,7 @@ mod model;
 mod offline;
 mod ownership;
 mod parking;
+mod partial;
 mod recover;
 mod recover_config;
 mod recover_damage;

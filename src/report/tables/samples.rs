@@ -77,6 +77,8 @@ pub(super) fn pool() -> PoolView {
         repo_name: "my-project".into(),
         repo_url: "https://example.com/team/my-project.git".into(),
         strategy: Strategy::Worktree,
+        filter: None,
+        depth: None,
         num_slots: 4,
         created_at: ago(400_000),
         updated_at: ago(10),

@@ -1,0 +1,50 @@
+//! Contents of files that a partial clone leaves with the remote until they are needed.
+//!
+//! They are brought where a commit is chosen, so that bringing a slot to it needs no remote. Should some
+//! have been lost since, git says so, and they are brought again.
+
+use super::Pool;
+use crate::domain::pool::PoolRecord;
+use crate::domain::{Error, Result};
+use crate::git::{Oid, remote};
+
+/// What git says when it would have to fetch contents.
+const LACKING: &str = " from promisor remote";
+
+/// Brings what the files of `commit` hold here, where the pool's repository was made without that.
+pub fn bring(pool: &Pool<'_>, record: &PoolRecord, commit: &Oid) -> Result<()> {
+    let url = pool.url(record)?;
+    remote::bring_contents(&pool.git, &pool.paths.repository(), &url, commit)
+}
+
+/// Does what writes files of `commit`, once more if contents were lacking.
+pub fn with<T>(pool: &Pool<'_>, commit: &Oid, mut act: impl FnMut() -> Result<T>) -> Result<T> {
+    match act() {
+        Err(error) if is_lacking(&error) => {
+            let brought = bring(pool, &pool.read()?, commit);
+            brought.map_err(|error| unreachable(commit, &error))?;
+            act()
+        }
+        other => other,
+    }
+}
+
+fn is_lacking(error: &Error) -> bool {
+    matches!(error, Error::Git { failure, .. }
+        if failure.ended.is_none() && failure.stderr.contains(LACKING))
+}
+
+/// That the remote can't be reached is no slot's fault.
+fn unreachable(commit: &Oid, error: &Error) -> Error {
+    match error {
+        Error::Interrupted(signal) => Error::Interrupted(*signal),
+        other => Error::Pool {
+            message: format!(
+                "contents of files at {} are not here and can't be fetched: {}",
+                &commit[..commit.len().min(12)],
+                other.reason()
+            ),
+            hint: Some("try again when the remote can be reached".into()),
+        },
+    }
+}
