@@ -27,7 +27,7 @@ pub use args::{
 pub use clap_complete::Shell;
 pub use original::ORIGINAL;
 pub use topics::{ENVIRONMENT, EXIT_CODES, FILES, GROUPS, Group, Row, Topic, WORKSPACE, topic};
-pub use values::{ColorWhen, FindingKind, MetricsFormat};
+pub use values::{ColorWhen, FindingKind, MetricsFormat, Strategy};
 
 /// The name of the program, as it is typed and as its pages are called.
 pub const PROGRAM: &str = "repo-pool";

@@ -1,7 +1,7 @@
 //! `create`: make a pool.
 
 use super::session::Session;
-use crate::cli::CreateArgs;
+use crate::cli::{CreateArgs, Strategy};
 use crate::config::Flags;
 use crate::domain::names::PoolName;
 use crate::domain::remote::{PoolArgument, RemoteUrl};
@@ -26,6 +26,7 @@ pub fn run(session: &Session, args: &CreateArgs) -> Result<u8> {
     let flags = Flags {
         slots: args.slots,
         base: args.base.clone(),
+        strategy: args.strategy.map(Strategy::as_str),
         ..session.flags()
     };
     let context = session.context_or_new(flags)?;
@@ -44,6 +45,7 @@ pub fn run(session: &Session, args: &CreateArgs) -> Result<u8> {
         slots: settings.num_slots,
         base: args.base.clone(),
         grows_to: None,
+        strategy: settings.strategy,
         made_from: None,
         settings: Vec::new(),
     };

@@ -101,7 +101,9 @@ impl Settings {
         Self {
             num_slots: count("num_slots").unwrap_or_else(|| mismatch("num_slots", &None)),
             max_slots: count("max_slots"),
-            strategy: Strategy::Worktree,
+            strategy: text("strategy")
+                .and_then(|word| Strategy::from_word(&word))
+                .unwrap_or_default(),
             base: text("base"),
             keep: match value("keep") {
                 Some(Value::List(patterns)) => patterns,
@@ -170,6 +172,8 @@ pub struct Flags {
     pub slots: Option<u32>,
     /// `--base`.
     pub base: Option<String>,
+    /// `--strategy`.
+    pub strategy: Option<&'static str>,
     /// `--jobs`.
     pub jobs: Option<u32>,
 }
@@ -186,6 +190,7 @@ impl Flags {
             "num_slots" => Some((Value::Count(self.slots?), "--slots")),
             "jobs" => Some((Value::Count(self.jobs?), "--jobs")),
             "base" => Some((Value::Text(self.base.clone()?), "--base")),
+            "strategy" => Some((Value::Text(self.strategy?.into()), "--strategy")),
             _ => None,
         }
     }

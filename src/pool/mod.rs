@@ -9,6 +9,7 @@ pub mod acquire;
 mod ahead;
 pub mod anew;
 pub mod background;
+pub mod clones;
 pub mod collect;
 pub mod context;
 pub mod create;

@@ -6,7 +6,7 @@ use super::holder::{self, Wish};
 use super::journal::{self, SlotWork};
 use super::mend::{self, Repairs};
 use super::park::{self, Place};
-use super::{Pool, acquire, background, occupants, ready, saving, settle, trash, verified};
+use super::{Pool, acquire, background, clones, occupants, ready, saving, settle, trash, verified};
 use crate::domain::event::{Event, EventKind};
 use crate::domain::lease::{self, Allocation, HolderFacts, Verdict};
 use crate::domain::outcome::{CleanupView, RescueView};
@@ -243,6 +243,7 @@ fn unfinished(pool: &Pool<'_>, work: &SlotWork, error: &Error) -> Error {
 /// Its holder has the slot as it was.
 pub fn go_back(pool: &Pool<'_>, work: &SlotWork) -> Result<()> {
     let _shield = signals::shield();
+    clones::put_back(pool, work.number)?;
     park::bring_out(pool, work.number)?;
     journal::finish(pool, work, |locked, now| {
         journal::slot_of(locked, work).go_back(now)
@@ -270,6 +271,7 @@ fn act(pool: &Pool<'_>, work: &SlotWork, operation: &Operation) -> Result<Acted>
     let base = base.ok_or_else(|| Error::failed("the pool has no base commit"))?;
     if operation.no_cleanup && matches!(pool.worktree(work.number).fault(), Ok(None)) {
         // The branch becomes free for others; the tree stays. Nobody is inside.
+        clones::bring_home(pool, work.number)?;
         settle::remove_git_locks(pool, work.number)?;
         ready::take_off_branch(pool, work.number)?;
         return Ok(Acted::default());
