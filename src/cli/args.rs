@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::builder::NonEmptyStringValueParser as Text;
 use clap::{Args, Subcommand, ValueHint};
 
-use super::values::{self, ExportShell, FindingKind, MetricsFormat};
+use super::values::{self, ExportShell, FindingKind, MetricsFormat, Strategy};
 
 /// What `init` takes.
 #[derive(Debug, Clone, Args)]
@@ -29,6 +29,9 @@ pub struct CreateArgs {
     /// How many slots to make [default: num_slots of the settings]
     #[arg(short = 'n', long, value_name = "N", value_parser = values::count, value_hint = ValueHint::Other)]
     pub slots: Option<u32>,
+    /// Slots are worktrees of one repository, or full clones while they are in use [default: worktree]
+    #[arg(long, value_name = "STRATEGY", value_enum)]
+    pub strategy: Option<Strategy>,
     /// The branch that slots are brought to [default: the remote's HEAD, followed when it changes]
     #[arg(long, value_name = "BRANCH", value_parser = Text::new(), value_hint = ValueHint::Other)]
     pub base: Option<String>,

@@ -25,6 +25,27 @@ pub enum ColorWhen {
     Never,
 }
 
+/// What the slots of a pool are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Strategy {
+    /// Worktrees of one repository
+    #[value(help = None::<&str>)]
+    Worktree,
+    /// Full clones while they are in use
+    #[value(help = None::<&str>)]
+    Clone,
+}
+
+impl Strategy {
+    /// The word, as it is typed.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Worktree => "worktree",
+            Self::Clone => "clone",
+        }
+    }
+}
+
 /// The form of metrics.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum MetricsFormat {

@@ -1,7 +1,7 @@
 //! `create`: make a pool.
 
 use super::session::Session;
-use crate::cli::CreateArgs;
+use crate::cli::{CreateArgs, Strategy};
 use crate::config::{Flags, keys};
 use crate::domain::names::PoolName;
 use crate::domain::remote::{PoolArgument, RemoteUrl};
@@ -31,6 +31,7 @@ pub fn run(session: &Session, args: &CreateArgs) -> Result<u8> {
         base: args.base.clone(),
         filter: args.filter.clone(),
         depth: args.depth,
+        strategy: args.strategy.map(Strategy::as_str),
         ..session.flags()
     };
     let context = session.context_or_new(flags)?;
@@ -49,6 +50,7 @@ pub fn run(session: &Session, args: &CreateArgs) -> Result<u8> {
         slots: settings.num_slots,
         base: args.base.clone(),
         grows_to: None,
+        strategy: settings.strategy,
         made_from: None,
         settings: Vec::new(),
     };

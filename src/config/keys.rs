@@ -5,6 +5,7 @@ use toml::de::DeValue;
 use super::checks;
 use super::value::Value;
 use crate::domain::Error;
+use crate::domain::pool::Strategy;
 
 /// The type of a key's value, with its range.
 #[derive(Debug, Clone, Copy)]
@@ -188,11 +189,11 @@ pub const KEYS: &[Key] = &[
         ..key(
             "strategy",
             Kind::Choice {
-                allowed: &["worktree"],
-                later: &["clone"],
+                allowed: Strategy::WORDS,
+                later: &[],
             },
             "\"worktree\"",
-            "How slots share the repository: worktrees of one bare repository.",
+            "What a slot is: a worktree of the pool's repository, or a full clone while it is in use.",
         )
     },
     Key {

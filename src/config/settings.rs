@@ -110,7 +110,9 @@ impl Settings {
         Self {
             num_slots: count("num_slots").unwrap_or_else(|| mismatch("num_slots", &None)),
             max_slots: count("max_slots"),
-            strategy: Strategy::Worktree,
+            strategy: text("strategy")
+                .and_then(|word| Strategy::from_word(&word))
+                .unwrap_or_default(),
             base: text("base"),
             filter: text("filter"),
             depth: count("depth"),
@@ -191,6 +193,8 @@ pub struct Flags {
     pub filter: Option<String>,
     /// `--depth`.
     pub depth: Option<u32>,
+    /// `--strategy`.
+    pub strategy: Option<&'static str>,
     /// `--jobs`.
     pub jobs: Option<u32>,
 }
@@ -209,6 +213,7 @@ impl Flags {
             "filter" => Some((Value::Text(self.filter.clone()?), "--filter")),
             "depth" => Some((Value::Count(self.depth?), "--depth")),
             "base" => Some((Value::Text(self.base.clone()?), "--base")),
+            "strategy" => Some((Value::Text(self.strategy?.into()), "--strategy")),
             _ => None,
         }
     }

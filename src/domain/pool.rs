@@ -19,6 +19,22 @@ pub enum Strategy {
     /// git worktrees of one bare repository.
     #[default]
     Worktree,
+    /// Full clones while they are in use.
+    Clone,
+}
+
+impl Strategy {
+    /// Its words, as they are typed.
+    pub const WORDS: &'static [&'static str] = &["worktree", "clone"];
+
+    /// The one of that word.
+    pub fn from_word(word: &str) -> Option<Self> {
+        match word {
+            "worktree" => Some(Self::Worktree),
+            "clone" => Some(Self::Clone),
+            _ => None,
+        }
+    }
 }
 
 /// What the pool knows of its remote, from its own last look at it.

@@ -200,12 +200,10 @@ fn take_apart(
         done.operations
             .push(format!("remove the repository in {}", dir.display()));
     }
-    // Every commit leaves its message behind, which is no news.
-    for name in slot
-        .scrub_admin()?
-        .iter()
-        .filter(|name| *name != "COMMIT_EDITMSG")
-    {
+    // Every commit leaves its message behind, which is no news, and neither is what the tool has put
+    // there itself.
+    let is_news = |name: &&String| *name != "COMMIT_EDITMSG" && !name.starts_with("repo-pool-");
+    for name in slot.scrub_admin()?.iter().filter(is_news) {
         done.operations
             .push(format!("remove {name} from the registration"));
     }

@@ -213,6 +213,24 @@ pub fn set(git: &Git, repository: &Path, name: &str, commit: &Oid) -> Result<()>
     Ok(())
 }
 
+/// Sets a ref that is still what it was, or still not there. False if it is not, or if it can't stand
+/// beside the others.
+pub fn replace(
+    git: &Git,
+    repository: &Path,
+    name: &str,
+    old: Option<&Oid>,
+    new: &Oid,
+) -> Result<bool> {
+    let absent = "0".repeat(new.len());
+    let set = git
+        .repository(repository)
+        .args(["update-ref", "--no-deref", "-m", "repo-pool: release", "--"])
+        .args([name, new, old.unwrap_or(&absent)])
+        .run_allowing(&[1, 128], &format!("set {name}"), &mut |_| ())?;
+    Ok(set.code == 0)
+}
+
 /// Deletes a ref that may or may not be there.
 pub fn delete(git: &Git, repository: &Path, name: &str) -> Result<()> {
     git.repository(repository)

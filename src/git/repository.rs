@@ -85,6 +85,16 @@ pub fn shared_config(init: &str, url: &str, settings: &[Setting]) -> String {
     init.replace("\tbare = true\n", "") + &sections + &section("extensions.worktreeConfig", "true")
 }
 
+/// The config of a slot that stands alone: the shared one as the pool made it, with what the pool
+/// knows of the slot's branch.
+pub(super) fn clone_config(made: &str, tracking: &[Setting]) -> String {
+    let tracking = tracking.iter().map(|(key, value)| section(key, value));
+    let sections: String = tracking.collect();
+    made.replace(&section("extensions.worktreeConfig", "true"), "")
+        + &section("core.bare", "false")
+        + &sections
+}
+
 /// The config of the tool's own git. The remote stands in it for those filters of the user's that
 /// have to know it (LFS); it is never fetched from by name. Of `settings`, it has what is about the
 /// remote.
@@ -214,14 +224,14 @@ fn parse_settings(bytes: &[u8]) -> Vec<Setting> {
         .collect()
 }
 
-/// Makes `branch` track the remote's branch of the same name, as `git switch` would.
+/// Makes `branch` track the remote's branch `upstream`, as `git switch` would.
 ///
 /// The config is shared by all slots and git fails at once when another process has it locked, so
 /// this is tried again for a moment.
-pub fn track(git: &Git, repository: &Path, branch: &str) -> Result<()> {
+pub fn track(git: &Git, repository: &Path, branch: &str, upstream: &str) -> Result<()> {
     for (key, value) in [
         ("remote", "origin".to_owned()),
-        ("merge", format!("refs/heads/{branch}")),
+        ("merge", format!("refs/heads/{upstream}")),
     ] {
         let name = format!("branch.{branch}.{key}");
         let mut tries = 0;

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 use super::objects::missing;
 use super::parse;
+use super::ref_files::{self, Refs, is_real_dir, read_file as read};
 use super::repository::{self, Setting};
 use super::{Git, Oid, Worktree, is_oid, promised};
 use crate::domain::Result;
@@ -21,60 +22,12 @@ const EARLIER: usize = 100;
 /// More new packs than this are joined.
 const PACKS: usize = 8;
 
-/// The refs of a repository as its files say, whatever state its objects and its config are in.
-#[derive(Debug, Clone, Default)]
-pub struct Refs {
-    /// What each names; the remote's own branches are not among them.
-    pub found: BTreeMap<String, Oid>,
-    /// Whether there are traces of others that are lost.
-    pub damaged: bool,
-}
-
-/// Reads the refs.
+/// The refs of the damaged repository, but for the remote's own branches.
 pub fn refs(repository: &Path) -> Result<Refs> {
-    let mut refs = Refs::default();
-    let packed = read(&repository.join("packed-refs"))?;
-    for line in String::from_utf8_lossy(&packed).lines() {
-        match line.split_once(' ') {
-            Some((oid, name)) if is_oid(oid) && name.starts_with("refs/") => {
-                refs.found.insert(name.to_owned(), oid.to_owned());
-            }
-            _ => refs.damaged |= !line.starts_with(['#', '^']),
-        }
-    }
-    refs.damaged |= !is_real_dir(&repository.join("refs"))?;
-    let mut dirs = vec![PathBuf::from("refs")];
-    while let Some(dir) = dirs.pop() {
-        if !is_real_dir(&repository.join(&dir))? {
-            continue;
-        }
-        for name in fs::list_dir_if_there(&repository.join(&dir))?.unwrap_or_default() {
-            let path = dir.join(name);
-            let full = repository.join(&path);
-            let text = String::from_utf8_lossy(&read(&full)?).trim().to_owned();
-            match (is_real_dir(&full)?, path.to_str()) {
-                (true, _) => dirs.push(path),
-                (false, Some(name)) if is_oid(&text) => {
-                    refs.found.insert(name.to_owned(), text);
-                }
-                _ => refs.damaged |= !text.starts_with("ref: "),
-            }
-        }
-    }
+    let mut refs = ref_files::read(repository)?;
     refs.found
         .retain(|name, _| !name.starts_with(super::remote::TRACKING));
     Ok(refs)
-}
-
-fn is_real_dir(path: &Path) -> Result<bool> {
-    Ok(fs::metadata_if_there(path)?.is_some_and(|metadata| metadata.is_dir()))
-}
-
-fn read(path: &Path) -> Result<Vec<u8>> {
-    match fs::metadata_if_there(path)?.is_some_and(|metadata| metadata.is_file()) {
-        true => Ok(fs::read_if_there(path)?.unwrap_or_default()),
-        false => Ok(Vec::new()),
-    }
 }
 
 /// What the damaged repository's config says of its user and of the branches' upstreams.
@@ -156,7 +109,13 @@ pub fn packs(git: &Git, damaged: &Path, new: &Path) -> Result<()> {
 }
 
 /// Packs those of `oids` that can be read into `new`: all at once, or where that fails by halves.
-fn pack(git: &Git, source: &Path, new: &Path, oids: &[Oid], packs: &mut usize) -> Result<()> {
+pub(super) fn pack(
+    git: &Git,
+    source: &Path,
+    new: &Path,
+    oids: &[Oid],
+    packs: &mut usize,
+) -> Result<()> {
     if oids.is_empty() {
         return Ok(());
     }
@@ -190,7 +149,7 @@ fn pack_all(git: &Git, source: &Path, new: &Path, oids: &[Oid]) -> Result<bool> 
         .stdin(list.into_bytes())
         .args(["pack-objects", "-q", "--no-reuse-delta"])
         .args([place.join("pack")])
-        .run_allowing(&[1, 128], "read the damaged repository", &mut |_| ())?;
+        .run_allowing(&[1, 128], "read objects", &mut |_| ())?;
     let name = format!("pack-{}.pack", packed.text());
     let whole = packed.code == 0 && place.join(&name).is_file();
     if whole {
@@ -225,7 +184,7 @@ pub fn is_complete(git: &Git, repository: &Path, oid: &Oid) -> Result<bool> {
     are_complete(git, repository, std::slice::from_ref(oid))
 }
 
-fn are_complete(git: &Git, repository: &Path, oids: &[Oid]) -> Result<bool> {
+pub(super) fn are_complete(git: &Git, repository: &Path, oids: &[Oid]) -> Result<bool> {
     let list: String = oids.iter().map(|oid| format!("{oid}\n")).collect();
     // Of a partial clone, commits and trees are all there, and contents or the promise of them.
     let looks = match promised::filter(repository)?.is_some() {

@@ -4,6 +4,9 @@
 //! hold has to be found before, and the directories emptied together with them. A directory whose
 //! `.git` file leads nowhere makes git fail on the whole slot.
 //!
+//! A slot that stands alone has them in its own repository, and their directories name that. While that
+//! is put away they name where it is ([`follow`]).
+//!
 //! Each of them has a config that anybody may have written, so git looks into them one at a time,
 //! through a view as into the pool's repository, and never follows them by itself.
 
@@ -42,7 +45,7 @@ fn is_filled(top: &Path, place: &Path) -> Result<bool> {
 /// The submodules that hold work: changes that no commit of theirs holds, commits that their own
 /// remotes do not have, or something of which nothing is known.
 pub fn holding_work(git: &Git, slot: &Worktree, places: &[PathBuf]) -> Result<Vec<PathBuf>> {
-    let modules = slot.admin.join("modules");
+    let modules = slot.modules();
     let mut found = Vec::new();
     let mut left = places.to_vec();
     while let Some(place) = left.pop() {
@@ -214,5 +217,66 @@ pub fn empty(slot: &Worktree, paths: &[PathBuf]) -> Result<()> {
             fs::create_dir_all(&dir)?;
         }
     }
-    remove::remove_tree(&slot.admin.join("modules"))
+    remove::remove_tree(&slot.modules())
+}
+
+/// Lets the submodules' directories name their repositories in `modules`, which are those that the
+/// slot had below its own `.git`: by a relative path, as git does it, if they are there again.
+pub(super) fn follow(git: &Git, slot: &Worktree, modules: &Path) -> Result<()> {
+    let inside = slot.path.join(".git/modules");
+    for repository in repositories(modules)? {
+        let name = repository.strip_prefix(modules).unwrap_or(&repository);
+        let Some(place) = place_of(git, slot, &repository, &inside.join(name))? else {
+            continue;
+        };
+        let target = match modules == inside {
+            true => {
+                let up: PathBuf = place.components().map(|_| "..").collect();
+                up.join(".git/modules").join(name)
+            }
+            false => repository.clone(),
+        };
+        let link = command::joined("gitdir: ", &target);
+        let text = [link.as_encoded_bytes(), b"\n"].concat();
+        let file = slot.path.join(place).join(".git");
+        fs::write_atomic(&file, &text, fs::Durability::RenameOnly)?;
+    }
+    Ok(())
+}
+
+/// The submodule whose repository would be at `there`, if it is one of the slot's: its config tells by
+/// a path from there.
+fn place_of(
+    git: &Git,
+    slot: &Worktree,
+    repository: &Path,
+    there: &Path,
+) -> Result<Option<PathBuf>> {
+    let told = git
+        .outside()
+        .args(["config", "--file"])
+        .args([repository.join("config")])
+        .args(["core.worktree"])
+        .run_allowing(&[1, 3, 128], "read the config of a submodule", &mut |_| ())?;
+    let tree = normal(&there.join(told.text()));
+    let Ok(place) = tree.strip_prefix(&slot.path) else {
+        return Ok(None);
+    };
+    let link = fs::metadata_if_there(&tree.join(".git"))?;
+    let is_one = told.code == 0
+        && link.is_some_and(|link| link.is_file())
+        && fs::is_directory_below(&slot.path, place)?;
+    Ok(is_one.then(|| place.to_owned()))
+}
+
+/// The path without `..`, whatever is there.
+fn normal(path: &Path) -> PathBuf {
+    let mut found = PathBuf::new();
+    for part in path.components() {
+        match part {
+            std::path::Component::ParentDir => drop(found.pop()),
+            other => found.push(other),
+        }
+    }
+    found
 }

@@ -5,7 +5,7 @@
 //! nothing. Every registration is locked, so that no `worktree prune` takes it away while the
 //! directory can't be seen.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
 use super::parse::{self, Head};
@@ -32,8 +32,11 @@ const ADMIN_FILES: [&str; 8] = [
 /// How the names of an index's shared parts begin, where a user has split it.
 const SHARED_INDEX: &[u8] = b"sharedindex.";
 
+/// Commits that were found in a slot's own repository when it came home, one on a line.
+pub(super) const FOUND: &str = "repo-pool-found";
+
 /// Where git puts a commit aside in the middle of something.
-const SET_ASIDE: [&str; 9] = [
+pub(super) const SET_ASIDE: [&str; 9] = [
     "MERGE_HEAD",
     "REVERT_HEAD",
     "REBASE_HEAD",
@@ -58,6 +61,11 @@ const UNDER_WAY: [(&str, &str); 6] = [
 /// Why every registration is locked, as `git worktree list -v` shows it.
 pub(super) const LOCK_REASON: &str =
     "managed by repo-pool; remove it with: repo-pool remove-slot\n";
+
+/// Whether a file of that name is one of those that make up an index.
+pub(super) fn is_of_an_index(name: &OsStr) -> bool {
+    name == "index" || name.as_encoded_bytes().starts_with(SHARED_INDEX)
+}
 
 /// The paths that make up a slot.
 #[derive(Debug, Clone)]
@@ -91,7 +99,7 @@ impl Worktree {
     /// What HEAD says; `None` if it is missing or damaged.
     pub fn head(&self) -> Result<Option<Head>> {
         Ok(self
-            .read(&self.admin.join("HEAD"))?
+            .read(&self.state().join("HEAD"))?
             .and_then(|bytes| parse::head(&bytes)))
     }
 
@@ -172,9 +180,10 @@ impl Worktree {
     /// Files that a killed git left locked, or a killed command half written. Only for a slot in which provably nobody works.
     pub fn stale_locks(&self) -> Result<Vec<PathBuf>> {
         let mut found = Vec::new();
-        for name in fs::list_dir_if_there(&self.admin)?.unwrap_or_default() {
+        let place = self.state();
+        for name in fs::list_dir_if_there(&place)?.unwrap_or_default() {
             if name.as_encoded_bytes().ends_with(b".lock") || fs::is_temporary_name(&name) {
-                found.push(self.admin.join(name));
+                found.push(place.join(name));
             }
         }
         Ok(found)
@@ -184,10 +193,7 @@ impl Worktree {
     /// bisect, worktree config, refs of the worktree's own, lock files.
     pub fn unexpected(&self) -> Result<Vec<OsString>> {
         let mut found = fs::list_dir_if_there(&self.admin)?.unwrap_or_default();
-        found.retain(|name| {
-            let shared_index = name.as_encoded_bytes().starts_with(SHARED_INDEX);
-            !shared_index && !ADMIN_FILES.iter().any(|kept| name == *kept)
-        });
+        found.retain(|name| !is_of_an_index(name) && !ADMIN_FILES.iter().any(|kept| name == *kept));
         Ok(found)
     }
 
@@ -219,7 +225,7 @@ impl Worktree {
     /// The commits that HEAD has had since its history was last forgotten.
     pub fn history(&self) -> Result<Vec<u8>> {
         Ok(self
-            .read(&self.admin.join("logs/HEAD"))?
+            .read(&self.state().join("logs/HEAD"))?
             .unwrap_or_default())
     }
 
@@ -246,7 +252,7 @@ impl Worktree {
 
     /// Whether submodules were filled in the slot.
     pub fn has_submodules(&self) -> bool {
-        self.admin.join("modules").is_dir()
+        self.modules().is_dir()
     }
 
     /// Whether there is an index.
@@ -258,7 +264,7 @@ impl Worktree {
     /// worktree's own.
     pub fn commits_set_aside(&self) -> Result<Vec<Oid>> {
         let mut found: Vec<Oid> = self.own_refs()?.into_iter().map(|(_, oid)| oid).collect();
-        for name in SET_ASIDE {
+        for name in SET_ASIDE.iter().chain(&[FOUND]) {
             let bytes = self.read(&self.admin.join(name))?.unwrap_or_default();
             let text = String::from_utf8_lossy(&bytes);
             found.extend(text.lines().map(str::trim).filter_map(super::oid_or_none));
@@ -291,7 +297,7 @@ impl Worktree {
     /// What a user is in the middle of, if anything.
     pub fn under_way(&self) -> Result<Option<&'static str>> {
         for (name, what) in UNDER_WAY {
-            if fs::metadata_if_there(&self.admin.join(name))?.is_some() {
+            if fs::metadata_if_there(&self.state().join(name))?.is_some() {
                 return Ok(Some(what));
             }
         }
@@ -301,7 +307,7 @@ impl Worktree {
     /// The names of the files that make up the index.
     pub fn index_files(&self) -> Result<Vec<OsString>> {
         let mut names = fs::list_dir_if_there(&self.admin)?.unwrap_or_default();
-        names.retain(|name| name == "index" || name.as_encoded_bytes().starts_with(SHARED_INDEX));
+        names.retain(|name| is_of_an_index(name));
         Ok(names)
     }
 

@@ -11,7 +11,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use super::{Pool, fetch, journal, presence, saving, trash};
+use super::{Pool, clones, fetch, journal, presence, saving, trash};
 use crate::domain::event::{Event, EventKind};
 use crate::domain::pool::{PoolRecord, RemoteState};
 use crate::domain::progress::Step;
@@ -217,6 +217,7 @@ fn build(
     let mut settings = salvage::settings(&pool.git, old)?;
     settings.extend(promised::settings(record.filter.as_deref()));
     repository::init(&pool.git, new, url.stored(), there.head.as_ref(), &settings)?;
+    clones::note(new, record.strategy)?;
     remote::fetch_all(&pool.git, new, &url, None, record.depth, &mut |bytes| {
         progress.git_progress(bytes)
     })?;
@@ -378,6 +379,10 @@ fn stand_on_what_is_there(
     let mut told = Vec::new();
     for slot in &record.slots {
         let worktree = pool.worktree(slot.number);
+        // One that stands alone has all that it needs, and comes home by itself.
+        if worktree.own_repository()?.is_some() {
+            continue;
+        }
         let Some(head) = worktree.head()? else {
             continue;
         };

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::Pool;
+use super::{Pool, clones};
 use crate::domain::{Error, Result};
 use crate::git::parse::{self, Head};
 use crate::git::{refs, repository, snapshot, view};
@@ -59,6 +59,7 @@ pub fn collect(pool: &Pool<'_>, number: u32, into: &Path) -> Result<Vec<Collecte
 /// The branches that the slot has been on in its current or last allocation and that hold commits
 /// that the remote does not have: HEAD's own history names them.
 fn made_in(pool: &Pool<'_>, number: u32) -> Result<Vec<Collected>> {
+    clones::gather(pool, number)?;
     let worktree = pool.worktree(number);
     let mut names = parse::checked_out(&worktree.history()?);
     if let Some(Head::Symbolic(name)) = worktree.head()? {

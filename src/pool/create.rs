@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use super::journal;
 use super::retire;
 use super::slots;
-use super::{Context, Pool, fetch, verified};
+use super::{Context, Pool, clones, fetch, verified};
 use crate::domain::event::{Event, EventKind};
 use crate::domain::metrics::Metrics;
 use crate::domain::names::PoolName;
@@ -35,6 +35,8 @@ pub struct Plan {
     pub base: Option<String>,
     /// How far it may grow by itself.
     pub grows_to: Option<u32>,
+    /// What its slots are.
+    pub strategy: Strategy,
     /// The user's repository that it was named by.
     pub made_from: Option<PathBuf>,
     /// Settings of that repository that the slots should have too.
@@ -118,7 +120,7 @@ fn first_record(context: &Context<'_>, pool: &Pool<'_>, plan: &Plan) -> PoolReco
         schema: SCHEMA,
         repo_name: pool.name.clone(),
         repo_url: plan.url.stored().to_owned(),
-        strategy: Strategy::Worktree,
+        strategy: plan.strategy,
         created_at: now,
         updated_at: now,
         base: plan.base.clone(),
@@ -184,6 +186,7 @@ fn clone(pool: &Pool<'_>, plan: &Plan) -> Result<RemoteState> {
         there.head.as_ref(),
         &settings,
     )?;
+    clones::note(&repository, plan.strategy)?;
     let filtered = remote::fetch_all(
         &pool.git,
         &repository,

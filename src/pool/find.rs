@@ -106,6 +106,7 @@ fn by_name<'c>(context: &'c Context<'_>, text: &str, make: bool) -> Result<Found
                 slots: pool.settings.num_slots,
                 base: None,
                 grows_to: None,
+                strategy: pool.settings.strategy,
                 made_from: None,
                 settings: Vec::new(),
             };

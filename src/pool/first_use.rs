@@ -4,6 +4,7 @@ use super::create::{self, Plan};
 use super::find::{self, FoundPool, Wanted};
 use super::{Context, Pool};
 use crate::domain::names::PoolName;
+use crate::domain::pool::Strategy;
 use crate::domain::remote::RemoteUrl;
 use crate::domain::{Error, Result};
 use crate::sys::lock::FileLock;
@@ -82,11 +83,10 @@ fn declared<'c>(context: &'c Context<'_>, wanted: &Wanted) -> Result<Option<Step
         return Ok(None);
     };
     let name = PoolName::new(name)?;
+    let settings = context.config.settings(Some(name.as_str()), &context.flags);
     let plan = Plan {
-        slots: context
-            .config
-            .settings(Some(name.as_str()), &context.flags)
-            .num_slots,
+        slots: settings.num_slots,
+        strategy: settings.strategy,
         grows_to: None,
         ..plan(wanted, declared.url.clone())
     };
@@ -101,6 +101,7 @@ fn plan(wanted: &Wanted, url: RemoteUrl) -> Plan {
         slots: 1,
         base: None,
         grows_to: Some(GROWS_TO),
+        strategy: Strategy::default(),
         made_from: local.map(|local| local.path.clone()),
         settings: local
             .map(|local| local.settings.clone())

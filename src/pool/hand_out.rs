@@ -12,7 +12,7 @@ use super::acquire::{Claim, Request};
 use super::journal;
 use super::ready::{self, Prepared};
 use super::target::{Branch, Target};
-use super::{Pool, holder, park, settle, verified};
+use super::{Pool, clones, holder, park, settle, verified};
 use crate::domain::event::{Event, EventKind};
 use crate::domain::lease::{Allocation, Lease, Owner};
 use crate::domain::metrics::Measured;
@@ -200,7 +200,9 @@ fn owner(request: &Request, has_lock: bool) -> Owner {
 
 /// The slot's lock is held until it is where its holder finds it.
 fn bring_out(pool: &Pool<'_>, allocated: Allocated, lock: FileLock) -> Result<Allocated> {
-    let moved = park::bring_out(pool, allocated.slot.number);
+    let (number, strategy) = (allocated.slot.number, allocated.pool.strategy);
+    let moved =
+        clones::send_out(pool, strategy, number).and_then(|()| park::bring_out(pool, number));
     drop(lock);
     match moved {
         Ok(()) => Ok(allocated),
@@ -222,6 +224,7 @@ pub fn settle(pool: &Pool<'_>, number: u32) -> Result<bool> {
     };
     let mut locked = pool.lock()?;
     let now = clock::now();
+    let strategy = locked.record.strategy;
     let Some(slot) = locked.record.slot_mut(number) else {
         return Ok(false);
     };
@@ -240,6 +243,7 @@ pub fn settle(pool: &Pool<'_>, number: u32) -> Result<bool> {
         locked.measure(|metrics| metrics.take_back(measured));
         "an interrupted allocation was undone"
     } else {
+        clones::send_out(pool, strategy, number)?;
         park::bring_out(pool, number)?;
         "an allocation that the machine's end interrupted was completed"
     };

@@ -6,7 +6,7 @@
 
 use std::path::PathBuf;
 
-use super::{Pool, acquire, anew, park, presence, saving, slots};
+use super::{Pool, acquire, anew, clones, park, presence, saving, slots};
 use crate::domain::event::{Event, EventKind};
 use crate::domain::rescue::Reason;
 use crate::domain::{Error, GitFailure, Result, damage, names};
@@ -47,6 +47,7 @@ pub fn whole(
     repairs: &mut Repairs,
 ) -> Result<Status> {
     anew::check(pool)?;
+    clones::bring_home(pool, number)?;
     let mut worktree = pool.worktree(number);
     let fault = match worktree.fault() {
         Err(Error::Io { .. }) if fs::make_directories_usable(&worktree.path)? => {

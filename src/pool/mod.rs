@@ -10,6 +10,7 @@ mod ahead;
 pub mod anew;
 pub mod apply;
 pub mod background;
+pub mod clones;
 pub mod collect;
 pub mod contents;
 pub mod context;

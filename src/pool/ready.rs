@@ -2,7 +2,7 @@
 
 use super::mend::{self, Repairs};
 use super::target::{Branch, Target};
-use super::{Pool, contents, saving, trash, verified};
+use super::{Pool, clones, contents, saving, trash, verified};
 use crate::domain::event::Event;
 use crate::domain::rescue::Reason;
 use crate::domain::slot::{SlotRecord, SlotState};
@@ -209,6 +209,7 @@ fn nobody_inside(worktree: &Worktree) -> std::result::Result<(), Unready> {
 /// Takes an idle slot off the branch that an undone allocation had put it on, so that nobody can
 /// move its HEAD. What can't be done is found by the next look at the slot.
 pub fn take_off_branch(pool: &Pool<'_>, number: u32) -> Result<()> {
+    clones::bring_home(pool, number)?;
     let worktree = pool.worktree(number);
     if let Ok(Some(Head::Symbolic(_))) = worktree.head()
         && let Some(commit) = worktree.head_commit(&pool.git)?
@@ -242,7 +243,8 @@ fn put_on_branch(
             refs::set_branch(&pool.git, &worktree, lock, name, &target.commit, expected)
                 .map_err(Unready::Failed)?;
             if *track {
-                repository::track(&pool.git, &worktree.common, name).map_err(Unready::Failed)?;
+                repository::track(&pool.git, &worktree.common, name, name)
+                    .map_err(Unready::Failed)?;
             }
             name.clone()
         }

@@ -7,7 +7,7 @@ use super::journal::{self, SlotWork};
 use super::mend::{self, Repairs};
 use super::park::{self, Place};
 use super::{
-    Pool, acquire, background, contents, occupants, ready, saving, settle, trash, verified,
+    Pool, acquire, background, clones, contents, occupants, ready, saving, settle, trash, verified,
 };
 use crate::domain::event::{Event, EventKind};
 use crate::domain::lease::{self, Allocation, HolderFacts, Verdict};
@@ -293,6 +293,7 @@ fn unfinished(pool: &Pool<'_>, work: &SlotWork, error: &Error) -> Error {
 /// Its holder has the slot as it was.
 pub fn go_back(pool: &Pool<'_>, work: &SlotWork) -> Result<()> {
     let _shield = signals::shield();
+    clones::put_back(pool, work.number)?;
     park::bring_out(pool, work.number)?;
     journal::finish(pool, work, |locked, now| {
         journal::slot_of(locked, work).go_back(now)
@@ -320,6 +321,7 @@ fn act(pool: &Pool<'_>, work: &SlotWork, operation: &Operation) -> Result<Acted>
     let base = base.ok_or_else(|| Error::failed("the pool has no base commit"))?;
     if operation.no_cleanup && matches!(pool.worktree(work.number).fault(), Ok(None)) {
         // The branch becomes free for others; the tree stays. Nobody is inside.
+        clones::bring_home(pool, work.number)?;
         settle::remove_git_locks(pool, work.number)?;
         ready::take_off_branch(pool, work.number)?;
         return Ok(Acted::default());

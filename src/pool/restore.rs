@@ -2,7 +2,7 @@
 
 use super::holder::{self, Wish};
 use super::rescues::{self, Found};
-use super::{Pool, contents, journal, mend};
+use super::{Pool, clones, contents, journal, mend};
 use crate::domain::event::EventKind;
 use crate::domain::outcome::{BranchView, Restored};
 use crate::domain::rescue::{HeadMove, Place, head_move};
@@ -37,16 +37,20 @@ pub fn into_slot(
         return Err(Error::failed(format!("slot {id} can't be used: {fault}"))
             .with_hint(format!("`repo-pool recover {id}` repairs it")));
     }
-    let seen = clean_to_restore(pool, number, &worktree, &lock)?;
-    let moved = move_head(pool, number, &lock, &seen, found)?;
+    let under_way = worktree.under_way()?;
+    clones::bring_home(pool, number)?;
+    let brought = bring(pool, number, &lock, found, under_way);
+    let Brought { moved, submodules } = match brought {
+        Ok(brought) => {
+            clones::put_back_moved(pool, number)?;
+            brought
+        }
+        Err(error) => {
+            clones::put_back(pool, number)?;
+            return Err(error);
+        }
+    };
     let record = &found.kept.record;
-    let trees = rescues::trees(pool, &found.kept)?;
-    for tree in [&trees.head, &trees.files] {
-        contents::bring(pool, &pool.read()?, tree)?;
-    }
-    let submodules = restore::files(&pool.git, &worktree, &lock, &trees)?;
-    let raw = record.index.as_ref().and_then(|index| index.raw.as_ref());
-    restore::index(&pool.git, &worktree, &lock, &trees.index, raw)?;
     let mut locked = pool.lock()?;
     let event = rescues::event(pool, &found.kept, EventKind::RescueRestored);
     locked.note(event.slot(&id));
@@ -64,6 +68,34 @@ pub fn into_slot(
             .map(|path| path.display().to_string())
             .collect(),
     })
+}
+
+/// What bringing the work into the slot did.
+struct Brought {
+    moved: bool,
+    submodules: Vec<std::path::PathBuf>,
+}
+
+/// Brings the work into the slot. `under_way` is what its holder is in the middle of.
+fn bring(
+    pool: &Pool<'_>,
+    number: u32,
+    lock: &FileLock,
+    found: &Found<'_>,
+    under_way: Option<&str>,
+) -> Result<Brought> {
+    let worktree = pool.worktree(number);
+    let seen = clean_to_restore(pool, number, &worktree, lock, under_way)?;
+    let moved = move_head(pool, number, lock, &seen, found)?;
+    let trees = rescues::trees(pool, &found.kept)?;
+    for tree in [&trees.head, &trees.files] {
+        contents::bring(pool, &pool.read()?, tree)?;
+    }
+    let submodules = restore::files(&pool.git, &worktree, lock, &trees)?;
+    let index = found.kept.record.index.as_ref();
+    let raw = index.and_then(|index| index.raw.as_ref());
+    restore::index(&pool.git, &worktree, lock, &trees.index, raw)?;
+    Ok(Brought { moved, submodules })
 }
 
 /// The slot's lock, if the caller may act on its allocation: by the rules of release.
@@ -91,6 +123,7 @@ fn clean_to_restore(
     number: u32,
     worktree: &Worktree,
     lock: &FileLock,
+    under_way: Option<&str>,
 ) -> Result<Status> {
     let refused = |what: &str| Error::Refused {
         message: format!("slot {} {what}", pool.slot_id(number)),
@@ -100,7 +133,7 @@ fn clean_to_restore(
     if seen.has_changes() {
         return Err(refused("has changes, which restoring would overwrite"));
     }
-    match worktree.under_way()? {
+    match under_way {
         Some(what) => Err(refused(&format!("is in the middle of {what}"))),
         None => Ok(seen),
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::holder::{self, Wish};
 use super::journal::{self, SlotWork};
-use super::{Pool, mend, occupants, ready, saving, settle, trash};
+use super::{Pool, clones, mend, occupants, ready, saving, settle, trash};
 use crate::domain::event::{Event, EventKind};
 use crate::domain::lease::Allocation;
 use crate::domain::outcome::RescueView;
@@ -106,6 +106,7 @@ pub fn carry_out(pool: &Pool<'_>, work: &SlotWork) -> Result<Option<RescueView>>
         Err(error @ Error::Interrupted(_)) => return Err(error),
         Err(error) if ready::lacks(&error) => return Err(error),
         Err(error) if matches!(error, Error::Refused { .. }) || ready::is_shared(&error) => {
+            clones::put_back(pool, work.number)?;
             journal::finish(pool, work, |locked, now| {
                 journal::slot_of(locked, work).go_back(now)
             })?;
@@ -224,6 +225,7 @@ fn busy(pool: &Pool<'_>, number: u32) -> Error {
 /// Also an idle slot may hold work by now, and one that is out of use most of all.
 fn refuse_with_work_in(pool: &Pool<'_>, slot: &SlotRecord, lock: &FileLock) -> Result<()> {
     let worktree = pool.worktree(slot.number);
+    clones::bring_home(pool, slot.number)?;
     let seen = match worktree.fault()? {
         None => mend::look(pool, &worktree, lock)?,
         Some(Fault::MissingDirectory) => Status {

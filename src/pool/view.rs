@@ -151,10 +151,15 @@ fn head(
     number: u32,
     branches: &Branches<'_>,
 ) -> (Determined<String>, Determined<String>) {
-    match pool.worktree(number).head() {
+    let worktree = pool.worktree(number);
+    match worktree.head() {
         Ok(Some(Head::Detached(oid))) => (None, Some(Some(oid))),
         Ok(Some(Head::Symbolic(name))) => {
-            let commit = branches.commit(&name);
+            let own = worktree.own_repository().ok().flatten();
+            let commit = match own {
+                Some(_) => worktree.own_ref(&name).ok().flatten(),
+                None => branches.commit(&name),
+            };
             let short = name.strip_prefix("refs/heads/").unwrap_or(&name).to_owned();
             (Some(Some(short)), Some(commit))
         }

@@ -10,12 +10,12 @@ use std::collections::BTreeSet;
 use crate::domain::metrics::Metrics;
 use crate::domain::names;
 use crate::domain::outcome::{Finding, FindingAction, FindingKind, FindingResult};
-use crate::domain::pool::{PoolRecord, RemoteState, SCHEMA, Strategy};
+use crate::domain::pool::{PoolRecord, RemoteState, SCHEMA};
 use crate::domain::remote::RemoteUrl;
 use crate::domain::slot::{OperationKind, SlotRecord, SlotState};
 use crate::domain::{Error, Result};
 use crate::git::{Oid, Worktree, cuts, hidden, promised, registration, snapshot, status};
-use crate::pool::{Pool, fetch, journal, verified as mark};
+use crate::pool::{Pool, clones, fetch, journal, verified as mark};
 use crate::store::{document, pool as store};
 use crate::sys::{clock, fs, inside, mounts, odd, user};
 
@@ -82,7 +82,7 @@ fn from_directories(pool: &Pool<'_>) -> Result<PoolRecord> {
         schema: SCHEMA,
         repo_name: pool.name.clone(),
         repo_url: url(pool)?,
-        strategy: Strategy::Worktree,
+        strategy: clones::noted(&pool.paths.repository())?,
         created_at: now,
         updated_at: now,
         base: None,

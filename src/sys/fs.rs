@@ -245,6 +245,11 @@ pub fn symlink(target: &Path, path: &Path) -> Result<()> {
     std::os::unix::fs::symlink(target, path).map_err(|e| Error::io("link", path, e))
 }
 
+/// Gives a file another name, where nothing may be.
+pub fn hard_link(file: &Path, path: &Path) -> Result<()> {
+    std::fs::hard_link(file, path).map_err(|e| Error::io("link", path, e))
+}
+
 /// Lets two directories or files change places, in one step.
 pub fn exchange(one: &Path, other: &Path) -> Result<()> {
     renameat_with(CWD, one, CWD, other, RenameFlags::EXCHANGE)

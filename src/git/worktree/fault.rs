@@ -43,7 +43,7 @@ impl Worktree {
         if !self.admin.is_dir() {
             return Ok(Some(Fault::Unregistered));
         }
-        if !self.names_its_registration()? {
+        if self.own_repository()?.is_none() && !self.names_its_registration()? {
             return Ok(Some(Fault::Link(
                 "its .git file does not name its registration".into(),
             )));

@@ -35,7 +35,7 @@ pub use stand::Stand;
 pub use terminal::{Terminal, at_terminal};
 pub use trap::Traps;
 pub use work::Work;
-pub use world::World;
+pub use world::{World, over_clones};
 
 /// Whether the tests run as root, whom file permissions do not stop.
 pub fn is_root() -> bool {

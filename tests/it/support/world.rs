@@ -5,14 +5,33 @@ use super::invariants::working_in;
 use super::{Args, Call, Helper, Out, Remote};
 use rustix::fs::{FlockOperation, flock};
 use serde_json::Value;
+use std::cell::Cell;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use tempfile::TempDir;
 
+thread_local! {
+    static STRATEGY: Cell<Option<&'static str>> = const { Cell::new(None) };
+}
+
+/// `REPO_POOL_TEST_STRATEGY=clone` runs every test over pools of clones.
+fn chosen_strategy() -> Option<&'static str> {
+    let chosen = std::env::var("REPO_POOL_TEST_STRATEGY").ok()?;
+    (chosen == "clone").then_some("clone")
+}
+
+/// Runs a scenario over pools of clones: every `create` in it asks for them.
+pub fn over_clones(scenario: impl FnOnce()) {
+    let before = STRATEGY.replace(Some("clone"));
+    scenario();
+    STRATEGY.set(before);
+}
+
 /// Everything a test touches, below one directory that goes with it.
 pub struct World {
     root: TempDir,
+    strategy: Option<&'static str>,
 }
 
 /// What deletes trash goes on when a test is over; the directory would be taken from under it.
@@ -45,7 +64,8 @@ impl World {
             .prefix("repo-pool-it-")
             .tempdir()
             .expect("a temporary directory");
-        let world = Self { root };
+        let strategy = STRATEGY.get().or(chosen_strategy());
+        let world = Self { root, strategy };
         std::fs::create_dir(world.home()).expect("a HOME");
         std::fs::write(
             world.home().join(".gitconfig"),
@@ -176,7 +196,13 @@ impl World {
     /// A call of the binary, to be refined.
     pub fn call(&self, args: impl Args) -> Call {
         let mut command = self.command(env!("CARGO_BIN_EXE_repo-pool"));
-        command.args(args.args());
+        let args = args.args();
+        command.args(&args);
+        if let Some(strategy) = self.strategy
+            && args.first().is_some_and(|verb| verb == "create")
+        {
+            command.args(["--strategy", strategy]);
+        }
         Call::new(command)
     }
 

@@ -1,0 +1,69 @@
+//! Slots of a pool of clones: each is a repository of its own while somebody has it, and a worktree
+//! like any other while it is idle.
+
+use std::path::Path;
+
+use super::Pool;
+use crate::domain::pool::Strategy;
+use crate::domain::{Result, names};
+use crate::git::{refs, standalone};
+use crate::sys::fs;
+
+/// The last step before a slot is handed out: in a pool of clones, it gets a repository of its own.
+pub fn send_out(pool: &Pool<'_>, strategy: Strategy, number: u32) -> Result<()> {
+    match strategy {
+        Strategy::Worktree => Ok(()),
+        Strategy::Clone => standalone::send_out(&pool.git, &pool.worktree(number)),
+    }
+}
+
+/// The first step of whatever is done to a slot that comes back: what was made in it goes into the
+/// pool's repository. Costs one look where there is nothing to do.
+pub fn bring_home(pool: &Pool<'_>, number: u32) -> Result<()> {
+    let is_held = |branch: &str| is_held(pool, number, branch);
+    standalone::bring_home(&pool.git, &pool.worktree(number), &is_held)
+}
+
+/// The same, as far as it concerns the pool: the slot stays as it is.
+pub fn gather(pool: &Pool<'_>, number: u32) -> Result<()> {
+    let is_held = |branch: &str| is_held(pool, number, branch);
+    standalone::gather(&pool.git, &pool.worktree(number), &is_held)
+}
+
+/// Its holder goes on with it, as it was.
+pub fn put_back(pool: &Pool<'_>, number: u32) -> Result<()> {
+    standalone::put_back(&pool.git, &pool.worktree(number))
+}
+
+/// Its holder goes on with it, where it stands now.
+pub fn put_back_moved(pool: &Pool<'_>, number: u32) -> Result<()> {
+    standalone::put_back_moved(&pool.git, &pool.worktree(number))
+}
+
+/// Beside the objects: what the slots are, should the pool's record be lost.
+const STRATEGY: &str = "repo-pool-strategy";
+
+/// Notes what the slots of the pool with that repository are.
+pub fn note(repository: &Path, strategy: Strategy) -> Result<()> {
+    match strategy {
+        Strategy::Worktree => Ok(()),
+        Strategy::Clone => fs::write_atomic(
+            &repository.join(STRATEGY),
+            b"clone\n",
+            fs::Durability::Durable,
+        ),
+    }
+}
+
+/// What was noted.
+pub fn noted(repository: &Path) -> Result<Strategy> {
+    let noted = fs::metadata_if_there(&repository.join(STRATEGY))?;
+    Ok(noted.map_or(Strategy::Worktree, |_| Strategy::Clone))
+}
+
+/// Whether another slot was handed out with the branch.
+fn is_held(pool: &Pool<'_>, number: u32, branch: &str) -> Result<bool> {
+    let own = names::dir_name(number);
+    let holder = refs::holder_of(&pool.paths.repository(), branch, &|name| name == own)?;
+    Ok(holder.is_some())
+}
