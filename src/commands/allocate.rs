@@ -33,7 +33,9 @@ pub fn run(session: &Session, args: &AllocateArgs) -> Result<u8> {
         session.output.data(allocated.path.as_os_str().as_bytes())
     };
     if let Err(error) = delivered(written) {
-        hand_out::take_back(&found.pool, &allocated)?;
+        if !allocated.joined {
+            hand_out::take_back(&found.pool, &allocated)?;
+        }
         return Err(error);
     }
     say(session, &allocated);
@@ -42,7 +44,12 @@ pub fn run(session: &Session, args: &AllocateArgs) -> Result<u8> {
 
 /// With `-v`: what was handed out, and how long it took.
 pub fn say(session: &Session, allocated: &Allocated) {
-    let Some(allocation) = &allocated.slot.allocation else {
+    let Some(allocation) = allocated
+        .slot
+        .allocation
+        .as_ref()
+        .filter(|_| !allocated.joined)
+    else {
         return;
     };
     session.output.detail(&format!(
@@ -69,6 +76,9 @@ impl<'a> Asked<'a> {
         }
         if let Some(label) = &options.owner {
             check_label("--owner", label)?;
+        }
+        if let Some(key) = &options.key {
+            check_label("--key", key)?;
         }
         let process = options.owner_pid.map(owner_process).transpose()?;
         Ok(Self {
@@ -117,6 +127,8 @@ impl<'a> Asked<'a> {
             hold,
             freshness,
             grow_to: grows.then_some(most),
+            wait: self.options.wait,
+            key: self.options.key.clone(),
         })
     }
 }

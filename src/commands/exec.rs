@@ -20,7 +20,10 @@ const CAN_NOT_RUN: u8 = 126;
 /// The command was not found.
 const NOT_FOUND: u8 = 127;
 
-/// Allocates, runs, releases. The exit code is the command's own.
+/// How long what the command left running may take to end.
+const LEFTOVERS_MAY_TAKE: std::time::Duration = std::time::Duration::from_secs(10);
+
+/// Allocates, runs, releases; a slot that was held under its key before stays held. The exit code is the command's own.
 pub fn run(session: &Session, args: &ExecArgs) -> Result<u8> {
     let asked = Asked::new(&args.options)?;
     let context = session.context_or_new(asked.flags(session))?;
@@ -35,6 +38,10 @@ pub fn run(session: &Session, args: &ExecArgs) -> Result<u8> {
         None => command(session, &found.pool, &allocated, &args.command),
     };
     let _shield = signals::shield();
+    if allocated.joined {
+        inside::end_descendants(LEFTOVERS_MAY_TAKE);
+        return code;
+    }
     give_back(session, &found.pool, &allocated);
     code
 }
@@ -108,7 +115,7 @@ fn variables(pool: &Pool<'_>, allocated: &Allocated) -> Vec<(OsString, Option<Os
 /// Ends what the command left running, and releases. A release that fails is said, and never
 /// replaces the command's exit code.
 fn give_back(session: &Session, pool: &Pool<'_>, allocated: &Allocated) {
-    inside::end_descendants(std::time::Duration::from_secs(10));
+    inside::end_descendants(LEFTOVERS_MAY_TAKE);
     let request = Request {
         allocation: allocated
             .slot

@@ -245,7 +245,7 @@ pub fn go_back(pool: &Pool<'_>, work: &SlotWork) -> Result<()> {
     let _shield = signals::shield();
     park::bring_out(pool, work.number)?;
     journal::finish(pool, work, |locked, now| {
-        journal::slot_of(locked, work).go_back(now)
+        locked.record.go_back(work.number, now);
     })?;
     Ok(())
 }
