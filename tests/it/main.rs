@@ -34,6 +34,7 @@ mod hostile_content;
 mod hostile_files;
 mod hostile_names;
 mod jobs;
+mod keys;
 mod kill_loop;
 mod layers;
 mod lease;
@@ -68,4 +69,6 @@ mod submodules;
 #[cfg(debug_assertions)]
 mod trash;
 mod views;
+mod wait;
+mod wait_notice;
 mod warm;
