@@ -90,6 +90,12 @@ pub struct AllocateOptions {
     /// Add a slot if none is free, up to the pool's max_slots
     #[arg(long)]
     pub grow: bool,
+    /// Wait for this long if no slot is free, in line behind those who wait already
+    #[arg(long, value_name = "DURATION", value_parser = values::duration, value_hint = ValueHint::Other)]
+    pub wait: Option<Duration>,
+    /// Name what the slot is for: while it is held, the same key gets the same slot
+    #[arg(long, value_name = "KEY", value_parser = Text::new(), value_hint = ValueHint::Other)]
+    pub key: Option<String>,
 }
 
 /// What `release` takes.
@@ -98,6 +104,9 @@ pub struct ReleaseArgs {
     /// The slots: ids, POOL/slotN, or paths in them [default: the current one]
     #[arg(value_name = "SLOT", value_parser = Text::new(), value_hint = ValueHint::DirPath)]
     pub slots: Vec<String>,
+    /// Release the slot that is held under this key
+    #[arg(long, value_name = "KEY", value_parser = Text::new(), conflicts_with = "slots", value_hint = ValueHint::Other)]
+    pub key: Option<String>,
     /// Release only if this is still the slot's allocation
     #[arg(long, value_name = "ID", value_parser = Text::new(), value_hint = ValueHint::Other)]
     pub allocation: Option<String>,

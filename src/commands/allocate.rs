@@ -24,13 +24,24 @@ use crate::sys::liveness;
 
 /// Hands out a slot. If its path can't be printed, the allocation is undone.
 pub fn run(session: &Session, args: &AllocateArgs) -> Result<u8> {
+    hand_out(session, args, session.output.is_json())
+}
+
+/// The same for who reads the path alone, whatever `--json` says.
+pub fn print_path(session: &Session, args: &AllocateArgs) -> Result<u8> {
+    hand_out(session, args, false)
+}
+
+fn hand_out(session: &Session, args: &AllocateArgs, as_json: bool) -> Result<u8> {
     let prepared = Asked::new(&args.options)?;
     let context = session.context_or_new(prepared.flags(session))?;
     let found = find::pool_or_create(&context, &args.pool)?;
     let request = prepared.request(&found, liveness::parent(), false)?;
     let allocated = acquire::allocate(&found.pool, &request)?;
-    if let Err((error, why)) = tell(session, &found.pool, &allocated, args.export) {
-        hand_out::take_back(&found.pool, &allocated, why)?;
+    if let Err((error, why)) = tell(session, &found.pool, &allocated, args.export, as_json) {
+        if !allocated.joined {
+            hand_out::take_back(&found.pool, &allocated, why)?;
+        }
         return Err(error);
     }
     say(session, &allocated);
@@ -43,12 +54,13 @@ fn tell(
     pool: &Pool<'_>,
     allocated: &Allocated,
     export: Option<ExportShell>,
+    as_json: bool,
 ) -> std::result::Result<(), (Error, &'static str)> {
     let environment = export.map(|_| variables(pool, allocated)).transpose();
     let environment = environment.map_err(|error| (error, "the environment could not be made"))?;
-    let written = if session.output.is_json() {
+    let written = if as_json {
         let mut slot = view::recorded(pool, &allocated.pool, &allocated.slot);
-        slot.environment = environment.map(as_json);
+        slot.environment = environment.map(members);
         session.output.json("slot", &slot)
     } else if let Some((variables, shell)) = environment.zip(export) {
         let shell = match shell {
@@ -69,7 +81,7 @@ pub fn variables(pool: &Pool<'_>, allocated: &Allocated) -> Result<Vec<(OsString
     variables::of(pool, allocated.slot.number, &allocated.path, id)
 }
 
-fn as_json(variables: Vec<(OsString, OsString)>) -> Map<String, Value> {
+fn members(variables: Vec<(OsString, OsString)>) -> Map<String, Value> {
     let text = |text: OsString| text.to_string_lossy().into_owned();
     let pairs = variables.into_iter();
     pairs
@@ -79,7 +91,12 @@ fn as_json(variables: Vec<(OsString, OsString)>) -> Map<String, Value> {
 
 /// With `-v`: what was handed out, and how long it took.
 pub fn say(session: &Session, allocated: &Allocated) {
-    let Some(allocation) = &allocated.slot.allocation else {
+    let Some(allocation) = allocated
+        .slot
+        .allocation
+        .as_ref()
+        .filter(|_| !allocated.joined)
+    else {
         return;
     };
     session.output.detail(&format!(
@@ -106,6 +123,9 @@ impl<'a> Asked<'a> {
         }
         if let Some(label) = &options.owner {
             check_label("--owner", label)?;
+        }
+        if let Some(key) = &options.key {
+            check_label("--key", key)?;
         }
         let process = options.owner_pid.map(owner_process).transpose()?;
         Ok(Self {
@@ -154,6 +174,8 @@ impl<'a> Asked<'a> {
             hold,
             freshness,
             grow_to: grows.then_some(most),
+            wait: self.options.wait,
+            key: self.options.key.clone(),
         })
     }
 }

@@ -26,7 +26,7 @@ const CAN_NOT_RUN: u8 = 126;
 /// The command was not found.
 const NOT_FOUND: u8 = 127;
 
-/// Allocates, runs, releases. The exit code is the command's own.
+/// Allocates, runs, releases; a slot that was held under its key before stays held. The exit code is the command's own.
 pub fn run(session: &Session, args: &ExecArgs) -> Result<u8> {
     let asked = Asked::new(&args.options)?;
     let context = session.context_or_new(asked.flags(session))?;
@@ -39,8 +39,10 @@ pub fn run(session: &Session, args: &ExecArgs) -> Result<u8> {
     let environment = match allocate::variables(&found.pool, &allocated) {
         Ok(variables) => surroundings(variables, allocated.path.as_os_str()),
         Err(error) => {
-            let why = "its environment could not be made";
-            hand_out::take_back(&found.pool, &allocated, why)?;
+            if !allocated.joined {
+                let why = "its environment could not be made";
+                hand_out::take_back(&found.pool, &allocated, why)?;
+            }
             return Err(error);
         }
     };
@@ -48,7 +50,10 @@ pub fn run(session: &Session, args: &ExecArgs) -> Result<u8> {
         Some(signal) => Ok(128u8.saturating_add(signal as u8)),
         None => command(session, &allocated, &args.command, &environment),
     };
-    give_back(session, &found.pool, &allocated);
+    end_leftovers(session);
+    if !allocated.joined {
+        give_back(session, &found.pool, &allocated);
+    }
     code
 }
 
@@ -98,15 +103,18 @@ fn command(
     }
 }
 
-/// Ends what the command left running, and releases. A release that fails is said, and never
-/// replaces the command's exit code.
-fn give_back(session: &Session, pool: &Pool<'_>, allocated: &Allocated) {
+/// Ends what the command left running.
+fn end_leftovers(session: &Session) {
     descendants::end(GRACE, &mut |left| {
         session.output.note(&format!(
             "the command has left running what is being ended now: {}",
             left.join(", ")
         ));
     });
+}
+
+/// Releases the slot. A release that fails is said, and never replaces the command's exit code.
+fn give_back(session: &Session, pool: &Pool<'_>, allocated: &Allocated) {
     let _shield = signals::shield();
     let request = Request {
         allocation: allocated

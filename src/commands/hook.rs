@@ -53,6 +53,7 @@ fn create(session: &Session) -> Result<u8> {
             meta,
             ..AllocateOptions::default()
         },
+        export: None,
     };
     allocate::print_path(session, &args)
 }

@@ -9,7 +9,7 @@ use crate::domain::outcome::{Released, RescueView};
 use crate::domain::slot::SlotState;
 use crate::domain::{Error, Result};
 use crate::pool::release::{self, Request, Returned};
-use crate::pool::{Context, Pool, parallel, view};
+use crate::pool::{Context, Pool, keys, parallel, view};
 use crate::report::Failure;
 use crate::report::human;
 use crate::report::output::unless_closed;
@@ -27,8 +27,15 @@ pub fn run(session: &Session, args: &ReleaseArgs) -> Result<u8> {
     let context = session
         .context(flags)?
         .ok_or_else(|| session::no_slot(first))?;
+    let keyed = match &args.key {
+        None => None,
+        Some(key) => match held_under(&context, key)? {
+            None => return nothing_held(session, key),
+            slot => slot,
+        },
+    };
     let names: Vec<Option<&str>> = match args.slots.as_slice() {
-        [] => vec![None],
+        [] => vec![keyed.as_deref()],
         names => names.iter().map(|name| Some(name.as_str())).collect(),
     };
     let jobs = parallel::jobs(context.config.settings(None, &context.flags).jobs);
@@ -51,6 +58,34 @@ pub fn run(session: &Session, args: &ReleaseArgs) -> Result<u8> {
         last = next;
     }
     Err(last)
+}
+
+fn nothing_held(session: &Session, key: &str) -> Result<u8> {
+    session
+        .output
+        .note(&format!("no slot is held under the key {key:?}"));
+    if session.output.is_json() {
+        unless_closed(session.output.json("released", &[(); 0]))?;
+    }
+    Ok(0)
+}
+
+/// The slot that is held under a key, in whichever pool. To release what is back already succeeds, so
+/// there need be none.
+fn held_under(context: &Context<'_>, key: &str) -> Result<Option<String>> {
+    let found = keys::find(context, key)?;
+    let ids: Vec<String> = found
+        .iter()
+        .map(|(pool, number)| pool.slot_id(*number).to_string())
+        .collect();
+    match ids.as_slice() {
+        [] | [_] => Ok(ids.into_iter().next()),
+        several => Err(Error::usage(format!(
+            "several slots are held under the key {key:?}: {}",
+            several.join(", ")
+        ))
+        .with_hint("name the slot instead")),
+    }
 }
 
 fn one(

@@ -19,12 +19,14 @@ pub enum Error {
     #[error("there is no slot {0}")]
     SlotNotFound(String),
     /// Every slot of the pool is held or out of use; the lines say by whom and how to free it.
-    #[error("no slot of pool {pool} is available")]
+    #[error("{}", none_available(pool, *waited))]
     NoAvailableSlot {
         /// The pool that was asked.
         pool: String,
         /// One line per slot: state, holder, since when, the command that would free it.
         slots: Vec<String>,
+        /// How long was waited for one in vain.
+        waited: Option<Duration>,
     },
     /// A slot could not be made ready for a reason that is not git's.
     #[error("{0}")]
@@ -109,6 +111,16 @@ pub enum Error {
         /// The next thing to try.
         hint: Option<String>,
     },
+}
+
+fn none_available(pool: &str, waited: Option<Duration>) -> String {
+    match waited {
+        None => format!("no slot of pool {pool} is available"),
+        Some(time) => {
+            let seconds = time.as_secs_f64();
+            format!("no slot of pool {pool} became available within {seconds} s")
+        }
+    }
 }
 
 /// A git command that did not do what it was asked for.

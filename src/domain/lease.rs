@@ -21,8 +21,8 @@ pub use verdict::{
 /// The most that an allocation's metadata may take, as JSON text, in bytes.
 pub const METADATA_MAX: usize = 16 * 1024;
 
-/// The longest label of an owner, or reason for an isolation, in bytes: each line of the history
-/// repeats it.
+/// The longest label of an owner, key, or reason for an isolation, in bytes: the history repeats
+/// them.
 pub const LABEL_MAX: usize = 1024;
 
 /// One period in which somebody holds a slot.
@@ -59,6 +59,9 @@ pub struct Allocation {
     /// Whether it was asked for that commit (`--ref`) and not for the base.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub for_commit: bool,
+    /// The caller's own name for what it is for: who asks with it again gets the same slot.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
     /// The caller's own notes.
     #[serde(default, skip_serializing_if = "Map::is_empty")]
     pub metadata: Map<String, Value>,

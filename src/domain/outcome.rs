@@ -69,6 +69,9 @@ pub struct SlotView {
     /// The fencing token, while allocated.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub allocation_id: Option<String>,
+    /// The key that it is held under.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
     /// Its generation, while allocated.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub generation: Option<u64>,

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::metrics::Metrics;
 use super::names::{PoolName, SlotId};
+use super::selection::{self, Keyed};
 use super::slot::{Operation, OperationKind, SlotRecord, SlotState};
 
 /// The number of the format that this version writes.
@@ -187,6 +188,23 @@ impl PoolRecord {
             operation.is_some_and(|operation| operation.kind == OperationKind::Remove)
         };
         self.slots.iter().filter(|slot| !removed(slot)).count() as u32
+    }
+
+    /// An operation refused to do its work: its slot is as it was before. While it was given back, its
+    /// key may have got another slot; a key leads to one only.
+    pub fn go_back(&mut self, number: u32, now: Timestamp) {
+        let key = self.slot(number).and_then(|slot| slot.key());
+        let passed_on = key.is_some_and(|key| match selection::keyed(self, key) {
+            Keyed::Held(other) | Keyed::Coming(other) => other != number,
+            Keyed::Free => false,
+        });
+        let Some(slot) = self.slot_mut(number) else {
+            return;
+        };
+        slot.go_back(now);
+        if passed_on && let Some(allocation) = &mut slot.allocation {
+            allocation.key = None;
+        }
     }
 
     /// How many slots are in `state`.

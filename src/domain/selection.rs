@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 
 use super::pool::PoolRecord;
-use super::slot::{SlotRecord, SlotState};
+use super::slot::{OperationKind, SlotRecord, SlotState};
 
 /// What to do for a caller that wants a slot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,16 +42,52 @@ pub fn has_verified(pool: &PoolRecord) -> bool {
 }
 
 /// Chooses among what is idle and not in `skip`, else a new slot while the pool has fewer than
-/// `may_grow_to`.
-pub fn choose(pool: &PoolRecord, wanted: &str, skip: &[u32], may_grow_to: Option<u32>) -> Choice {
-    let idle = idle_in_order(pool, wanted)
+/// `may_grow_to`. An idle slot goes only to whom it is not too few for: `ahead` others have waited
+/// for one before, and each of them gets one first.
+pub fn choose(
+    pool: &PoolRecord,
+    wanted: &str,
+    skip: &[u32],
+    may_grow_to: Option<u32>,
+    ahead: usize,
+) -> Choice {
+    let idle: Vec<u32> = idle_in_order(pool, wanted)
         .into_iter()
-        .find(|number| !skip.contains(number));
-    match (idle, may_grow_to) {
-        (Some(number), _) => Choice::Idle(number),
-        (None, Some(limit)) if (pool.slots.len() as u64) < u64::from(limit) => {
+        .filter(|number| !skip.contains(number))
+        .collect();
+    match (idle.first(), may_grow_to) {
+        (Some(number), _) if idle.len() > ahead => Choice::Idle(*number),
+        (_, Some(limit)) if (pool.slots.len() as u64) < u64::from(limit) => {
             Choice::New(pool.free_numbers(1)[0])
         }
         _ => Choice::Exhausted,
+    }
+}
+
+/// What a key leads to in a pool.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Keyed {
+    /// Nothing: no slot is held under it.
+    Free,
+    /// This slot is held under it.
+    Held(u32),
+    /// A command works on this slot, which is held under it then, or after that.
+    Coming(u32),
+}
+
+/// Looks for the slot that is held under `key`. One that is being given back or removed is not any
+/// more.
+pub fn keyed(pool: &PoolRecord, key: &str) -> Keyed {
+    let found = pool.slots.iter().find(|slot| {
+        let kind = slot.operation.as_ref().map(|operation| operation.kind);
+        match kind {
+            Some(OperationKind::Release | OperationKind::Remove) => false,
+            _ => slot.key() == Some(key),
+        }
+    });
+    match found {
+        None => Keyed::Free,
+        Some(slot) if slot.state == SlotState::Allocated => Keyed::Held(slot.number),
+        Some(slot) => Keyed::Coming(slot.number),
     }
 }

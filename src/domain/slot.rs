@@ -88,6 +88,9 @@ pub struct Operation {
     /// Allocate only: the branch that was asked for by name, so that nobody else takes it meanwhile.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub branch: Option<String>,
+    /// Allocate only: the key that the slot will be held under, so that nobody else gets another for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
     /// The state to go back to if the operation refuses to do its work.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub before: Option<Before>,
@@ -240,6 +243,13 @@ impl SlotRecord {
         self.allocation_count += 1;
         self.allocation = Some(allocation);
         self.updated_at = now;
+    }
+
+    /// The key that it is held under, or will be.
+    pub fn key(&self) -> Option<&str> {
+        let of_operation = self.operation.as_ref().and_then(|op| op.key.as_deref());
+        let held = self.allocation.as_ref();
+        of_operation.or_else(|| held?.key.as_deref())
     }
 
     /// Whether it was seen clean where nobody can reach it.

@@ -4,24 +4,26 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
+use super::ahead::{self, Ahead};
+use super::claim::{self, Claim, Claimed};
 use super::fetch::Freshness;
-use super::hand_out::{self, Allocated, Ready};
+use super::hand_out::{self, Allocated};
 use super::journal::{self, SlotWork};
+use super::keys::{self, Found};
 use super::ready::{self, Looked, Prepared, Unready};
 use super::target::{self, Branch, Target};
-use super::{Pool, ahead, background, exhaustion, park, settle, shared, slots, verified, warm};
+use super::waiting::{Turn, Waiting};
+use super::{Pool, background, park, settle, shared, slots, verified, warm};
 use crate::domain::event::{Event, EventKind};
 use crate::domain::lease::Owner;
 use crate::domain::pool::PoolRecord;
 use crate::domain::process::ProcessStamp;
 use crate::domain::selection::{self, Choice};
-use crate::domain::slot::{Operation, OperationKind, SlotRecord};
+use crate::domain::slot::SlotRecord;
 use crate::domain::{Error, Result};
 use crate::git::refs;
 use crate::git::repository::LocalRepository;
-use crate::store::LockedPool;
 use crate::sys::clock::Stopwatch;
-use crate::sys::lock::FileLock;
 use crate::sys::{clock, signals};
 
 /// What a caller asks for.
@@ -47,13 +49,23 @@ pub struct Request {
     pub freshness: Freshness,
     /// How many slots the pool may grow to, if it may.
     pub grow_to: Option<u32>,
+    /// For how long a slot is waited for if none is free.
+    pub wait: Option<Duration>,
+    /// The caller's own name for what it is for: the same key gets the same slot while it is held.
+    pub key: Option<String>,
 }
 
-/// Hands out a slot: fetches, chooses, prepares. Failing slots are put out of use and the next one
-/// is tried.
+impl Request {
+    /// Whether it waits for a slot if none is free.
+    pub fn waits(&self) -> bool {
+        self.wait.is_some_and(|time| !time.is_zero())
+    }
+}
+
+/// Hands out a slot: the one that is held under the same key, else one that is free. Waits in line for
+/// one if so asked.
 pub fn allocate(pool: &Pool<'_>, request: &Request) -> Result<Allocated> {
-    let watch = Stopwatch::start();
-    let result = attempt(pool, request, &watch);
+    let result = sooner_or_later(pool, request);
     if let Err(error) = &result
         && pool.settings.enable_metrics
         && is_a_failed_allocation(error)
@@ -61,6 +73,25 @@ pub fn allocate(pool: &Pool<'_>, request: &Request) -> Result<Allocated> {
         record_failure(pool, error);
     }
     result
+}
+
+fn sooner_or_later(pool: &Pool<'_>, request: &Request) -> Result<Allocated> {
+    let mut waiting = Waiting::new(pool, request);
+    let mut watch = Stopwatch::start();
+    let mut claimed = None;
+    loop {
+        match attempt(pool, request, claimed.take(), &mut waiting, &watch)? {
+            Attempt::Done(allocated) => return Ok(*allocated),
+            Attempt::Keyed => {}
+            Attempt::Exhausted => {
+                if let Turn::Claimed(claim) = waiting.turn()? {
+                    claimed = Some(*claim);
+                }
+                // How long a slot takes is one thing, how long all are taken another.
+                watch = Stopwatch::start();
+            }
+        }
+    }
 }
 
 /// A repository that can't be read at all (a config that an agent broke, for one) is no slot's
@@ -85,21 +116,42 @@ fn is_a_failed_allocation(error: &Error) -> bool {
     )
 }
 
-fn attempt(pool: &Pool<'_>, request: &Request, watch: &Stopwatch) -> Result<Allocated> {
-    let record = settle::leftovers(pool)?;
-    shared::usable(pool)?;
-    not_exhausted(pool, request, &record)?;
-    let network = request.freshness != Freshness::Known;
-    let (record, mut ahead) = ahead::fetch(pool, request, record)?;
-    let resolved = target::resolve(
-        pool,
-        &record,
-        request.reference.as_deref(),
-        request.branch.as_deref(),
-        request.source.as_ref(),
-        network,
-    );
-    let target = match (resolved, &ahead) {
+/// What one attempt came to.
+enum Attempt {
+    /// A slot is handed out.
+    Done(Box<Allocated>),
+    /// Another command has got one for the same key.
+    Keyed,
+    /// None is free.
+    Exhausted,
+}
+
+/// Fetches, chooses (if that was not done), prepares. Failing slots are put out of use and the next
+/// one is tried.
+fn attempt(
+    pool: &Pool<'_>,
+    request: &Request,
+    claimed: Option<Claim>,
+    waiting: &mut Waiting<'_, '_>,
+    watch: &Stopwatch,
+) -> Result<Attempt> {
+    let done = |allocated| Ok(Attempt::Done(Box::new(allocated)));
+    let (record, mut ahead) = match claimed {
+        Some(claim) => ahead::fetch_for(pool, request, claim)?,
+        None => {
+            let record = settle::leftovers(pool)?;
+            shared::usable(pool)?;
+            let record = match keys::held(pool, request, record)? {
+                Found::Held(allocated) => return Ok(Attempt::Done(allocated)),
+                Found::Free(record) => *record,
+            };
+            if is_exhausted(pool, request, &record)? {
+                return Ok(Attempt::Exhausted);
+            }
+            ahead::fetch(pool, request, record)?
+        }
+    };
+    let target = match (resolved(pool, request, &record, &ahead), &ahead) {
         (Err(error), Some((claim, _))) => return Err(undone(pool, claim, error)),
         (resolved, _) => resolved?,
     };
@@ -107,25 +159,26 @@ fn attempt(pool: &Pool<'_>, request: &Request, watch: &Stopwatch) -> Result<Allo
     let mut last_error = None;
     loop {
         let (claim, looked) = match ahead.take() {
-            Some((claim, looked)) => (claim, Some(looked)),
-            None => match claim(pool, request, &target, &mut skip, watch)? {
-                Claimed::Done(allocated) => return Ok(*allocated),
+            Some(ahead) => ahead,
+            None => match claim::slot(pool, request, &target, &mut skip, watch)? {
+                Claimed::Done(allocated) => return Ok(Attempt::Done(allocated)),
                 Claimed::ToPrepare(claim) => (*claim, None),
+                Claimed::Keyed => return Ok(Attempt::Keyed),
                 Claimed::Nothing => {
-                    return Err(match last_error {
-                        Some(error) => error,
-                        None => exhaustion::error(pool)?,
-                    });
+                    return last_error.map_or(Ok(Attempt::Exhausted), Err);
                 }
             },
         };
         let number = claim.work.number;
         match prepare(pool, &claim, looked, &target) {
             Ok(prepared) => {
-                return hand_out::prepared(pool, request, &target, claim, prepared, watch);
+                return done(hand_out::prepared(
+                    pool, request, &target, claim, prepared, watch,
+                )?);
             }
             Err(Unready::Occupied(by)) => {
                 put_back(pool, &claim.work)?;
+                waiting.pass_over(number);
                 let id = pool.slot_id(number);
                 pool.context
                     .observer
@@ -138,168 +191,56 @@ fn attempt(pool: &Pool<'_>, request: &Request, watch: &Stopwatch) -> Result<Allo
                     return Err(undone(pool, &claim, everybodys));
                 }
                 give_up(pool, &claim, &error)?;
-                last_error = Some(error);
+                // Who waits may get another, and this was said.
+                last_error = last_error.or((!request.waits()).then_some(error));
             }
         }
         skip.push(number);
     }
 }
 
+/// What the caller wants, now that the remote was asked. A slot that was claimed before may have lost
+/// its claim to a branch to somebody who works in another.
+fn resolved(
+    pool: &Pool<'_>,
+    request: &Request,
+    record: &PoolRecord,
+    ahead: &Option<Ahead>,
+) -> Result<Target> {
+    let target = target::resolve(
+        pool,
+        record,
+        request.reference.as_deref(),
+        request.branch.as_deref(),
+        request.source.as_ref(),
+        request.freshness != Freshness::Known,
+    )?;
+    if let (Some((claim, _)), Branch::Named { name, .. }) = (ahead, &target.branch) {
+        claim::branch_is_free(pool, &pool.read()?, name, Some(claim.work.number))?;
+    }
+    Ok(target)
+}
+
 /// Undoes the intent, and gives back why. What can't be undone now is journalled; the failure is
 /// what counts.
 pub fn undone(pool: &Pool<'_>, claim: &Claim, error: Error) -> Error {
     let _shield = signals::shield();
-    let _ = match is_new(&claim.slot) {
+    let _ = match claim.is_new() {
         true => slots::unmake(pool, &claim.work),
         false => put_back(pool, &claim.work),
     };
     error
 }
 
-/// Fails before any fetch if there is nothing to hand out anyway.
-fn not_exhausted(pool: &Pool<'_>, request: &Request, record: &PoolRecord) -> Result<()> {
-    match selection::choose(record, "", &[], request.grow_to) {
-        Choice::Exhausted
-            if !settle::reclaim_dead(pool)?
-                && !warm::await_one(pool)?
-                && !background::await_release(pool)? =>
-        {
-            Err(exhaustion::error(pool)?)
-        }
-        _ => Ok(()),
-    }
-}
-
-/// A slot that was chosen for a request, with the intent recorded.
-pub struct Claim {
-    /// The intent.
-    pub work: SlotWork,
-    /// The slot's record, as it was before.
-    pub slot: SlotRecord,
-    /// The lock that shows that the holder lives, if this process will be it.
-    pub holder: Option<FileLock>,
-    /// Whether it was verified and at the wanted commit.
-    pub hit: bool,
-}
-
-/// What choosing came to.
-enum Claimed {
-    /// The slot needed no preparation and is handed out.
-    Done(Box<Allocated>),
-    /// It is to be prepared.
-    ToPrepare(Box<Claim>),
-    /// There is none.
-    Nothing,
-}
-
-/// Chooses a slot under the pool's lock. One that lies ready is handed out there and then; for any
-/// other the intent is recorded.
-fn claim(
-    pool: &Pool<'_>,
-    request: &Request,
-    target: &Target,
-    skip: &mut Vec<u32>,
-    watch: &Stopwatch,
-) -> Result<Claimed> {
-    loop {
-        let mut locked = pool.lock()?;
-        branch_is_free(pool, &locked, target)?;
-        let now = clock::now();
-        let mut operation = journal::operation(OperationKind::Allocate, now);
-        operation.branch.clone_from(&request.branch);
-        let choice = selection::choose(&locked.record, &target.commit, skip, request.grow_to);
-        let number = match choice {
-            Choice::Exhausted => {
-                drop(locked);
-                match warm::await_one(pool)? {
-                    true => continue,
-                    false => return Ok(Claimed::Nothing),
-                }
-            }
-            Choice::Idle(number) | Choice::New(number) => number,
-        };
-        let Some(lock) = journal::try_slot(pool, number)? else {
-            skip.push(number);
-            continue;
-        };
-        if let Choice::New(number) = choice {
-            operation.kind = OperationKind::Add;
-            locked
-                .record
-                .insert(SlotRecord::reserved(number, operation.clone(), now));
-        }
-        let holder = holder_lock(pool, request, number)?;
-        let slot = locked.record.slot(number);
-        let hit = slot
-            .is_some_and(|slot| slot.is_verified() && slot.commit.as_ref() == Some(&target.commit));
-        if hit && hand_out::lies_ready(pool, &locked.record, number, target)? {
-            let ready = Ready {
-                number,
-                lock,
-                holder,
-            };
-            let allocated = hand_out::at_once(pool, request, target, locked, ready, watch)?;
-            return Ok(Claimed::Done(Box::new(allocated)));
-        }
-        let claim = intend(locked, number, lock, holder, hit, operation)?;
-        return Ok(Claimed::ToPrepare(Box::new(claim)));
-    }
-}
-
-/// The lock that shows that the holder lives, if this process will be it.
-pub fn holder_lock(pool: &Pool<'_>, request: &Request, number: u32) -> Result<Option<FileLock>> {
-    match request.hold {
-        true => FileLock::try_acquire(&pool.paths.holder_lock(number)),
-        false => Ok(None),
-    }
-}
-
-/// Records the intent to hand the slot out.
-pub fn intend(
-    locked: LockedPool,
-    number: u32,
-    lock: FileLock,
-    holder: Option<FileLock>,
-    hit: bool,
-    operation: Operation,
-) -> Result<Claim> {
-    let slot = locked.record.slot(number).cloned();
-    let slot = slot.ok_or_else(|| Error::failed("the chosen slot is not in the record"))?;
-    Ok(Claim {
-        work: journal::begin(locked, number, lock, operation)?,
-        slot,
-        holder,
-        hit,
-    })
-}
-
-/// A branch can be checked out in one slot only, also when two ask for it at the same moment.
-fn branch_is_free(pool: &Pool<'_>, locked: &LockedPool, target: &Target) -> Result<()> {
-    let Branch::Named { name, .. } = &target.branch else {
-        return Ok(());
-    };
-    let wanted_by = locked.record.slots.iter().find(|slot| {
-        let wanted = slot
-            .operation
-            .as_ref()
-            .and_then(|operation| operation.branch.as_ref());
-        wanted == Some(name)
-    });
-    let holder = match wanted_by {
-        Some(slot) => Some(pool.slot_id(slot.number).to_string()),
-        None => refs::holder_of(&pool.paths.repository(), name, &|_| false)?.map(|dir| {
-            crate::domain::names::slot_number(&dir)
-                .map_or(dir, |number| pool.slot_id(number).to_string())
-        }),
-    };
-    match holder {
-        None => Ok(()),
-        Some(slot) => Err(Error::Failed {
-            message: format!("branch {name:?} is checked out in {slot}"),
-            hint: Some(format!(
-                "release that slot first (`repo-pool release {slot}`), or choose another branch"
-            )),
-        }),
+/// Whether there is nothing to hand out anyway, which needs no fetch. Who does not wait in line gets
+/// what is about to be free.
+fn is_exhausted(pool: &Pool<'_>, request: &Request, record: &PoolRecord) -> Result<bool> {
+    match selection::choose(record, "", &[], request.grow_to, 0) {
+        Choice::Exhausted if request.waits() => Ok(true),
+        Choice::Exhausted => Ok(!settle::reclaim_dead(pool)?
+            && !warm::await_one(pool)?
+            && !background::await_release(pool)?),
+        _ => Ok(false),
     }
 }
 
@@ -310,7 +251,7 @@ fn prepare(
     target: &Target,
 ) -> std::result::Result<Prepared, Unready> {
     let Claim { work, slot, .. } = claim;
-    if !is_new(slot) {
+    if !claim.is_new() {
         return ready::prepare(pool, slot, &work.lock, looked, target);
     }
     slots::make(pool, slot.number, &work.lock, &target.commit)?;
@@ -320,13 +261,6 @@ fn prepare(
         ..slot.clone()
     };
     ready::prepare(pool, &made, &work.lock, None, target)
-}
-
-/// A slot that this very request adds.
-fn is_new(slot: &SlotRecord) -> bool {
-    slot.operation
-        .as_ref()
-        .is_some_and(|operation| operation.kind == OperationKind::Add)
 }
 
 /// The slot is as it was: available, but not seen clean. Off its branch it goes if git can do that.
@@ -344,7 +278,7 @@ fn put_back(pool: &Pool<'_>, work: &SlotWork) -> Result<()> {
 /// A slot that can't be made ready goes out of use (9.5); a new one goes away again.
 fn give_up(pool: &Pool<'_>, claim: &Claim, error: &Error) -> Result<()> {
     let work = &claim.work;
-    if is_new(&claim.slot) {
+    if claim.is_new() {
         return slots::unmake(pool, work);
     }
     let reason = error.reason();

@@ -2,39 +2,84 @@
 
 use std::time::Duration;
 
-use super::{Pool, holder};
+use super::{Pool, holder, queue};
 use crate::config::parse::format_duration;
 use crate::domain::lease::{self, Allocation, Doubt, Permission, Verdict};
 use crate::domain::slot::{SlotRecord, SlotState};
-use crate::domain::{Error, Result};
+use crate::domain::{Error, Result, names};
 use crate::sys::clock;
 
-/// The error that says of each slot who has it, since when, and what would free it.
-pub fn error(pool: &Pool<'_>) -> Result<Error> {
+/// Of how many slots it is said in short who has them.
+const IN_SHORT: usize = 3;
+
+/// The error that says of each slot who has it, since when, and what would free it; and how long was
+/// waited for one.
+pub fn error(pool: &Pool<'_>, waited: Option<Duration>) -> Result<Error> {
     let record = pool.read()?;
     let now = clock::now();
+    let in_line = queue::ahead(pool, None)?;
     let lines = record
         .slots
         .iter()
-        .map(|slot| holder_line(pool, slot, now))
+        .map(|slot| holder_line(pool, slot, in_line, now))
         .collect();
     Ok(Error::NoAvailableSlot {
         pool: pool.name.to_string(),
         slots: lines,
+        waited,
     })
 }
 
-fn holder_line(pool: &Pool<'_>, slot: &SlotRecord, now: jiff::Timestamp) -> String {
+/// Who has the first few slots, in a few words.
+pub fn in_short(pool: &Pool<'_>) -> Result<String> {
+    let record = pool.read()?;
+    let now = clock::now();
+    let mut parts: Vec<String> = record
+        .slots
+        .iter()
+        .take(IN_SHORT)
+        .map(|slot| format!("{} {}", names::dir_name(slot.number), in_hand_of(slot, now)))
+        .collect();
+    match record.slots.len().saturating_sub(IN_SHORT) {
+        0 => {}
+        more => parts.push(format!("and {more} more")),
+    }
+    match parts.is_empty() {
+        true => Ok("it has none".to_owned()),
+        false => Ok(parts.join(", ")),
+    }
+}
+
+fn in_hand_of(slot: &SlotRecord, now: jiff::Timestamp) -> String {
+    match (slot.state, &slot.allocation, &slot.operation) {
+        (SlotState::Allocated, Some(allocation), _) => format!(
+            "is held by {} since {}",
+            holder::name(allocation),
+            since(allocation.allocated_at, now)
+        ),
+        (SlotState::Cleaning, _, Some(operation)) => format!(
+            "is busy ({} since {})",
+            operation.kind,
+            since(operation.started_at, now)
+        ),
+        (SlotState::Error, ..) => "is out of use".to_owned(),
+        (state, ..) => format!("is {state}"),
+    }
+}
+
+/// For how long, in whole seconds.
+pub fn since(at: jiff::Timestamp, now: jiff::Timestamp) -> String {
+    let seconds = now.duration_since(at).as_secs().max(0) as u64;
+    format_duration(Duration::from_secs(seconds))
+}
+
+fn holder_line(pool: &Pool<'_>, slot: &SlotRecord, in_line: usize, now: jiff::Timestamp) -> String {
     let id = pool.slot_id(slot.number);
-    let since = |at: jiff::Timestamp| {
-        let seconds = now.duration_since(at).as_secs().max(0) as u64;
-        format_duration(Duration::from_secs(seconds))
-    };
     match (slot.state, &slot.allocation, &slot.operation) {
         (SlotState::Allocated, Some(allocation), _) => format!(
             "{id}: allocated to {} since {}{}",
             holder::name(allocation),
-            since(allocation.allocated_at),
+            since(allocation.allocated_at, now),
             way_out(pool, slot.number, allocation)
         ),
         (SlotState::Cleaning, ..) if slot.waits_for().is_some() => format!(
@@ -50,12 +95,16 @@ fn holder_line(pool: &Pool<'_>, slot: &SlotRecord, now: jiff::Timestamp) -> Stri
             format!(
                 "{id}: {} under way since {}{pid}; if that was killed: repo-pool recover {id}",
                 operation.kind,
-                since(operation.started_at)
+                since(operation.started_at, now)
             )
         }
         (SlotState::Error, ..) => format!(
             "{id}: out of use ({}); bring it back: repo-pool recover {id}",
             slot.error.as_deref().unwrap_or("no reason recorded")
+        ),
+        (SlotState::Available, ..) if in_line > 0 => format!(
+            "{id}: available, but others have waited for a slot before ({in_line}); get in line: \
+             --wait DUR"
         ),
         _ => format!(
             "{id}: {}, but a process is inside or a command works on it; see: repo-pool status {id}",

@@ -8,7 +8,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::acquire::{Claim, Request};
+use super::acquire::Request;
+use super::claim::Claim;
 use super::journal;
 use super::ready::{self, Prepared};
 use super::target::{Branch, Target};
@@ -38,6 +39,8 @@ pub struct Allocated {
     pub pool: PoolRecord,
     /// How long it took.
     pub took: Duration,
+    /// Whether it was held under its key before, and so is not this command's to give back.
+    pub joined: bool,
     /// When the slot had been handed out before.
     previous: Option<jiff::Timestamp>,
 }
@@ -109,8 +112,8 @@ pub fn prepared(
     let made = Made {
         number: claim.work.number,
         prepared,
+        hit: claim.is_hit(&target.commit),
         holder: claim.holder,
-        hit: claim.hit,
     };
     let allocated = record(pool, request, target, locked, made, watch)?;
     bring_out(pool, allocated, claim.work.lock)
@@ -155,6 +158,7 @@ fn record(
         branch: prepared.branch,
         named_branch: matches!(target.branch, Branch::Named { .. }),
         for_commit: request.reference.is_some() && target.branch == Branch::Own,
+        key: request.key.clone(),
         metadata: request.metadata.clone(),
         measured: pool.settings.enable_metrics.then_some(measured),
     };
@@ -184,7 +188,28 @@ fn record(
         holder,
         pool: record,
         took,
+        joined: false,
         previous,
+    })
+}
+
+/// A slot that is held already, once more. Who has got the lock of its holder has taken its place.
+pub fn again(
+    pool: &Pool<'_>,
+    record: PoolRecord,
+    number: u32,
+    holder: Option<FileLock>,
+) -> Result<Allocated> {
+    let slot = record.slot(number).cloned();
+    let slot = slot.ok_or_else(|| Error::SlotNotFound(pool.slot_id(number).to_string()))?;
+    Ok(Allocated {
+        path: pool.paths.slot(number),
+        joined: holder.is_none(),
+        holder,
+        pool: record,
+        took: Duration::ZERO,
+        previous: slot.last_allocated_at,
+        slot,
     })
 }
 

@@ -34,6 +34,7 @@ pub fn operation(kind: OperationKind, now: Timestamp) -> Operation {
         started_at: now,
         process: liveness::stamp(std::process::id()),
         branch: None,
+        key: None,
         before: None,
         attempts: 0,
         no_cleanup: false,

@@ -296,7 +296,7 @@ pub fn go_back(pool: &Pool<'_>, work: &SlotWork) -> Result<()> {
     clones::put_back(pool, work.number)?;
     park::bring_out(pool, work.number)?;
     journal::finish(pool, work, |locked, now| {
-        journal::slot_of(locked, work).go_back(now)
+        locked.record.go_back(work.number, now);
     })?;
     Ok(())
 }

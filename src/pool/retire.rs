@@ -108,7 +108,7 @@ pub fn carry_out(pool: &Pool<'_>, work: &SlotWork) -> Result<Option<RescueView>>
         Err(error) if matches!(error, Error::Refused { .. }) || ready::is_shared(&error) => {
             clones::put_back(pool, work.number)?;
             journal::finish(pool, work, |locked, now| {
-                journal::slot_of(locked, work).go_back(now)
+                locked.record.go_back(work.number, now);
             })?;
             return Err(error);
         }

@@ -79,6 +79,7 @@ pub fn recorded(pool: &Pool<'_>, record: &PoolRecord, slot: &SlotRecord) -> Slot
             .map(|allocation| allocation.metadata.clone())
             .unwrap_or_default(),
         allocation_id: allocation.map(|allocation| allocation.id.clone()),
+        key: allocation.and_then(|allocation| allocation.key.clone()),
         generation: allocation.map(|allocation| allocation.generation),
         allocated_at: allocation.map(|allocation| allocation.allocated_at),
         ttl_seconds: lease.map(|lease| lease.ttl_seconds),

@@ -120,7 +120,11 @@ impl From<Error> for Failure {
                     pool.as_deref().unwrap_or("POOL")
                 ))
             }
-            Error::NoAvailableSlot { pool, slots } => no_available_slot(&pool, text, &slots),
+            Error::NoAvailableSlot {
+                pool,
+                slots,
+                waited,
+            } => no_available_slot(&pool, text, &slots, waited.is_some()),
             Error::SlotAllocation(_) => Self::new("slot_allocation", 1, text),
             Error::Git { failure, .. } => git_operation(text, *failure),
             Error::Cleanup { slot, .. } => Self::new("cleanup", 1, text).hint(format!(
@@ -163,14 +167,18 @@ impl Failure {
     }
 }
 
-fn no_available_slot(pool: &str, text: String, slots: &[String]) -> Failure {
+fn no_available_slot(pool: &str, text: String, slots: &[String], waited: bool) -> Failure {
     let message = if slots.is_empty() {
         format!("{text}: it has none")
     } else {
         format!("{text}:{}", indented(slots))
     };
-    Failure::new("no_available_slot", 4, message)
-        .hint(format!("`repo-pool add-slot {pool}` makes one more"))
+    let failure = Failure::new("no_available_slot", 4, message)
+        .hint(format!("`repo-pool add-slot {pool}` makes one more"));
+    match waited {
+        true => failure,
+        false => failure.hint("`--wait 10m` waits in line for one"),
+    }
 }
 
 fn git_operation(text: String, git: GitFailure) -> Failure {
@@ -269,6 +277,7 @@ mod tests {
                 Error::NoAvailableSlot {
                     pool: "p".into(),
                     slots: vec![],
+                    waited: None,
                 },
                 "no_available_slot",
                 4,
@@ -345,12 +354,14 @@ mod tests {
                 "my-project/slot1: held by agent-7 for 3h; `repo-pool release my-project/slot1` frees it".into(),
                 "my-project/slot2: error".into(),
             ],
+            waited: None,
         });
         insta::assert_snapshot!(failure.render(false), @"
         error: no slot of pool my-project is available:
           my-project/slot1: held by agent-7 for 3h; `repo-pool release my-project/slot1` frees it
           my-project/slot2: error
         hint: `repo-pool add-slot my-project` makes one more
+        hint: `--wait 10m` waits in line for one
         ");
     }
 

@@ -42,6 +42,7 @@ impl PoolPaths {
             locks,
             trash,
             self.set_aside(),
+            self.queue(),
         ];
         for part in parts {
             if fs::is_symlink(&part)? {
@@ -111,6 +112,11 @@ impl PoolPaths {
     /// What stood in the place of a slot and was moved out of the way, kept for its owner.
     pub fn set_aside(&self) -> PathBuf {
         self.root.join("set-aside")
+    }
+
+    /// Where those who wait for a slot have their tickets; it is made when somebody first waits.
+    pub fn queue(&self) -> PathBuf {
+        self.root.join("queue")
     }
 
     /// Where the pool's repository is made anew; it is there only while that is under way.

@@ -75,6 +75,11 @@ pub fn liveness(process: &ProcessStamp) -> Liveness {
     }
 }
 
+/// Whether the process that has `pid` now is stopped, as by a terminal's Ctrl-Z.
+pub fn is_stopped(pid: u32) -> bool {
+    Stat::of(pid).is_some_and(|stat| stat.is_stopped())
+}
+
 fn exists(pid: u32) -> bool {
     i32::try_from(pid)
         .ok()

@@ -5,7 +5,7 @@
 
 use std::fs::{File, Metadata};
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::sync::mpsc;
@@ -184,6 +184,48 @@ fn is_still_at(file: &File, path: &Path) -> Result<bool> {
         .is_some_and(|named| (named.dev(), named.ino()) == (open.dev(), open.ino())))
 }
 
+/// Deletes the lock file at `path` if nobody holds it. True if nobody does, or if there is none.
+pub fn remove_if_free(path: &Path) -> Result<bool> {
+    let Some(file) = fs::open_if_there(path)? else {
+        return Ok(true);
+    };
+    if !try_lock(&file).map_err(|e| Error::io("lock", path, e))? {
+        return Ok(false);
+    }
+    // Whoever deletes it has it locked, so from here on the name can't pass to another file.
+    if is_still_at(&file, path)? {
+        fs::remove_file_if_there(path)?;
+    }
+    Ok(true)
+}
+
+/// Tells when a lock that somebody holds becomes free. It is not kept then.
+#[derive(Debug)]
+pub struct LockNotice(OwnedFd);
+
+impl LockNotice {
+    /// None if there is no lock file at `path`.
+    pub fn of(path: &Path) -> Result<Option<Self>> {
+        let Some(file) = fs::open_if_there(path)? else {
+            return Ok(None);
+        };
+        let freed = in_background(move || {
+            // The wait for it was all that it was wanted for.
+            let _ = flock_patiently(&file);
+        });
+        freed
+            .map(|fd| Some(Self(fd)))
+            .map_err(|e| Error::io("wait for the lock", path, e))
+    }
+}
+
+impl AsFd for LockNotice {
+    /// Is readable once the lock was free.
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
 /// How a wait for a lock ended.
 enum Waited {
     Locked(File),
@@ -195,22 +237,11 @@ enum Waited {
 /// again would be unfair. A thread that gets the lock when nobody waits for it any more closes it.
 fn wait_for(file: File, deadline: &Deadline, notice: &mut Notice<'_>) -> io::Result<Waited> {
     let (result, locked) = mpsc::sync_channel(1);
-    // The thread's end of this pipe is closed once there is a result.
-    let (finished, running) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?;
-    std::thread::Builder::new()
-        .name("lock".to_owned())
-        .stack_size(WAITER_STACK)
-        .spawn(move || {
-            let outcome = loop {
-                match flock(&file, FlockOperation::LockExclusive) {
-                    Err(Errno::INTR) => {}
-                    other => break other,
-                }
-            };
-            // If nobody listens, the file comes back and is closed, which ends the lock.
-            let _ = result.send(outcome.map(|()| file));
-            drop(running);
-        })?;
+    let finished = in_background(move || {
+        let outcome = flock_patiently(&file);
+        // If nobody listens, the file comes back and is closed, which ends the lock.
+        let _ = result.send(outcome.map(|()| file));
+    })?;
     loop {
         if let Ok(outcome) = locked.try_recv() {
             return Ok(Waited::Locked(outcome?));
@@ -234,6 +265,31 @@ fn wait_for(file: File, deadline: &Deadline, notice: &mut Notice<'_>) -> io::Res
         fds.extend(signals::wake_fd().map(|fd| (fd, PollFlags::IN)));
         wait::ready(&fds, Some(left.min(until_notice)))?;
     }
+}
+
+/// Waits for the lock, however many signals come.
+fn flock_patiently(file: &File) -> io::Result<()> {
+    loop {
+        match flock(file, FlockOperation::LockExclusive) {
+            Err(Errno::INTR) => {}
+            other => return Ok(other?),
+        }
+    }
+}
+
+/// Does `wait` in a thread of its own. The descriptor is readable once that is over and everything
+/// that belonged to it is gone.
+fn in_background(wait: impl FnOnce() + Send + 'static) -> io::Result<OwnedFd> {
+    // The thread's end of this pipe is closed then.
+    let (finished, running) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?;
+    std::thread::Builder::new()
+        .name("lock".to_owned())
+        .stack_size(WAITER_STACK)
+        .spawn(move || {
+            wait();
+            drop(running);
+        })?;
+    Ok(finished)
 }
 
 #[cfg(test)]

@@ -16,6 +16,7 @@ pub mod limits;
 pub mod liveness;
 pub mod lock;
 pub mod mounts;
+pub mod notice;
 pub mod odd;
 pub mod process;
 pub mod remove;

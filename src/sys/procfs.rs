@@ -50,6 +50,11 @@ impl Stat {
         matches!(self.state, 'Z' | 'X' | 'x') && self.threads <= 1
     }
 
+    /// Whether a signal has stopped it; not, whether a debugger has.
+    pub fn is_stopped(&self) -> bool {
+        self.state == 'T'
+    }
+
     /// Whether it is a thread of the kernel.
     pub fn is_kernel_thread(&self) -> bool {
         self.flags & PF_KTHREAD != 0

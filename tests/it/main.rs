@@ -39,6 +39,7 @@ mod hostile_files;
 mod hostile_names;
 mod import;
 mod jobs;
+mod keys;
 mod kill_loop;
 mod layers;
 mod lease;
@@ -75,5 +76,7 @@ mod submodules;
 #[cfg(debug_assertions)]
 mod trash;
 mod views;
+mod wait;
+mod wait_notice;
 mod warm;
 mod watch;

@@ -14,6 +14,7 @@ pub(super) fn allocation(holder_lock: bool) -> Allocation {
         branch: String::new(),
         named_branch: false,
         for_commit: false,
+        key: None,
         metadata: Map::new(),
         measured: None,
     }

@@ -155,6 +155,7 @@ fn slot(number: u32, state: SlotState) -> SlotView {
         current_commit: Some(Some(COMMIT.into())),
         metadata: Map::new(),
         allocation_id: None,
+        key: None,
         generation: None,
         allocated_at: None,
         ttl_seconds: None,

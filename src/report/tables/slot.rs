@@ -30,6 +30,7 @@ pub fn slot(slot: &SlotView, now: Timestamp, layout: &Layout) -> String {
     card.maybe("lease", lease(slot, now));
     card.maybe("but", slot.reclaim.as_ref().map(against));
     card.maybe("allocation", allocation(slot));
+    card.maybe("key", slot.key.as_deref().map(one_line));
     card.maybe("metadata", metadata(slot));
     card.add("path", Text::new(&slot.slot_path));
     content(&mut card, slot);

@@ -92,16 +92,26 @@ impl World {
     /// another machine would have.
     #[track_caller]
     pub fn edit_allocation(&self, slot: &str, change: impl FnOnce(&mut serde_json::Value)) {
+        self.edit_slot(slot, |slot| {
+            let allocation = &mut slot["allocation"];
+            assert!(allocation.is_object(), "it is allocated");
+            change(allocation);
+        });
+    }
+
+    /// Changes what pool `p` has on record about a slot. The record is put in place as a whole.
+    #[track_caller]
+    pub fn edit_slot(&self, slot: &str, change: impl FnOnce(&mut serde_json::Value)) {
         let file = self.pool_dir("p").join("pool.json");
         let text = std::fs::read_to_string(&file).expect("pool.json");
         let mut record: serde_json::Value = serde_json::from_str(&text).expect("pool.json parses");
         let number: u64 = slot.trim_start_matches("slot").parse().expect("slotN");
         let slots = record["slots"].as_array_mut().expect("slots");
         let slot = slots.iter_mut().find(|slot| slot["number"] == number);
-        let allocation = &mut slot.expect("the slot")["allocation"];
-        assert!(allocation.is_object(), "it is allocated");
-        change(allocation);
-        std::fs::write(&file, record.to_string()).expect("writing pool.json");
+        change(slot.expect("the slot"));
+        let edited = file.with_extension("edited");
+        std::fs::write(&edited, record.to_string()).expect("writing pool.json");
+        std::fs::rename(&edited, &file).expect("putting it in place");
     }
 
     /// Makes the holder of a slot of pool `p` one that was last heard of some seconds earlier.

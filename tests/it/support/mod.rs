@@ -7,6 +7,7 @@ mod fixture;
 mod helper;
 mod inspect;
 mod invariants;
+mod line;
 mod mount;
 mod out;
 mod random;
@@ -20,7 +21,7 @@ mod work;
 mod world;
 
 pub use args::Args;
-pub use call::Call;
+pub use call::{Call, Running};
 pub use detached::Detached;
 pub use fixture::{PULL_REF, Remote, SPACED_FILE, odd_file};
 pub use helper::{Helper, alive, in_time, kill, kill_on_drop, until};
