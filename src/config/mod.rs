@@ -13,6 +13,7 @@ mod checks;
 mod environment;
 mod file;
 pub mod keys;
+mod kind;
 mod origin;
 pub mod parse;
 mod resolve;

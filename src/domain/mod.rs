@@ -5,6 +5,7 @@
 pub mod damage;
 pub mod error;
 pub mod event;
+pub mod furnished;
 pub mod lease;
 pub mod metrics;
 pub mod names;

@@ -9,7 +9,9 @@ use super::hand_out::{self, Allocated, Ready};
 use super::journal::{self, SlotWork};
 use super::ready::{self, Looked, Prepared, Unready};
 use super::target::{self, Branch, Target};
-use super::{Pool, ahead, background, exhaustion, park, settle, shared, slots, verified, warm};
+use super::{
+    Pool, ahead, background, copies, exhaustion, park, settle, shared, slots, verified, warm,
+};
 use crate::domain::event::{Event, EventKind};
 use crate::domain::lease::Owner;
 use crate::domain::pool::PoolRecord;
@@ -88,6 +90,7 @@ fn is_a_failed_allocation(error: &Error) -> bool {
 fn attempt(pool: &Pool<'_>, request: &Request, watch: &Stopwatch) -> Result<Allocated> {
     let record = settle::leftovers(pool)?;
     shared::usable(pool)?;
+    copies::check(pool)?;
     not_exhausted(pool, request, &record)?;
     let network = request.freshness != Freshness::Known;
     let (record, mut ahead) = ahead::fetch(pool, request, record)?;
@@ -138,6 +141,10 @@ fn attempt(pool: &Pool<'_>, request: &Request, watch: &Stopwatch) -> Result<Allo
                     return Err(undone(pool, &claim, everybodys));
                 }
                 give_up(pool, &claim, &error)?;
+                // Where the set-up of one slot fails, that of others most likely does, and takes its time.
+                if is_of_setup(&error) {
+                    return Err(error);
+                }
                 last_error = Some(error);
             }
         }
@@ -341,17 +348,26 @@ fn put_back(pool: &Pool<'_>, work: &SlotWork) -> Result<()> {
     Ok(())
 }
 
-/// A slot that can't be made ready goes out of use (9.5); a new one goes away again.
+/// Whether the set-up command failed.
+fn is_of_setup(error: &Error) -> bool {
+    matches!(error, Error::SetUp { .. })
+}
+
+/// A slot that can't be made ready goes out of use (9.5); a new one goes away again, unless a person is
+/// to see why it can't be set up.
 fn give_up(pool: &Pool<'_>, claim: &Claim, error: &Error) -> Result<()> {
     let work = &claim.work;
-    if is_new(&claim.slot) {
+    if is_new(&claim.slot) && !is_of_setup(error) {
         return slots::unmake(pool, work);
     }
     let reason = error.reason();
-    pool.context.observer.warn(&format!(
-        "{} is put out of use: {reason}",
-        pool.slot_id(work.number)
-    ));
+    // The failure of a set-up ends the allocation, and is said there.
+    if !is_of_setup(error) {
+        pool.context.observer.warn(&format!(
+            "{} is put out of use: {reason}",
+            pool.slot_id(work.number)
+        ));
+    }
     park::bring_out(pool, work.number)?;
     journal::finish(pool, work, |locked, now| {
         journal::slot_of(locked, work).put_out_of_use(&reason, now);

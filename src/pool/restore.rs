@@ -93,7 +93,7 @@ fn clean_to_restore(
         message: format!("slot {} {what}", pool.slot_id(number)),
         hint: Some("commit that, or restore into another slot, or with --branch NAME".into()),
     };
-    let seen = mend::look(pool, worktree, lock)?;
+    let seen = mend::look(pool, number, lock)?;
     if seen.has_changes() {
         return Err(refused("has changes, which restoring would overwrite"));
     }

@@ -4,7 +4,7 @@
 //! removing and repairing are carried to their end.
 
 use super::journal::{self, SlotWork};
-use super::{Pool, anew, hand_out, holder, park, ready, release, retire, slots};
+use super::{Pool, anew, hand_out, holder, park, ready, release, retire, script, slots};
 use crate::domain::lease::Verdict;
 use crate::domain::pool::PoolRecord;
 use crate::domain::process::Liveness;
@@ -105,6 +105,7 @@ fn finish(pool: &Pool<'_>, number: u32, lock: FileLock, operation: Operation) ->
         operation: operation.id.clone(),
         lock,
     };
+    script::end_leftovers(pool, number);
     remove_git_locks(pool, number)?;
     complete_move(pool, &work)?;
     match operation.kind {

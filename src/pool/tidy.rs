@@ -4,7 +4,7 @@
 use super::journal::SlotWork;
 use super::mend::{self, Repairs};
 use super::park::{self, Place};
-use super::{Pool, ready, saving, trash};
+use super::{Pool, copies, furnish, keep, ready, saving, trash};
 use crate::domain::Result;
 use crate::domain::event::Event;
 use crate::domain::outcome::RescueView;
@@ -69,6 +69,10 @@ pub fn look_and_clean(
     let done = clean::to_goal(&pool.git, &worktree, &work.lock, &seen, &goal)?;
     trash::see_to(pool);
     cleaned.operations.extend(done.operations);
+    let too_much = keep::within_limit(pool, number, &work.lock)?;
+    cleaned.operations.extend(too_much);
+    let furnished = furnish::complete(pool, number, &work.lock, base)?;
+    cleaned.operations.extend(furnished);
     put_branch(pool, work, slot, base)?;
     Ok(Tidied::Clean(Box::new(cleaned)))
 }
@@ -77,7 +81,11 @@ pub fn look_and_clean(
 pub fn advance(pool: &Pool<'_>, work: &SlotWork, slot: &SlotRecord, base: &Oid) -> Result<Cleaned> {
     let worktree = pool.worktree(work.number);
     let (from, goal) = (slot.commit.as_ref(), goal(pool, slot, base, None));
-    let operations = advance::to_goal(&pool.git, &worktree, &work.lock, from, &goal)?;
+    if from != Some(base) {
+        copies::take_out(pool, work.number)?;
+    }
+    let mut operations = advance::to_goal(&pool.git, &worktree, &work.lock, from, &goal)?;
+    operations.extend(furnish::complete(pool, work.number, &work.lock, base)?);
     put_branch(pool, work, slot, base)?;
     Ok(Cleaned {
         operations,

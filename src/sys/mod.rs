@@ -10,6 +10,7 @@ pub mod detached;
 pub mod disk;
 pub mod foreground;
 pub mod fs;
+pub mod heirs;
 pub mod inside;
 pub mod limits;
 pub mod liveness;
@@ -21,6 +22,7 @@ pub mod remove;
 pub mod seen;
 pub mod signals;
 pub mod threads;
+pub mod transcript;
 pub mod trash;
 pub mod user;
 

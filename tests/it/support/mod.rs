@@ -20,7 +20,7 @@ mod work;
 mod world;
 
 pub use args::Args;
-pub use call::Call;
+pub use call::{Call, Running};
 pub use detached::Detached;
 pub use fixture::{PULL_REF, Remote, SPACED_FILE, odd_file};
 pub use helper::{Helper, alive, in_time, kill, kill_on_drop, until};
