@@ -7,7 +7,7 @@ use crate::domain::names::PoolName;
 use crate::domain::remote::{PoolArgument, RemoteUrl};
 use crate::domain::{Error, Result};
 use crate::pool::create::{self, Plan};
-use crate::pool::{slots, view};
+use crate::pool::{furnish, slots, view};
 use crate::report::output::unless_closed;
 use crate::report::{human, tables};
 use crate::sys::clock::{self, Stopwatch};
@@ -61,7 +61,7 @@ pub fn run(session: &Session, args: &CreateArgs) -> Result<u8> {
     let view = view::pool(&pool, &record, false);
     if session.output.is_json() {
         unless_closed(session.output.json("pool", &view))?;
-        return Ok(0);
+        return furnish::all_set_up(&pool, &record.slots).map(|()| 0);
     }
     session.output.note(&format!(
         "made pool {name} with {} in {}",
@@ -73,7 +73,7 @@ pub fn run(session: &Session, args: &CreateArgs) -> Result<u8> {
         clock::now(),
         &session.output.layout(),
     )))?;
-    Ok(0)
+    furnish::all_set_up(&pool, &record.slots).map(|()| 0)
 }
 
 /// A repository by URL, or by a path, which is made absolute.

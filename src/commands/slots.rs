@@ -5,7 +5,8 @@ use serde_json::json;
 use super::session::{self, Session};
 use crate::cli::AddSlotArgs;
 use crate::domain::Result;
-use crate::pool::{find, settle, slots, view};
+use crate::domain::slot::SlotState;
+use crate::pool::{find, furnish, settle, slots, view};
 use crate::report::output::unless_closed;
 use crate::sys::limits;
 
@@ -31,8 +32,11 @@ pub fn add(session: &Session, args: &AddSlotArgs) -> Result<u8> {
         };
         unless_closed(written)?;
     } else {
-        let paths: Vec<&str> = views.iter().map(|slot| slot.slot_path.as_str()).collect();
-        unless_closed(session.output.data(paths.join("\n")))?;
+        let usable = views.iter().filter(|slot| slot.state != SlotState::Error);
+        let paths: Vec<&str> = usable.map(|slot| slot.slot_path.as_str()).collect();
+        if !paths.is_empty() {
+            unless_closed(session.output.data(paths.join("\n")))?;
+        }
     }
-    Ok(0)
+    furnish::all_set_up(&pool, &made).map(|()| 0)
 }

@@ -36,6 +36,37 @@ pub(super) fn filter(text: &str) -> Result<(), String> {
     }
 }
 
+/// A path below a directory, which it can't leave.
+pub(super) fn path_inside(text: &str) -> Result<(), String> {
+    let wrong = |why: &str| Err(why.to_string());
+    let mut parts = text.trim_end_matches('/').split('/');
+    if text.trim().is_empty() {
+        wrong("is empty")
+    } else if text.starts_with('/') {
+        wrong("is absolute; paths are relative")
+    } else if text.chars().any(char::is_control) {
+        wrong("holds control characters")
+    } else if text.split('/').any(|part| part == "..") {
+        wrong("holds \"..\"")
+    } else if parts.any(|part| part.is_empty() || part == "." || part.eq_ignore_ascii_case(".git"))
+    {
+        wrong("has a part that is empty, \".\" or \".git\"")
+    } else {
+        Ok(())
+    }
+}
+
+/// A command line for a shell.
+pub(super) fn command(text: &str) -> Result<(), String> {
+    if text.trim().is_empty() {
+        Err("is empty".into())
+    } else if text.contains('\0') {
+        Err("holds a zero byte".into())
+    } else {
+        Ok(())
+    }
+}
+
 /// A branch name, in git's rules for references.
 pub(super) fn branch(text: &str) -> Result<(), String> {
     let forbidden = |c: char| c.is_control() || c.is_whitespace() || "~^:?*[\\".contains(c);
@@ -131,6 +162,32 @@ mod tests {
         ] {
             assert!(filter(bad).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn copied_paths_stay_where_they_belong() {
+        for good in [".env", "config/local.json", "certs/", "a b", "...", "-x"] {
+            assert_eq!(path_inside(good), Ok(()), "{good}");
+        }
+        for bad in [
+            "",
+            " ",
+            "/",
+            "/etc",
+            "..",
+            "../x",
+            "a/../b",
+            "./x",
+            "a//b",
+            ".git",
+            ".GIT/config",
+            "a/.git",
+            "a\nb",
+        ] {
+            assert!(path_inside(bad).is_err(), "{bad}");
+        }
+        assert!(command("npm ci").is_ok() && command("set -e\nmake\n").is_ok());
+        assert!(command(" ").is_err() && command("a\0b").is_err());
     }
 
     #[test]

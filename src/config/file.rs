@@ -8,7 +8,7 @@ use toml::Spanned;
 use toml::de::{DeString, DeTable, DeValue};
 
 use super::checks::nearest;
-use super::keys::{self, KEYS, LATER, Place};
+use super::keys::{self, KEYS, Place};
 use super::value::{Value, key as key_text, printable, quoted, type_name};
 use crate::domain::remote::{PoolArgument, RemoteUrl};
 use crate::domain::{Error, PoolName};
@@ -296,9 +296,6 @@ fn unknown_table(name: &str) -> String {
 }
 
 fn unknown_key(name: &str, place: Place) -> String {
-    if LATER.contains(&name) {
-        return format!("key {name} is not supported by this version");
-    }
     let here = || {
         KEYS.iter()
             .filter(|key| key.place == Place::Both || key.place == place)

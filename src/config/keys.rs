@@ -7,71 +7,7 @@ use super::value::Value;
 use crate::domain::Error;
 use crate::domain::pool::Strategy;
 
-/// The type of a key's value, with its range.
-#[derive(Debug, Clone, Copy)]
-pub enum Kind {
-    /// A whole number in a range, both ends included.
-    Count {
-        /// The least.
-        min: u32,
-        /// The most.
-        max: u32,
-    },
-    /// A length of time, at most a hundred years.
-    Duration {
-        /// Whether zero is allowed.
-        zero: bool,
-        /// Whether `never` is allowed.
-        never: bool,
-    },
-    /// Bytes.
-    Size,
-    /// Yes or no.
-    Bool,
-    /// One of a few words.
-    Choice {
-        /// The words.
-        allowed: &'static [&'static str],
-        /// Words with a meaning that this version does not support.
-        later: &'static [&'static str],
-    },
-    /// A text.
-    Text {
-        /// What it is, with its article.
-        what: &'static str,
-        /// Says what is wrong with a text, to follow it.
-        check: fn(&str) -> Result<(), String>,
-    },
-    /// Texts.
-    List {
-        /// What each is, in the plural.
-        what: &'static str,
-        /// Says what is wrong with one of them, to follow it.
-        check: fn(&str) -> Result<(), String>,
-    },
-}
-
-impl Kind {
-    /// What is allowed, in words.
-    pub fn allowed(&self) -> String {
-        match self {
-            Self::Count { min, max } => format!("a whole number from {min} to {max}"),
-            Self::Duration { zero, never } => {
-                let range = if *zero { "0 or more" } else { "more than 0" };
-                let never = if *never { ", or \"never\"" } else { "" };
-                format!("a duration like \"30s\" or \"1h 30m\", or seconds, {range}{never}")
-            }
-            Self::Size => "a size like \"10G\" or \"512M\", or bytes".into(),
-            Self::Bool => "true or false".into(),
-            Self::Choice { allowed, .. } => {
-                let words: Vec<String> = allowed.iter().map(|word| format!("{word:?}")).collect();
-                words.join(", ")
-            }
-            Self::Text { what, .. } => (*what).into(),
-            Self::List { what, .. } => format!("a list of {what}"),
-        }
-    }
-}
+pub use super::kind::Kind;
 
 /// The tables of the file in which a key may stand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -135,9 +71,6 @@ pub(super) fn built_in(name: &str) -> Option<Value> {
     find(name)?.built_in()
 }
 
-/// Keys with a meaning that this version does not support.
-pub const LATER: &[&str] = &["copy", "setup", "setup_inputs", "on_release"];
-
 /// The most slots a pool may have.
 pub const MOST_SLOTS: u32 = 10_000;
 
@@ -148,6 +81,11 @@ const SLOTS: Kind = Kind::Count {
 const TIMEOUT: Kind = Kind::Duration {
     zero: false,
     never: false,
+};
+
+const COMMAND: Kind = Kind::Text {
+    what: "a command for sh",
+    check: checks::command,
 };
 
 const fn key(name: &'static str, kind: Kind, default: &'static str, doc: &'static str) -> Key {
@@ -260,6 +198,65 @@ pub const KEYS: &[Key] = &[
             },
             "[]",
             "Ignored paths that cleaning leaves, so that caches stay warm.",
+        )
+    },
+    key(
+        "keep_limit",
+        Kind::Size,
+        "\"20G\"",
+        "How much of that a slot may hold; beyond it the largest of them go.",
+    ),
+    Key {
+        example: Some("[\".env\"]"),
+        ..key(
+            "copy",
+            Kind::List {
+                what: "paths below the pool's files/, without \"..\"",
+                check: checks::path_inside,
+            },
+            "[]",
+            "What of the pool's folder files/ every slot has, as it is there.",
+        )
+    },
+    Key {
+        place: Place::Pool,
+        default: None,
+        example: Some("\"npm ci\""),
+        ..key(
+            "setup",
+            COMMAND,
+            "",
+            "What sh runs in a slot that is made or warmed, so that it can be worked in.",
+        )
+    },
+    Key {
+        place: Place::Pool,
+        example: Some("[\"package-lock.json\"]"),
+        ..key(
+            "setup_inputs",
+            Kind::List {
+                what: "paths of the repository, without \"..\"",
+                check: checks::path_inside,
+            },
+            "[]",
+            "Where one of these is another than at the last time, `setup` runs again.",
+        )
+    },
+    key(
+        "setup_timeout",
+        TIMEOUT,
+        "\"30m\"",
+        "How long `setup` may take; then it is ended, and has failed.",
+    ),
+    Key {
+        place: Place::Pool,
+        default: None,
+        example: Some("\"./clean-up\""),
+        ..key(
+            "on_release",
+            COMMAND,
+            "",
+            "What sh runs in a slot that is given back, within `cleanup_timeout`.",
         )
     },
     key(
@@ -408,11 +405,7 @@ mod tests {
 
     #[test]
     fn names_and_variables_are_unique() {
-        let mut names: Vec<&str> = KEYS
-            .iter()
-            .map(|key| key.name)
-            .chain(LATER.iter().copied())
-            .collect();
+        let mut names: Vec<&str> = KEYS.iter().map(|key| key.name).collect();
         names.sort_unstable();
         let count = names.len();
         names.dedup();

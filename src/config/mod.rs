@@ -14,6 +14,7 @@ mod environment;
 mod file;
 mod import;
 pub mod keys;
+mod kind;
 mod origin;
 pub mod parse;
 mod resolve;

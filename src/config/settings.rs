@@ -45,6 +45,18 @@ pub struct Settings {
     pub depth: Option<u32>,
     /// Patterns of ignored paths that cleaning leaves.
     pub keep: Vec<String>,
+    /// How much of that may stay in a slot, in bytes.
+    pub keep_limit: u64,
+    /// Paths of the pool's own folder that every slot has.
+    pub copy: Vec<String>,
+    /// What makes a slot ready to work in, for `sh`.
+    pub setup: Option<String>,
+    /// Paths of the repository that the set-up depends on.
+    pub setup_inputs: Vec<String>,
+    /// How long the set-up may take.
+    pub setup_timeout: Duration,
+    /// What runs in a slot before it is cleaned at release, for `sh`.
+    pub on_release: Option<String>,
     /// How long to wait for a lock.
     pub lock_timeout: Duration,
     /// How long one cleaning may take.
@@ -107,6 +119,14 @@ impl Settings {
             None => None,
             other => mismatch(key, &other),
         };
+        let list = |key| match value(key) {
+            Some(Value::List(texts)) => texts,
+            other => mismatch(key, &other),
+        };
+        let size = |key| match value(key) {
+            Some(Value::Size(bytes)) => bytes,
+            other => mismatch(key, &other),
+        };
         Self {
             num_slots: count("num_slots").unwrap_or_else(|| mismatch("num_slots", &None)),
             max_slots: count("max_slots"),
@@ -116,10 +136,13 @@ impl Settings {
             base: text("base"),
             filter: text("filter"),
             depth: count("depth"),
-            keep: match value("keep") {
-                Some(Value::List(patterns)) => patterns,
-                other => mismatch("keep", &other),
-            },
+            keep: list("keep"),
+            keep_limit: size("keep_limit"),
+            copy: list("copy"),
+            setup: text("setup"),
+            setup_inputs: list("setup_inputs"),
+            setup_timeout: duration("setup_timeout"),
+            on_release: text("on_release"),
             lock_timeout: duration("lock_timeout"),
             cleanup_timeout: duration("cleanup_timeout"),
             git_timeout: duration("git_timeout"),
@@ -142,10 +165,7 @@ impl Settings {
                 Some(Value::Never) => None,
                 other => mismatch("rescue_expire", &other),
             },
-            trash_limit: match value("trash_limit") {
-                Some(Value::Size(bytes)) => bytes,
-                other => mismatch("trash_limit", &other),
-            },
+            trash_limit: size("trash_limit"),
             warmup_enabled: flag("warmup_enabled"),
             jobs: count("jobs").map_or(0, |jobs| jobs as usize),
             enable_metrics: flag("enable_metrics"),
@@ -247,5 +267,9 @@ mod tests {
         assert_eq!(settings.jobs, 0);
         assert!(!settings.warmup_enabled);
         assert!(settings.keep.is_empty() && settings.base.is_none());
+        assert_eq!(settings.keep_limit, 20 << 30);
+        assert!(settings.copy.is_empty() && settings.setup_inputs.is_empty());
+        assert!(settings.setup.is_none() && settings.on_release.is_none());
+        assert_eq!(settings.setup_timeout, Duration::from_secs(1800));
     }
 }

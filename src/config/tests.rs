@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
-use super::keys::{KEYS, LATER};
+use super::keys::KEYS;
 use super::*;
 use crate::domain::Error;
 
@@ -53,6 +53,11 @@ strategy = "worktree"
 max_slots = 8
 base = "main"
 keep = ["node_modules/", "target/"]
+keep_limit = "5G"
+copy = [".env", "certs/"]
+setup = "npm ci"
+setup_inputs = ["package-lock.json"]
+on_release = "./clean-up"
 rescue = "commits"
 lock_timeout = "1m"
 
@@ -77,6 +82,11 @@ fn a_file_is_read_into_settings() {
     assert_eq!((pool.num_slots, pool.max_slots), (4, Some(8)));
     assert_eq!(pool.base.as_deref(), Some("main"));
     assert_eq!(pool.keep, ["node_modules/", "target/"]);
+    assert_eq!((pool.keep_limit, pool.copy.len()), (5 << 30, 2));
+    assert_eq!(pool.setup.as_deref(), Some("npm ci"));
+    assert_eq!(pool.setup_inputs, ["package-lock.json"]);
+    assert_eq!(pool.setup_timeout, Duration::from_secs(1800));
+    assert_eq!(pool.on_release.as_deref(), Some("./clean-up"));
     assert_eq!(pool.rescue, Rescue::Commits);
     assert_eq!(pool.lock_timeout, Duration::from_secs(60));
 }
@@ -120,7 +130,7 @@ fn the_order_is_flag_environment_pool_defaults_built_in() {
     );
     assert_eq!(
         said("rescue"),
-        ("\"commits\"", "pools.toml:18 [pools.my-project]".into())
+        ("\"commits\"", "pools.toml:23 [pools.my-project]".into())
     );
     assert_eq!(said("num_slots"), ("4", "pools.toml:3 [defaults]".into()));
     assert_eq!(said("git_timeout"), ("\"5m\"", "built in".into()));
@@ -196,7 +206,7 @@ repo_url = "https://u:secret@"
     6: defaults.jobs: "4" is a text (allowed: a whole number from 0 to 1024)
     7: defaults.keep: the list holds "../x", which holds "..", and a whole number (allowed: a list of patterns relative to the slot, without "..")
     8: defaults.repo_url: belongs in [pools.NAME]
-    9: defaults.colour: unknown key (allowed: num_slots, max_slots, filter, depth, keep, lock_timeout, cleanup_timeout, git_timeout, stale_after, fetch_on_allocate, fetch_max_age, on_fetch_failure, clean_on_release, background_cleanup, rescue, rescue_expire, trash_limit, warmup_enabled, jobs, enable_metrics, ports, ports_per_slot, allow_network_filesystem)
+    9: defaults.colour: unknown key (allowed: num_slots, max_slots, filter, depth, keep, keep_limit, copy, setup_timeout, lock_timeout, cleanup_timeout, git_timeout, stale_after, fetch_on_allocate, fetch_max_age, on_fetch_failure, clean_on_release, background_cleanup, rescue, rescue_expire, trash_limit, warmup_enabled, jobs, enable_metrics, ports, ports_per_slot, allow_network_filesystem)
     10: pools.a: repo_url is missing
     11: pools.a.num_slots: 0 is out of range (allowed: a whole number from 1 to 10000)
     12: pools.a.enable_metrics: "yes" is a text (allowed: true or false)
@@ -211,15 +221,31 @@ repo_url = "https://u:secret@"
 
 #[test]
 fn what_later_versions_bring_is_said_to_be_unsupported() {
-    for key in LATER {
-        let text = format!("[pools.a]\nrepo_url = '/a'\n{key} = true\n");
-        let expected = format!("3: pools.a.{key}: key {key} is not supported by this version");
-        assert_eq!(said(&text), [expected]);
-    }
     assert_eq!(
         said("[pools.a]\nrepo_url = '/a'\nstrategy = 'clone'\n"),
         ["3: pools.a.strategy: \"clone\" is not supported by this version (allowed: \"worktree\")"]
     );
+}
+
+#[test]
+fn commands_are_a_pools_and_stay_in_the_file() {
+    let told = said("[defaults]\nsetup = 'id'\non_release = 'id'\n");
+    let wrong = "belongs in [pools.NAME]";
+    assert_eq!(
+        told,
+        [
+            format!("2: defaults.setup: {wrong}"),
+            format!("3: defaults.on_release: {wrong}")
+        ]
+    );
+    let text = "[pools.a]\nrepo_url = '/a'\nsetup = ' '\ncopy = ['/etc', 'a/../b', '.git/x']\n";
+    insta::assert_snapshot!(said(text).join("\n"), @r#"
+    3: pools.a.setup: " " is empty (allowed: a command for sh)
+    4: pools.a.copy: the list holds "/etc", which is absolute; paths are relative, and "a/../b", which holds "..", and ".git/x", which has a part that is empty, "." or ".git" (allowed: a list of paths below the pool's files/, without "..")
+    "#);
+    let environment = Environment::from_pairs([("REPO_POOL_SETUP", "id")]);
+    let config = parse_in("[pools.a]\nrepo_url = '/a'\n", environment).unwrap();
+    assert_eq!(settings(&config, Some("a")).setup, None);
 }
 
 #[test]
@@ -293,7 +319,7 @@ fn a_byte_order_mark_and_foreign_line_ends_are_no_problem() {
 
 /// Lines that look like those of the file, right and wrong.
 fn some_line() -> impl Strategy<Value = String> {
-    let names = KEYS.iter().map(|key| key.name).chain(LATER.iter().copied());
+    let names = KEYS.iter().map(|key| key.name);
     let values = KEYS.iter().filter_map(|key| key.default.or(key.example));
     let value = prop_oneof![
         proptest::sample::select(values.collect::<Vec<_>>()).prop_map(String::from),

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use toml::de::{DeArray, DeValue};
 
-use super::keys::Kind;
+use super::kind::Kind;
 use super::parse;
 
 /// A setting's value, of the type its key has.

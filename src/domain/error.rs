@@ -39,6 +39,14 @@ pub enum Error {
         /// The command and what it said.
         failure: Box<GitFailure>,
     },
+    /// The command that makes a slot ready to work in failed.
+    #[error("the set-up of slot {slot} failed: {reason}")]
+    SetUp {
+        /// The slot's id.
+        slot: String,
+        /// How it ended, its last words, and where all of them are.
+        reason: String,
+    },
     /// A slot could not be brought back to a clean state.
     #[error("slot {slot} could not be cleaned: {reason}")]
     Cleanup {

@@ -6,6 +6,7 @@ pub mod apply;
 pub mod damage;
 pub mod error;
 pub mod event;
+pub mod furnished;
 pub mod lease;
 pub mod metrics;
 pub mod names;

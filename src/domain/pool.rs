@@ -137,6 +137,9 @@ pub struct PoolRecord {
     /// Whether it was said once that cleaning deletes ignored files, and how to keep them.
     #[serde(default)]
     pub told_of_ignored: bool,
+    /// Whether it was said once that cleaning deletes what the set-up makes.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub told_of_setup: bool,
     /// How allocations went, over the pool's life.
     #[serde(default)]
     pub metrics: Metrics,

@@ -12,6 +12,8 @@ pub enum Step<'a> {
     Fetch(&'a str),
     /// The slot of this id or name is being made.
     Slot(&'a str),
+    /// The set-up command runs in the slot of this id.
+    SetUp(&'a str),
 }
 
 /// Watches an operation; shared by all threads that work on it.

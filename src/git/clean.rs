@@ -57,6 +57,11 @@ pub fn to_goal(
     goal: &Goal<'_>,
 ) -> Result<Done> {
     let mut done = Done::default();
+    for path in &seen.furnished {
+        let whole = slot.path.join(path);
+        fs::remove_file_if_there(&whole)?;
+        fs::remove_empty_parents(&slot.path, &whole);
+    }
     let filled = submodules::any(slot, &seen.submodules)?;
     take_apart(slot, seen, goal, filled, &mut done)?;
     if slot.join_index(git, lock)? {

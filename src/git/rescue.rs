@@ -92,6 +92,21 @@ pub fn delete(git: &Git, repository: &Path, id: &str, commit: &Oid) -> Result<()
     Ok(())
 }
 
+/// Whether two rescues have the same files, the same index and the same commits.
+pub fn hold_the_same(git: &Git, repository: &Path, one: &Oid, other: &Oid) -> Result<bool> {
+    let trees = |commit: &Oid| -> Result<Vec<String>> {
+        let output = git
+            .repository(repository)
+            .args(["rev-list", "--no-walk=unsorted", "--format=%T"])
+            .args([commit, &format!("{commit}^@")])
+            .run("compare saved work")?;
+        let lines = output.text();
+        let lines = lines.lines().filter(|line| !line.starts_with("commit "));
+        Ok(lines.map(str::to_owned).collect())
+    };
+    Ok(trees(one)? == trees(other)?)
+}
+
 /// All rescues of a repository, oldest first.
 pub fn all(git: &Git, repository: &Path) -> Result<Vec<Kept>> {
     let output = git

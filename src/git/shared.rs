@@ -8,7 +8,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use super::config_keys::{self, Sort};
-use super::{Git, Invocation, repository, view};
+use super::{Git, Invocation, exclude, repository, view};
 use crate::domain::{Error, Result, remote};
 use crate::sys::{fs, user};
 
@@ -18,14 +18,11 @@ const CONFIG_MAX: u64 = 1024 * 1024;
 /// How many keys a message names.
 const KEYS_NAMED: usize = 20;
 
+/// The paths that every slot ignores; some may be the pool's own.
+const EXCLUDE: &str = "info/exclude";
+
 /// Files that every slot obeys and that a pool is made without.
-const OBEYED: [&str; 5] = [
-    "hooks",
-    "info/exclude",
-    "info/attributes",
-    "branches",
-    "remotes",
-];
+const OBEYED: [&str; 5] = ["hooks", EXCLUDE, "info/attributes", "branches", "remotes"];
 
 /// Something that is not as the pool made it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -131,7 +128,8 @@ pub fn look(git: &Git, repository: &Path) -> Result<Vec<Fault>> {
     }
     for name in OBEYED {
         let path = repository.join(name);
-        if is_obeyed(&path)? {
+        let is_ours = name == EXCLUDE && exclude::is_as_made(repository);
+        if !is_ours && is_obeyed(&path)? {
             found.push(Fault::Obeyed(path));
         }
     }

@@ -36,6 +36,9 @@ pub struct Status {
     pub untracked: Vec<PathBuf>,
     /// Ignored files and directories; those end in `/`.
     pub ignored: Vec<PathBuf>,
+    /// Files that the caller has put there itself and taken out of these lists: cleaning removes them,
+    /// and they are nobody's work.
+    pub furnished: Vec<PathBuf>,
     /// Directories that can't be looked into.
     pub unreadable: Vec<PathBuf>,
     /// The paths whose changes the index hides.

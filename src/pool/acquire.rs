@@ -13,7 +13,7 @@ use super::keys::{self, Found};
 use super::ready::{self, Looked, Prepared, Unready};
 use super::target::{self, Branch, Target};
 use super::waiting::{Turn, Waiting};
-use super::{Pool, background, park, settle, shared, slots, verified, warm};
+use super::{Pool, background, copies, park, settle, shared, slots, verified, warm};
 use crate::domain::event::{Event, EventKind};
 use crate::domain::lease::Owner;
 use crate::domain::pool::PoolRecord;
@@ -141,6 +141,7 @@ fn attempt(
         None => {
             let record = settle::leftovers(pool)?;
             shared::usable(pool)?;
+            copies::check(pool)?;
             let record = match keys::held(pool, request, record)? {
                 Found::Held(allocated) => return Ok(Attempt::Done(allocated)),
                 Found::Free(record) => *record,
@@ -191,6 +192,10 @@ fn attempt(
                     return Err(undone(pool, &claim, everybodys));
                 }
                 give_up(pool, &claim, &error)?;
+                // Where the set-up of one slot fails, that of others most likely does, and takes its time.
+                if is_of_setup(&error) {
+                    return Err(error);
+                }
                 // Who waits may get another, and this was said.
                 last_error = last_error.or((!request.waits()).then_some(error));
             }
@@ -275,17 +280,26 @@ fn put_back(pool: &Pool<'_>, work: &SlotWork) -> Result<()> {
     Ok(())
 }
 
-/// A slot that can't be made ready goes out of use (9.5); a new one goes away again.
+/// Whether the set-up command failed.
+fn is_of_setup(error: &Error) -> bool {
+    matches!(error, Error::SetUp { .. })
+}
+
+/// A slot that can't be made ready goes out of use (9.5); a new one goes away again, unless a person is
+/// to see why it can't be set up.
 fn give_up(pool: &Pool<'_>, claim: &Claim, error: &Error) -> Result<()> {
     let work = &claim.work;
-    if claim.is_new() {
+    if claim.is_new() && !is_of_setup(error) {
         return slots::unmake(pool, work);
     }
     let reason = error.reason();
-    pool.context.observer.warn(&format!(
-        "{} is put out of use: {reason}",
-        pool.slot_id(work.number)
-    ));
+    // The failure of a set-up ends the allocation, and is said there.
+    if !is_of_setup(error) {
+        pool.context.observer.warn(&format!(
+            "{} is put out of use: {reason}",
+            pool.slot_id(work.number)
+        ));
+    }
     park::bring_out(pool, work.number)?;
     journal::finish(pool, work, |locked, now| {
         journal::slot_of(locked, work).put_out_of_use(&reason, now);

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use super::journal::SlotWork;
 use super::park::Place;
 use super::release::{self, Returned};
-use super::{Pool, occupants, park, settle};
+use super::{Pool, occupants, on_release, park, settle};
 use crate::config::parse::format_duration;
 use crate::domain::event::{Event, EventKind};
 use crate::domain::names::PoolName;
@@ -28,7 +28,8 @@ pub const FINISH: &str = "__finish-release";
 /// Takes the slot out of everybody's reach, and leaves the rest to a process of its own; where that
 /// can't be started, it is done here.
 pub fn begin(pool: &Pool<'_>, work: &SlotWork, operation: &Operation) -> Result<Returned> {
-    let parked = match operation.in_place {
+    // What runs before the cleaning runs where the slot's users work.
+    let parked = match operation.in_place || on_release::is_asked_for(pool) {
         true => Ok(Place::InPlace),
         false => park::park(pool, work.number),
     };

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use super::journal;
 use super::retire;
 use super::slots;
-use super::{Context, Pool, clones, fetch, verified};
+use super::{Context, Pool, clones, fetch, keep};
 use crate::domain::event::{Event, EventKind};
 use crate::domain::metrics::Metrics;
 use crate::domain::names::PoolName;
@@ -136,6 +136,7 @@ fn first_record(context: &Context<'_>, pool: &Pool<'_>, plan: &Plan) -> PoolReco
         generation: 0,
         operation: Some(journal::operation(OperationKind::Create, now)),
         told_of_ignored: false,
+        told_of_setup: false,
         metrics: Metrics::default(),
         slots: Vec::new(),
     }
@@ -153,13 +154,14 @@ fn build(pool: &Pool<'_>, plan: &Plan) -> Result<()> {
     let locks = numbers.iter().map(lock).collect::<Result<Vec<_>>>()?;
     let reserved: Vec<_> = numbers.iter().copied().zip(&locks).collect();
     slots::make_all(pool, &reserved, &commit)?;
+    let furnished = slots::furnish_all(pool, &reserved, &commit)?;
+    keep::warn_of_tracked(pool, 1)?;
     let mut locked = pool.lock()?;
     let now = clock::now();
-    for number in numbers {
+    for (number, furnished) in numbers.into_iter().zip(furnished) {
         let operation = journal::operation(OperationKind::Add, now);
         let mut slot = SlotRecord::reserved(number, operation, now);
-        let mark = verified::mark(pool, number, &commit);
-        slot.make_available(mark, Some(commit.clone()), now);
+        slots::record_made(pool, &mut slot, &commit, furnished, now);
         locked.record.insert(slot);
     }
     locked.record.remote = state;

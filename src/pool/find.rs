@@ -83,7 +83,11 @@ fn by_name<'c>(context: &'c Context<'_>, text: &str, make: bool) -> Result<Found
     let name = PoolName::new(text)?;
     let pool = context.pool(&name);
     if pool.paths.record().exists() {
-        return made(pool, None);
+        match made(pool.clone(), None) {
+            // Its maker was killed, and it was taken away: it is made as if it had never been there.
+            Err(Error::PoolNotFound(_)) if make => {}
+            other => return other,
+        }
     }
     if pool.paths.has_lost_its_record() {
         return Err(Error::Pool {

@@ -6,7 +6,7 @@
 
 use std::path::PathBuf;
 
-use super::{Pool, acquire, anew, clones, park, presence, saving, slots};
+use super::{Pool, acquire, anew, clones, copies, park, presence, saving, slots};
 use crate::domain::event::{Event, EventKind};
 use crate::domain::rescue::Reason;
 use crate::domain::{Error, GitFailure, Result, damage, names};
@@ -66,7 +66,7 @@ pub fn whole(
         worktree.rebuild_index(&pool.git, lock)?;
         repairs.note(pool, number, "its index was missing");
     }
-    let words = match look(pool, &worktree, lock) {
+    let words = match look(pool, number, lock) {
         Err(Error::Git { failure, .. })
             if failure.ended.is_none() && !damage::is_told_by(&failure) =>
         {
@@ -81,7 +81,7 @@ pub fn whole(
     is_there(pool, known)?;
     head_and_index(pool, number, &worktree, lock, known)?;
     repairs.note(pool, number, &words);
-    look(pool, &worktree, lock)
+    look(pool, number, lock)
 }
 
 /// A commit that was in the repository and is no more was lost to all slots.
@@ -100,7 +100,8 @@ fn is_there(pool: &Pool<'_>, commit: &Oid) -> Result<()> {
 
 /// Looks at the tree with nothing hidden. The index and the tree are asked for at the same time;
 /// nearly always the index hides nothing, and that was the whole look.
-pub fn look(pool: &Pool<'_>, worktree: &Worktree, lock: &FileLock) -> Result<Status> {
+pub fn look(pool: &Pool<'_>, number: u32, lock: &FileLock) -> Result<Status> {
+    let worktree = &pool.worktree(number);
     let (entries, plain) = threads::both(
         || hidden::entries(&pool.git, worktree, Some(lock)),
         || status::look(&pool.git, worktree, Some(lock)),
@@ -127,6 +128,7 @@ pub fn look(pool: &Pool<'_>, worktree: &Worktree, lock: &FileLock) -> Result<Sta
     }
     seen.hidden = entries.hidden;
     seen.submodules = entries.submodules;
+    copies::set_apart(pool, number, &mut seen);
     Ok(seen)
 }
 

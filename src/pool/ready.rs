@@ -2,7 +2,7 @@
 
 use super::mend::{self, Repairs};
 use super::target::{Branch, Target};
-use super::{Pool, clones, contents, saving, trash, verified};
+use super::{Pool, clones, contents, copies, furnish, saving, trash, verified};
 use crate::domain::event::Event;
 use crate::domain::rescue::Reason;
 use crate::domain::slot::{SlotRecord, SlotState};
@@ -133,6 +133,9 @@ pub fn prepare(
     let mut prepared = Prepared::default();
     if looked.is_none() && verified::holds(pool, slot) {
         let (worktree, from) = (pool.worktree(slot.number), slot.commit.as_ref());
+        if from != Some(&target.commit) {
+            copies::take_out(pool, slot.number)?;
+        }
         prepared.operations = contents::with(pool, &target.commit, || {
             advance::to_goal(&pool.git, &worktree, lock, from, &goal)
         })?;
@@ -150,6 +153,8 @@ pub fn prepare(
         }
         prepared.operations.extend(done.operations);
     }
+    let furnished = furnish::complete(pool, slot.number, lock, &target.commit)?;
+    prepared.operations.extend(furnished);
     pool.worktree(slot.number).forget_history()?;
     prepared.branch = put_on_branch(pool, slot, lock, target)?;
     Ok(prepared)

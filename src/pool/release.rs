@@ -2,12 +2,14 @@
 
 use std::time::Duration;
 
+use super::furnish::{self, Furnishing};
 use super::holder::{self, Wish};
 use super::journal::{self, SlotWork};
 use super::mend::{self, Repairs};
 use super::park::{self, Place};
 use super::{
-    Pool, acquire, background, clones, contents, occupants, ready, saving, settle, trash, verified,
+    Pool, acquire, background, clones, contents, keep, occupants, on_release, ready, saving,
+    settle, trash, verified,
 };
 use crate::domain::event::{Event, EventKind};
 use crate::domain::lease::{self, Allocation, HolderFacts, Verdict};
@@ -326,19 +328,23 @@ fn act(pool: &Pool<'_>, work: &SlotWork, operation: &Operation) -> Result<Acted>
         ready::take_off_branch(pool, work.number)?;
         return Ok(Acted::default());
     }
-    let parked = !operation.in_place && out_of_reach(pool, work.number)?;
-    let known = slot.commit.as_ref().unwrap_or(&base);
-    let unseen = unseen::before_git(&pool.worktree(work.number))?;
-    let mut repairs = Repairs::default();
-    let seen = mend::whole(pool, work.number, &work.lock, known, false, &mut repairs)?;
     let reason = match operation.reclaim {
         true => Reason::Reclaim,
         false => Reason::Release,
     };
+    let mut before = on_release::run(pool, &slot, &work.lock, operation, &base, reason)?;
+    let parked = !operation.in_place && out_of_reach(pool, work.number)?;
+    let known = slot.commit.as_ref().unwrap_or(&base);
+    let unseen = unseen::before_git(&pool.worktree(work.number))?;
+    let mut repairs = Repairs {
+        operations: std::mem::take(&mut before.operations),
+        ..Repairs::default()
+    };
+    let seen = mend::whole(pool, work.number, &work.lock, known, false, &mut repairs)?;
     let (rescue, mut events) = if operation.discard {
         (None, saving::given_up(pool, work.number, &seen)?)
     } else {
-        saving::save_work(pool, work.number, &seen, Some(&base), reason)?
+        before.save_the_rest(pool, work.number, &seen, &base, reason)?
     };
     events.append(&mut repairs.events);
     let deadline = Deadline::after(pool.settings.cleanup_timeout);
@@ -355,6 +361,9 @@ fn act(pool: &Pool<'_>, work: &SlotWork, operation: &Operation) -> Result<Acted>
         clean::to_goal(&pool.git, &worktree, &work.lock, &seen, &goal)
     })?;
     repairs.operations.extend(done.operations);
+    let too_much = keep::within_limit(pool, work.number, &work.lock)?;
+    repairs.operations.extend(too_much);
+    let furnished = furnish::without_setup(pool, work.number, &base)?;
     // Commits that were given up stay given up.
     let own = pool.own_branch(work.number);
     if operation.discard && seen.branch.as_ref() == Some(&own) {
@@ -364,13 +373,14 @@ fn act(pool: &Pool<'_>, work: &SlotWork, operation: &Operation) -> Result<Acted>
     ready::own_branch_at(pool, work.number, &work.lock, &base, left_at)?;
     worktree.forget_history()?;
     Ok(Acted {
-        mark: verified::mark(pool, work.number, &base).filter(|_| parked),
+        mark: verified::mark(pool, work.number, &base)
+            .filter(|_| parked && furnished == Furnishing::Complete),
         commit: Some(base),
         cleanup: Some(CleanupView {
             success: true,
             duration_seconds: watch.elapsed().as_secs_f64(),
             operations: repairs.operations,
-            errors: Vec::new(),
+            errors: before.errors,
         }),
         rescue,
         events,
@@ -422,6 +432,7 @@ fn record(pool: &Pool<'_>, work: &SlotWork, acted: Acted) -> Result<Returned> {
             locked.note(Event {
                 duration_seconds: Some(cleanup.duration_seconds),
                 operations: cleanup.operations.clone(),
+                errors: cleanup.errors.clone(),
                 ..Event::new(EventKind::Cleaned, &pool.name, now).slot(&id)
             });
         }

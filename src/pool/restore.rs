@@ -85,7 +85,7 @@ fn bring(
     under_way: Option<&str>,
 ) -> Result<Brought> {
     let worktree = pool.worktree(number);
-    let seen = clean_to_restore(pool, number, &worktree, lock, under_way)?;
+    let seen = clean_to_restore(pool, number, lock, under_way)?;
     let moved = move_head(pool, number, lock, &seen, found)?;
     let trees = rescues::trees(pool, &found.kept)?;
     for tree in [&trees.head, &trees.files] {
@@ -121,7 +121,6 @@ fn held_by_caller(pool: &Pool<'_>, number: u32, presented: Option<&str>) -> Resu
 fn clean_to_restore(
     pool: &Pool<'_>,
     number: u32,
-    worktree: &Worktree,
     lock: &FileLock,
     under_way: Option<&str>,
 ) -> Result<Status> {
@@ -129,7 +128,7 @@ fn clean_to_restore(
         message: format!("slot {} {what}", pool.slot_id(number)),
         hint: Some("commit that, or restore into another slot, or with --branch NAME".into()),
     };
-    let seen = mend::look(pool, worktree, lock)?;
+    let seen = mend::look(pool, number, lock)?;
     if seen.has_changes() {
         return Err(refused("has changes, which restoring would overwrite"));
     }

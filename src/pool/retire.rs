@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::holder::{self, Wish};
 use super::journal::{self, SlotWork};
-use super::{Pool, clones, mend, occupants, ready, saving, settle, trash};
+use super::{Pool, clones, mend, occupants, ready, saving, script, settle, trash};
 use crate::domain::event::{Event, EventKind};
 use crate::domain::lease::Allocation;
 use crate::domain::outcome::RescueView;
@@ -227,7 +227,7 @@ fn refuse_with_work_in(pool: &Pool<'_>, slot: &SlotRecord, lock: &FileLock) -> R
     let worktree = pool.worktree(slot.number);
     clones::bring_home(pool, slot.number)?;
     let seen = match worktree.fault()? {
-        None => mend::look(pool, &worktree, lock)?,
+        None => mend::look(pool, slot.number, lock)?,
         Some(Fault::MissingDirectory) => Status {
             commit: worktree.head_commit(&pool.git)?,
             ..Status::default()
@@ -331,6 +331,7 @@ pub fn discard_unfinished(pool: &Pool<'_>) -> Result<()> {
         .filter(|process| process.command.contains("git"));
     let pids: Vec<u32> = gits.map(|process| process.pid).collect();
     inside::end(&pids, END_GRACE);
+    script::end_all(pool);
     let gone = set_aside(pool)?;
     trash::delete_pool(&gone)
 }

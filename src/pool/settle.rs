@@ -4,7 +4,7 @@
 //! removing and repairing are carried to their end.
 
 use super::journal::{self, SlotWork};
-use super::{Pool, anew, hand_out, holder, occupants, park, ready, release, retire, slots};
+use super::{Pool, anew, hand_out, holder, occupants, park, ready, release, retire, script, slots};
 use crate::domain::lease::Verdict;
 use crate::domain::pool::PoolRecord;
 use crate::domain::process::Liveness;
@@ -111,6 +111,7 @@ fn end_overdue(pool: &Pool<'_>, number: u32) -> Result<bool> {
 
 fn finish(pool: &Pool<'_>, work: &SlotWork, operation: &Operation) -> Result<()> {
     let number = work.number;
+    script::end_leftovers(pool, number);
     remove_git_locks(pool, number)?;
     complete_move(pool, work)?;
     match operation.kind {

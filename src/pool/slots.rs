@@ -1,7 +1,10 @@
 //! Making slots.
 
+use super::furnish::{self, Furnishing};
 use super::journal::{self, SlotWork};
-use super::{Pool, contents, parallel, park, ready, trash, verified};
+use super::{Pool, contents, keep, parallel, park, ready, trash, verified};
+use jiff::Timestamp;
+
 use crate::config::keys::MOST_SLOTS;
 use crate::domain::event::{Event, EventKind};
 use crate::domain::pool::PoolRecord;
@@ -58,12 +61,20 @@ fn fill_reserved(pool: &Pool<'_>, reserved: &[SlotWork], commit: &Oid) -> Result
         .iter()
         .map(|work| (work.number, &work.lock))
         .collect();
-    if let Err(error) = make_all(pool, &slots, commit) {
-        let _shield = signals::shield();
-        reserved.iter().try_for_each(|work| unmake(pool, work))?;
-        return Err(error);
-    }
-    finish(pool, reserved, commit)
+    let made = make_all(pool, &slots, commit).and_then(|()| furnish_all(pool, &slots, commit));
+    let furnished = match made {
+        Ok(furnished) => furnished,
+        Err(error) => {
+            let _shield = signals::shield();
+            reserved.iter().try_for_each(|work| unmake(pool, work))?;
+            return Err(error);
+        }
+    };
+    let slots = finish(pool, reserved.iter().zip(furnished), commit)?;
+    slots
+        .first()
+        .map_or(Ok(()), |slot| keep::warn_of_tracked(pool, slot.number))?;
+    Ok(slots)
 }
 
 /// Records as many new slots as the record as of now asks for, with the intent to make them.
@@ -119,6 +130,41 @@ pub fn make_all(pool: &Pool<'_>, slots: &[(u32, &FileLock)], commit: &Oid) -> Re
     }
 }
 
+/// Furnishes slots that were just made, several at a time.
+pub fn furnish_all(
+    pool: &Pool<'_>,
+    slots: &[(u32, &FileLock)],
+    commit: &Oid,
+) -> Result<Vec<Furnishing>> {
+    if !furnish::is_asked_for(pool) {
+        return Ok(vec![Furnishing::Complete; slots.len()]);
+    }
+    let jobs = parallel::jobs(pool.settings.jobs);
+    let furnished = parallel::each(slots, jobs, |(number, lock)| {
+        furnish::new_slot(pool, *number, lock, commit)
+    });
+    furnished.into_iter().collect()
+}
+
+/// Records a slot that was just made: it is idle, or out of use if its set-up failed.
+pub fn record_made(
+    pool: &Pool<'_>,
+    slot: &mut SlotRecord,
+    commit: &Oid,
+    furnished: Furnishing,
+    now: Timestamp,
+) {
+    slot.commit = Some(commit.clone());
+    match furnished {
+        Furnishing::Complete => {
+            let mark = verified::mark(pool, slot.number, commit);
+            slot.make_available(mark, None, now);
+        }
+        Furnishing::Incomplete => slot.make_available(None, None, now),
+        Furnishing::Failed(reason) => slot.put_out_of_use(reason, now),
+    }
+}
+
 /// Makes the slot's directory and registration, and fills it with `commit`; it is parked, so that
 /// nobody is in it before it is handed out. What a killed command left in its place is moved into
 /// the trash first.
@@ -160,6 +206,7 @@ pub fn clear(pool: &Pool<'_>, number: u32) -> Result<()> {
             moved = true;
         }
     }
+    furnish::forget(pool, number)?;
     // What can't be deleted is out of the way, and shows as a leftover.
     if moved {
         trash::see_to(pool);
@@ -168,15 +215,18 @@ pub fn clear(pool: &Pool<'_>, number: u32) -> Result<()> {
 }
 
 /// All of them at once: one write of the record.
-fn finish(pool: &Pool<'_>, made: &[SlotWork], commit: &Oid) -> Result<Vec<SlotRecord>> {
+fn finish<'w>(
+    pool: &Pool<'_>,
+    made: impl Iterator<Item = (&'w SlotWork, Furnishing)>,
+    commit: &Oid,
+) -> Result<Vec<SlotRecord>> {
     let mut locked = pool.lock()?;
     let now = clock::now();
     let mut slots = Vec::new();
-    for work in made {
+    for (work, furnished) in made {
         journal::still_ours(pool, &locked, work)?;
-        let mark = verified::mark(pool, work.number, commit);
         let slot = journal::slot_of(&mut locked, work);
-        slot.make_available(mark, Some(commit.clone()), now);
+        record_made(pool, slot, commit, furnished, now);
         slots.push(slot.clone());
         let id = pool.slot_id(work.number);
         locked.note(Event::new(EventKind::SlotAdded, &pool.name, now).slot(id));

@@ -4,7 +4,7 @@
 use super::journal::SlotWork;
 use super::mend::{self, Repairs};
 use super::park::{self, Place};
-use super::{Pool, contents, ready, saving, trash};
+use super::{Pool, contents, copies, furnish, keep, ready, saving, trash};
 use crate::domain::Result;
 use crate::domain::event::Event;
 use crate::domain::outcome::RescueView;
@@ -71,6 +71,10 @@ pub fn look_and_clean(
     })?;
     trash::see_to(pool);
     cleaned.operations.extend(done.operations);
+    let too_much = keep::within_limit(pool, number, &work.lock)?;
+    cleaned.operations.extend(too_much);
+    let furnished = furnish::complete(pool, number, &work.lock, base)?;
+    cleaned.operations.extend(furnished);
     put_branch(pool, work, slot, base)?;
     Ok(Tidied::Clean(Box::new(cleaned)))
 }
@@ -79,9 +83,13 @@ pub fn look_and_clean(
 pub fn advance(pool: &Pool<'_>, work: &SlotWork, slot: &SlotRecord, base: &Oid) -> Result<Cleaned> {
     let worktree = pool.worktree(work.number);
     let (from, goal) = (slot.commit.as_ref(), goal(pool, slot, base, None));
-    let operations = contents::with(pool, base, || {
+    if from != Some(base) {
+        copies::take_out(pool, work.number)?;
+    }
+    let mut operations = contents::with(pool, base, || {
         advance::to_goal(&pool.git, &worktree, &work.lock, from, &goal)
     })?;
+    operations.extend(furnish::complete(pool, work.number, &work.lock, base)?);
     put_branch(pool, work, slot, base)?;
     Ok(Cleaned {
         operations,

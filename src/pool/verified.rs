@@ -2,7 +2,8 @@
 //! handed out.
 //!
 //! It digests what any change by git or by hand would alter: the slot's directory, the files of its
-//! registration, the settings by which it was cleaned, the user's own git configuration, and the boot
+//! registration, the settings by which it was cleaned and furnished with the files that are copied into
+//! it, the user's own git configuration, and the boot
 //! and pid namespace in which processes were looked for. Some fifteen `lstat`s, whatever the size of the tree. A difference
 //! proves nothing: the slot is then looked at like any other.
 
@@ -10,7 +11,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::Path;
 
 use super::Pool;
-use super::park;
+use super::{copies, park};
 use crate::domain::slot::{Mark, SlotRecord};
 use crate::git::Oid;
 use crate::sys::liveness;
@@ -29,6 +30,8 @@ pub fn mark(pool: &Pool<'_>, number: u32, commit: &Oid) -> Option<Mark> {
     let mut digest = DefaultHasher::new();
     (machine.boot_id, machine.pid_namespace).hash(&mut digest);
     pool.settings.keep.hash(&mut digest);
+    (&pool.settings.setup, &pool.settings.setup_inputs).hash(&mut digest);
+    copies::digest(pool, &mut digest);
     commit.hash(&mut digest);
     // Another user's way of checking out files (line ends, filters) makes another tree.
     for file in pool.git.config_files() {

@@ -9,7 +9,7 @@ use super::fetch::{self, Freshness};
 use super::journal::{self, SlotWork};
 use super::tidy::{self, Cleaned, Tidied};
 use super::{
-    Pool, acquire, fresh_index, holder, isolate, parallel, ready, settle, shared, verified,
+    Pool, acquire, fresh_index, holder, isolate, keep, parallel, ready, settle, shared, verified,
 };
 use crate::domain::event::{Event, EventKind};
 use crate::domain::outcome::{WarmResult, WarmedPool, WarmedSlot};
@@ -41,6 +41,9 @@ pub fn warm(pool: &Pool<'_>, request: &Request) -> Result<WarmedPool> {
         Some(named) => named.clone(),
         None => idle(&record.slots).collect(),
     };
+    if let Some(number) = idle(&record.slots).next() {
+        keep::warn_of_tracked(pool, number)?;
+    }
     let jobs = parallel::jobs(pool.settings.jobs);
     let slots = parallel::each(&chosen, jobs, |number| one(pool, *number, &base));
     let slots = slots.into_iter().collect::<Result<Vec<_>>>()?;

@@ -13,7 +13,7 @@ use crate::domain::{Error, Result, damage};
 use crate::git::objects::{self, Depth};
 use crate::git::worktree::Fault;
 use crate::git::{Worktree, status};
-use crate::pool::{Pool, holder, occupants, parallel, park, presence};
+use crate::pool::{Pool, copies, holder, occupants, parallel, park, presence};
 use crate::sys::clock::{self, Deadline};
 use crate::sys::{fs, lock};
 
@@ -196,7 +196,11 @@ fn damage_of(
     slot: &SlotRecord,
 ) -> Result<(Option<String>, Option<String>)> {
     let own = |text: String| Ok((Some(text), None));
-    match status::look(&pool.git, worktree, None) {
+    let seen = status::look(&pool.git, worktree, None).map(|mut seen| {
+        copies::set_apart(pool, slot.number, &mut seen);
+        seen
+    });
+    match seen {
         Err(Error::Git { failure, .. }) if damage::is_told_by(&failure) => {
             Ok((None, Some(failure.stderr)))
         }

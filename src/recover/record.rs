@@ -100,6 +100,7 @@ fn from_directories(pool: &Pool<'_>) -> Result<PoolRecord> {
         generation: now.as_second().max(0) as u64,
         operation: None,
         told_of_ignored: false,
+        told_of_setup: false,
         metrics: Metrics::default(),
         slots: Vec::new(),
     };

@@ -10,7 +10,7 @@ use crate::domain::{Error, Result};
 use crate::pool::journal::{self, SlotWork};
 use crate::pool::release::Returned;
 use crate::pool::tidy::{self, Tidied};
-use crate::pool::{Pool, acquire, anew, isolate, mend, park, ready, release};
+use crate::pool::{Pool, acquire, anew, furnish, isolate, mend, park, ready, release};
 use crate::pool::{saving, settle, slots, verified};
 use crate::sys::{clock, inside, signals};
 
@@ -189,6 +189,7 @@ fn make_whole(pool: &Pool<'_>, work: &SlotWork, rebuild: bool) -> Result<Whole> 
     if rebuild {
         let told = empty_place(pool, work)?;
         slots::make(pool, work.number, &work.lock, &base)?;
+        furnish::complete(pool, work.number, &work.lock, &base)?;
         return Ok((base, Vec::new(), told));
     }
     let slot = record.slot(work.number);

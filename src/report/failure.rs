@@ -126,6 +126,10 @@ impl From<Error> for Failure {
                 waited,
             } => no_available_slot(&pool, text, &slots, waited.is_some()),
             Error::SlotAllocation(_) => Self::new("slot_allocation", 1, text),
+            Error::SetUp { slot, .. } => Self::new("slot_allocation", 1, text).hint(format!(
+                "`repo-pool recover {}` runs it again",
+                super::tables::short_id(&slot)
+            )),
             Error::Git { failure, .. } => git_operation(text, *failure),
             Error::Cleanup { slot, .. } => Self::new("cleanup", 1, text).hint(format!(
                 "`repo-pool recover {}` tries again",
@@ -283,6 +287,14 @@ mod tests {
                 4,
             ),
             (Error::SlotAllocation(text()), "slot_allocation", 1),
+            (
+                Error::SetUp {
+                    slot: "workspace-p-slot1".into(),
+                    reason: text(),
+                },
+                "slot_allocation",
+                1,
+            ),
             (git_error(), "git_operation", 1),
             (
                 Error::Cleanup {

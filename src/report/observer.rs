@@ -12,6 +12,7 @@ impl Observer for Output {
                 Step::Clone(pool) => format!("cloning pool {pool}"),
                 Step::Fetch(pool) => format!("fetching pool {pool}"),
                 Step::Slot(slot) => format!("making {slot}"),
+                Step::SetUp(slot) => format!("setting up {slot}"),
             });
         }
         Box::new(self.progress().bar(what))

@@ -66,12 +66,18 @@ impl Progress {
         self.add(format!("fetching {}", escape::escape(name)), "")
     }
 
+    /// A bar for a set-up, which tells of no progress.
+    pub fn setup_bar(&self, name: &str) -> Bar {
+        self.add(format!("setting up {}", escape::escape(name)), "")
+    }
+
     /// The bar for a step.
     pub fn bar(&self, step: Step<'_>) -> Bar {
         match step {
             Step::Clone(pool) => self.clone_bar(pool),
             Step::Fetch(pool) => self.fetch_bar(pool),
             Step::Slot(slot) => self.slot_bar(slot),
+            Step::SetUp(slot) => self.setup_bar(slot),
         }
     }
 

@@ -43,6 +43,7 @@ impl PoolPaths {
             trash,
             self.set_aside(),
             self.queue(),
+            self.furnishings(),
         ];
         for part in parts {
             if fs::is_symlink(&part)? {
@@ -127,6 +128,34 @@ impl PoolPaths {
     /// The directory of all locks.
     pub fn locks(&self) -> PathBuf {
         self.root.join("locks")
+    }
+
+    /// What the user has put there for `copy`.
+    pub fn files(&self) -> PathBuf {
+        self.root.join("files")
+    }
+
+    /// What is known of how slots were furnished, and what commands have printed that were run there.
+    pub fn furnishings(&self) -> PathBuf {
+        self.root.join("furnishings")
+    }
+
+    /// What a slot was furnished with.
+    pub fn furnished(&self, number: u32) -> PathBuf {
+        let name = format!("{}.json", names::dir_name(number));
+        self.furnishings().join(name)
+    }
+
+    /// What a command has printed that was run in a slot; `what` says which.
+    pub fn output(&self, number: u32, what: &str) -> PathBuf {
+        let name = format!("{}.{what}.log", names::dir_name(number));
+        self.furnishings().join(name)
+    }
+
+    /// Where a file is made that is to appear in a slot.
+    pub fn furnishing(&self, number: u32) -> PathBuf {
+        let name = format!("{}.new", names::dir_name(number));
+        self.furnishings().join(name)
     }
 
     /// Guards the record.

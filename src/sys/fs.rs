@@ -21,10 +21,12 @@ use rustix::fs::{CWD, OFlags, RenameFlags, renameat_with};
 use super::{crash, mounts, user};
 use crate::domain::{Error, Result};
 
+mod copy;
 mod lock_file;
 mod times;
 
 pub use super::mounts::{filesystem_kind, is_mount_point};
+pub use copy::{Appending, are_equal, copy_with_mode};
 pub use lock_file::{open_existing_lock_file, open_if_there, open_lock_file};
 pub use times::{copy_later, copy_with_time, set_modified};
 
@@ -238,6 +240,11 @@ pub fn rename_noreplace(from: &Path, to: &Path) -> Result<()> {
     crash::point("rename to", to);
     renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE)
         .map_err(|e| Error::io("rename to", to, e.into()))
+}
+
+/// Where a symbolic link leads to, as it says.
+pub fn link_target(path: &Path) -> Result<PathBuf> {
+    std::fs::read_link(path).map_err(|e| Error::io("read", path, e))
 }
 
 /// Makes a symbolic link to `target` at `path`, where nothing may be.

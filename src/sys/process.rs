@@ -82,8 +82,17 @@ pub struct Command<'a> {
     inner: std::process::Command,
     input: Option<Vec<u8>>,
     limits: Limits,
+    on_stdout: Option<Observer<'a>>,
     on_stderr: Option<Observer<'a>>,
-    sweeps: bool,
+    sweeps: Sweeps,
+}
+
+/// When what a command has started and left running is ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Sweeps {
+    Never,
+    AfterFailure,
+    Always,
 }
 
 impl<'a> Command<'a> {
@@ -99,15 +108,25 @@ impl<'a> Command<'a> {
             inner,
             input: None,
             limits: Limits::default(),
+            on_stdout: None,
             on_stderr: None,
-            sweeps: false,
+            sweeps: Sweeps::Never,
         }
     }
 
     /// Ends also what the command has started and left, if it fails. After a success that may be of
     /// use to the user: a daemon that keeps passwords, a connection that is shared.
     pub fn sweeping(&mut self, sweeps: bool) -> &mut Self {
-        self.sweeps = sweeps;
+        self.sweeps = match sweeps {
+            true => Sweeps::AfterFailure,
+            false => Sweeps::Never,
+        };
+        self
+    }
+
+    /// Ends what the command has started and left in its group, whatever it came to.
+    pub fn leaving_nothing(&mut self) -> &mut Self {
+        self.sweeps = Sweeps::Always;
         self
     }
 
@@ -135,6 +154,16 @@ impl<'a> Command<'a> {
         variables: impl IntoIterator<Item = (K, V)>,
     ) -> &mut Self {
         self.inner.envs(variables);
+        self
+    }
+
+    /// Takes every variable of this process away whose name begins like this.
+    pub fn without_variables(&mut self, beginning: &str) -> &mut Self {
+        let all = std::env::vars_os().map(|(name, _)| name);
+        all.filter(|name| name.as_encoded_bytes().starts_with(beginning.as_bytes()))
+            .for_each(|name| {
+                self.inner.env_remove(name);
+            });
         self
     }
 
@@ -176,6 +205,12 @@ impl<'a> Command<'a> {
         self
     }
 
+    /// Is given stdout's bytes as they come, in the place of their capture: there may be any number.
+    pub fn on_stdout(&mut self, observer: &'a mut dyn FnMut(&[u8])) -> &mut Self {
+        self.on_stdout = Some(observer);
+        self
+    }
+
     /// Is told of stderr's bytes as they come, besides their capture.
     pub fn on_stderr(&mut self, observer: &'a mut dyn FnMut(&[u8])) -> &mut Self {
         self.on_stderr = Some(observer);
@@ -201,7 +236,12 @@ impl<'a> Command<'a> {
         crash::point("wait for", self.inner.get_program());
         // The builder would otherwise hold the descriptor of `stdin_file` open.
         self.inner.stdin(Stdio::null());
-        let mut running = Running::new(spawned?, self.input.take(), self.on_stderr.take())?;
+        let mut running = Running::new(
+            spawned?,
+            self.input.take(),
+            self.on_stdout.take(),
+            self.on_stderr.take(),
+        )?;
         let outcome = loop {
             if let Some(ended) = self.must_end(&running.last_output) {
                 break Ok(Some(ended));
@@ -212,7 +252,11 @@ impl<'a> Command<'a> {
                 Err(e) => break Err(e),
             }
         };
-        let left_alone = !self.sweeps || running.has_succeeded();
+        let left_alone = match self.sweeps {
+            Sweeps::Never => true,
+            Sweeps::AfterFailure => running.has_succeeded(),
+            Sweeps::Always => false,
+        };
         if !matches!(outcome, Ok(None)) || !left_alone {
             running.end(self.limits.grace)?;
         }

@@ -25,7 +25,10 @@ pub(super) struct Running<'a> {
     out: Option<ChildStdout>,
     err: Option<ChildStderr>,
     stdout: Vec<u8>,
+    /// How much of stdout was read.
+    taken: usize,
     stderr: Vec<u8>,
+    on_stdout: Option<Observer<'a>>,
     on_stderr: Option<Observer<'a>>,
     pub(super) last_output: Stopwatch,
 }
@@ -41,6 +44,7 @@ impl<'a> Running<'a> {
     pub(super) fn new(
         mut child: Child,
         input: Option<Vec<u8>>,
+        on_stdout: Option<Observer<'a>>,
         on_stderr: Option<Observer<'a>>,
     ) -> io::Result<Self> {
         let pid = Pid::from_child(&child);
@@ -78,7 +82,9 @@ impl<'a> Running<'a> {
             pid,
             pidfd,
             stdout: Vec::new(),
+            taken: 0,
             stderr: Vec::new(),
+            on_stdout,
             on_stderr,
             last_output: Stopwatch::start(),
         })
@@ -124,7 +130,11 @@ impl<'a> Running<'a> {
     fn read_out(&mut self) -> io::Result<()> {
         if let Some(bytes) = read_some(&mut self.out)? {
             self.last_output = Stopwatch::start();
-            self.stdout.extend(bytes);
+            self.taken += bytes.len();
+            match &mut self.on_stdout {
+                Some(observer) => observer(&bytes),
+                None => self.stdout.extend(bytes),
+            }
         }
         Ok(())
     }
@@ -206,11 +216,11 @@ impl<'a> Running<'a> {
 
     /// Takes what the pipes hold, without waiting.
     fn drain(&mut self) -> io::Result<()> {
-        let (out, err) = (self.stdout.len(), self.stderr.len());
-        while self.out.is_some() && self.stdout.len() - out < DRAIN_LIMIT {
-            let before = self.stdout.len();
+        let (out, err) = (self.taken, self.stderr.len());
+        while self.out.is_some() && self.taken - out < DRAIN_LIMIT {
+            let before = self.taken;
             self.read_out()?;
-            if self.stdout.len() == before {
+            if self.taken == before {
                 break;
             }
         }

@@ -1,0 +1,91 @@
+//! Files that are copied as they are, and files that grow.
+
+use std::fs::{File, OpenOptions, Permissions};
+use std::io::{self, Write};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::path::Path;
+
+use rustix::fs::OFlags;
+
+use super::open_to_read;
+use crate::domain::{Error, Result};
+use crate::sys::crash;
+
+/// Copies a file with its permissions; the target must not exist. Where the file system can, the two
+/// share their blocks.
+pub fn copy_with_mode(from: &Path, to: &Path) -> Result<()> {
+    let opened = open_to_read(from).map_err(|e| Error::io("open", from, e))?;
+    let mut source = opened.file;
+    let mut copy = || {
+        let mode = source.metadata()?.permissions().mode() & 0o777;
+        crash::point("make", to);
+        let mut target = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(to)?;
+        crash::point("copy to", to);
+        io::copy(&mut source, &mut target)?;
+        target.set_permissions(Permissions::from_mode(mode))
+    };
+    copy().map_err(|e| Error::io("copy to", to, e))
+}
+
+/// Whether two files have the same content and permissions. A link is no file.
+pub fn are_equal(one: &Path, other: &Path) -> bool {
+    let open = |path: &Path| -> io::Result<_> {
+        let file = OpenOptions::new()
+            .read(true)
+            .custom_flags((OFlags::NONBLOCK | OFlags::NOFOLLOW).bits().cast_signed())
+            .open(path)?;
+        Ok((file.metadata()?, file))
+    };
+    let compare = || -> io::Result<bool> {
+        let ((a, one), (b, other)) = (open(one)?, open(other)?);
+        let mode = |metadata: &std::fs::Metadata| metadata.permissions().mode() & 0o777;
+        let alike = a.is_file() && b.is_file() && a.len() == b.len() && mode(&a) == mode(&b);
+        Ok(alike && have_the_same(one, other)?)
+    };
+    // What can't be read is not known to be equal.
+    compare().unwrap_or(false)
+}
+
+fn have_the_same(one: File, other: File) -> io::Result<bool> {
+    use std::io::{BufRead, BufReader};
+    let (mut one, mut other) = (BufReader::new(one), BufReader::new(other));
+    loop {
+        let (a, b) = (one.fill_buf()?, other.fill_buf()?);
+        let most = a.len().min(b.len());
+        if most == 0 {
+            return Ok(a.len() == b.len());
+        }
+        if a[..most] != b[..most] {
+            return Ok(false);
+        }
+        one.consume(most);
+        other.consume(most);
+    }
+}
+
+/// A file that is written piece by piece.
+#[derive(Debug)]
+pub struct Appending(File);
+
+impl Appending {
+    /// An empty file, in the place of an older one.
+    pub fn new(path: &Path) -> Result<Self> {
+        super::remove_file_if_there(path)?;
+        crash::point("make", path);
+        let file = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(path);
+        file.map(Self).map_err(|e| Error::io("make", path, e))
+    }
+
+    /// Adds bytes.
+    pub fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.0.write_all(bytes)
+    }
+}
