@@ -118,7 +118,7 @@ pub struct Asked<'a> {
 impl<'a> Asked<'a> {
     /// Checks the options.
     pub fn new(options: &'a AllocateOptions) -> Result<Self> {
-        if let Some(name) = &options.reference {
+        for name in [&options.reference, &options.branch].into_iter().flatten() {
             crate::git::refs::check_name(name)?;
         }
         if let Some(label) = &options.owner {

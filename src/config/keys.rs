@@ -128,7 +128,6 @@ pub const KEYS: &[Key] = &[
             "strategy",
             Kind::Choice {
                 allowed: Strategy::WORDS,
-                later: &[],
             },
             "\"worktree\"",
             "What a slot is: a worktree of the pool's repository, or a full clone while it is in use.",
@@ -302,7 +301,6 @@ pub const KEYS: &[Key] = &[
         "on_fetch_failure",
         Kind::Choice {
             allowed: &["error", "use-cache"],
-            later: &[],
         },
         "\"error\"",
         "When fetching fails: \"error\" fails, \"use-cache\" warns and uses the last fetch.",
@@ -323,7 +321,6 @@ pub const KEYS: &[Key] = &[
         "rescue",
         Kind::Choice {
             allowed: &["all", "commits", "off"],
-            later: &[],
         },
         "\"all\"",
         "Which unlanded work is saved before cleaning: \"all\", \"commits\" or \"off\".",

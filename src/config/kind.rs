@@ -25,8 +25,6 @@ pub enum Kind {
     Choice {
         /// The words.
         allowed: &'static [&'static str],
-        /// Words with a meaning that this version does not support.
-        later: &'static [&'static str],
     },
     /// A text.
     Text {
@@ -56,7 +54,7 @@ impl Kind {
             }
             Self::Size => "a size like \"10G\" or \"512M\", or bytes".into(),
             Self::Bool => "true or false".into(),
-            Self::Choice { allowed, .. } => {
+            Self::Choice { allowed } => {
                 let words: Vec<String> = allowed.iter().map(|word| format!("{word:?}")).collect();
                 words.join(", ")
             }

@@ -220,14 +220,6 @@ repo_url = "https://u:secret@"
 }
 
 #[test]
-fn what_later_versions_bring_is_said_to_be_unsupported() {
-    assert_eq!(
-        said("[pools.a]\nrepo_url = '/a'\nstrategy = 'clone'\n"),
-        ["3: pools.a.strategy: \"clone\" is not supported by this version (allowed: \"worktree\")"]
-    );
-}
-
-#[test]
 fn commands_are_a_pools_and_stay_in_the_file() {
     let told = said("[defaults]\nsetup = 'id'\non_release = 'id'\n");
     let wrong = "belongs in [pools.NAME]";

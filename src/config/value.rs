@@ -75,15 +75,10 @@ impl Value {
                 "false" | "0" => Ok(Self::Bool(false)),
                 _ => Err("is neither true nor false".into()),
             },
-            Kind::Choice { allowed, later } => {
-                if allowed.contains(&text) {
-                    Ok(Self::Text(text.into()))
-                } else if later.contains(&text) {
-                    Err("is not supported by this version".into())
-                } else {
-                    Err("is not known".into())
-                }
-            }
+            Kind::Choice { allowed } => match allowed.contains(&text) {
+                true => Ok(Self::Text(text.into())),
+                false => Err("is not known".into()),
+            },
             Kind::Text { check, .. } => check(text).map(|()| Self::Text(text.into())),
             Kind::List { .. } => Err("is no list".into()),
         }

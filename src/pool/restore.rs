@@ -9,7 +9,7 @@ use crate::domain::rescue::{HeadMove, Place, head_move};
 use crate::domain::slot::SlotState;
 use crate::domain::{Error, Result};
 use crate::git::status::Status;
-use crate::git::{Oid, Worktree, refs, rescue, restore, snapshot};
+use crate::git::{Oid, refs, rescue, restore, snapshot};
 use crate::sys::lock::FileLock;
 
 /// Brings saved work into a slot that the caller holds and that has no changes: HEAD, index and files

@@ -3,11 +3,9 @@
 //! Everything that such a command starts has a variable that names the slot, by which it is found
 //! again: when the command has ended, and when the one that ran it was killed.
 
-use std::ffi::OsString;
-use std::path::PathBuf;
 use std::time::Duration;
 
-use super::Pool;
+use super::{Pool, variables};
 use crate::config::parse::format_duration;
 use crate::domain::lease::Allocation;
 use crate::domain::{Error, Result};
@@ -47,13 +45,15 @@ pub fn run(pool: &Pool<'_>, number: u32, script: &Script<'_>) -> Result<Option<S
     fs::create_private_dir_all(&pool.paths.furnishings())?;
     let mut transcript = Transcript::begin(&output)?;
     let mut take = |bytes: &[u8]| transcript.take(bytes);
+    let allocation = script.allocation.map(|allocation| allocation.id.as_str());
+    let environment = variables::of(pool, number, &path, allocation)?;
     let mut command = Command::new("sh");
     command
         // Both of its outputs in one, in their order.
         .args(["-c", &format!("exec 2>&1\n{}", script.command)])
         .without_variables("GIT_")
         .without_variables("REPO_POOL_ALLOCATION")
-        .envs(variables(pool, number, script.allocation))
+        .envs(environment)
         .env(MARK, &path)
         .current_dir(&path)
         .limits(Limits {
@@ -104,24 +104,4 @@ pub fn end_leftovers(pool: &Pool<'_>, number: u32) -> usize {
 /// The same for all slots of a pool that is given up.
 pub fn end_all(pool: &Pool<'_>) {
     heirs::end(MARK, &pool.paths.worktrees(), GRACE);
-}
-
-/// What the command finds in its environment.
-fn variables(
-    pool: &Pool<'_>,
-    number: u32,
-    allocation: Option<&Allocation>,
-) -> Vec<(OsString, OsString)> {
-    let path: PathBuf = pool.paths.slot(number);
-    let mut all: Vec<(&str, OsString)> = vec![
-        ("REPO_POOL_SLOT", pool.slot_id(number).to_string().into()),
-        ("REPO_POOL_SLOT_PATH", path.into()),
-        ("REPO_POOL_POOL", pool.name.to_string().into()),
-        ("REPO_POOL_WORKSPACE", pool.workspace.root().into()),
-    ];
-    if let Some(allocation) = allocation {
-        all.push(("REPO_POOL_ALLOCATION", allocation.id.clone().into()));
-    }
-    let all = all.into_iter();
-    all.map(|(name, value)| (name.into(), value)).collect()
 }

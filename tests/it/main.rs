@@ -53,6 +53,7 @@ mod offline;
 mod ownership;
 mod parking;
 mod partial;
+mod recipes;
 mod recover;
 mod recover_config;
 mod recover_damage;
