@@ -107,6 +107,8 @@ fn give_back(session: &Session, pool: &Pool<'_>, allocated: &Allocated) {
             left.join(", ")
         ));
     });
+    // What came meanwhile was for what is ended now.
+    signals::acknowledge();
     let _shield = signals::shield();
     let request = Request {
         allocation: allocated
