@@ -53,7 +53,7 @@ fn what_does_not_end_by_itself_is_killed() {
     let pid: u32 = running.line().parse().expect("a pid");
     let _guard = kill_on_drop(pid);
     let out = running.finish();
-    out.code(6).says(&format!("pid {pid} (sh -c trap"));
+    out.code(6).says(format!("pid {pid} (sh -c trap"));
     assert!(!alive(pid));
     let running = world
         .call(["exec", "p", "--", "sh", "-c", stubborn])
@@ -151,7 +151,7 @@ fn a_strangers_process_leaves_the_slot_cleaning_until_it_is_gone() {
         let pid = stranger.pid();
         out.code(5)
             .says("workspace-p-slot1")
-            .says(&format!("pid {pid}"))
+            .says(format!("pid {pid}"))
             .says("--kill");
         let slot = world.slot("p/slot1");
         assert_eq!(slot["state"], "cleaning", "{settings}");
@@ -162,12 +162,12 @@ fn a_strangers_process_leaves_the_slot_cleaning_until_it_is_gone() {
         world
             .pool("allocate p")
             .code(4)
-            .says(&format!("pid {pid}"))
+            .says(format!("pid {pid}"))
             .says("release workspace-p-slot1 --kill");
         world
             .pool("release p/slot1")
             .code(5)
-            .says(&format!("pid {pid}"));
+            .says(format!("pid {pid}"));
         world.pool("remove-slot p/slot1").code(5);
         let findings = world.pool("recover --json");
         let finding = &findings.json()["findings"][0];
