@@ -21,6 +21,7 @@ pub mod hand_out;
 pub mod holder;
 pub mod isolate;
 pub mod journal;
+pub mod leaving;
 pub mod mend;
 pub mod metrics;
 pub mod occupants;
