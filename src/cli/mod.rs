@@ -134,10 +134,16 @@ pub enum Verb {
     /// Run a command in a slot of its own
     ///
     /// Allocates a slot, runs CMD in it (without CMD: $SHELL) and releases the slot however CMD
-    /// ends. Signals are forwarded. CMD finds REPO_POOL_SLOT, REPO_POOL_SLOT_PATH,
-    /// REPO_POOL_POOL, REPO_POOL_ALLOCATION and REPO_POOL_WORKSPACE in its environment.
+    /// ends. Signals are forwarded to CMD's process group. What CMD leaves running is ended:
+    /// SIGTERM, and SIGKILL after 10 s. If somebody else's process is in the slot then, the slot
+    /// stays `cleaning` until that has left, and the next command finishes the release.
     ///
-    /// The standard streams belong to CMD. The exit code is CMD's.
+    /// CMD finds in its environment: REPO_POOL_SLOT, REPO_POOL_SLOT_PATH, REPO_POOL_POOL,
+    /// REPO_POOL_ALLOCATION, REPO_POOL_WORKSPACE; REPO_POOL_INDEX, a small number that no other
+    /// slot of the workspace has; REPO_POOL_PORT and REPO_POOL_PORT_COUNT, the first of its ports
+    /// and how many there are; COMPOSE_PROJECT_NAME.
+    ///
+    /// The standard streams and the terminal are CMD's. The exit code is CMD's.
     Exec(ExecArgs),
     /// List saved work, bring it back, or give it up
     ///

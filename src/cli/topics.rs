@@ -180,6 +180,10 @@ const TOPICS: &[Topic] = &[
                 "repo-pool allocate my-project --owner-pid $$ --meta task_id=123",
                 "held for as long as this shell lives, with a note",
             ),
+            (
+                "vars=$(repo-pool allocate my-project --export) && eval \"$vars\"",
+                "its variables, as exec sets them; then: cd \"$REPO_POOL_SLOT_PATH\"",
+            ),
         ],
     },
     Topic {
@@ -247,6 +251,10 @@ const TOPICS: &[Topic] = &[
                 "at a tag",
             ),
             ("repo-pool exec my-project", "a shell in a slot"),
+            (
+                "repo-pool exec . -- sh -c './serve --port \"$REPO_POOL_PORT\"'",
+                "on a port that no other slot has",
+            ),
         ],
     },
     Topic {

@@ -111,6 +111,8 @@ fn end_leftovers(session: &Session) {
             left.join(", ")
         ));
     });
+    // What came meanwhile was for what is ended now.
+    signals::acknowledge();
 }
 
 /// Releases the slot. A release that fails is said, and never replaces the command's exit code.

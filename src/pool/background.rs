@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use super::journal::SlotWork;
 use super::park::Place;
 use super::release::{self, Returned};
-use super::{Pool, occupants, on_release, park, settle};
+use super::{Pool, leaving, occupants, on_release, park, settle};
 use crate::config::parse::format_duration;
 use crate::domain::event::{Event, EventKind};
 use crate::domain::names::PoolName;
@@ -35,7 +35,7 @@ pub fn begin(pool: &Pool<'_>, work: &SlotWork, operation: &Operation) -> Result<
     };
     if let Ok(Place::Occupied(process)) = &parked {
         if operation.lasting {
-            return release::await_leave(pool, work, process);
+            return leaving::wait(pool, work, process);
         }
         release::go_back(pool, work)?;
         return Err(occupants::occupied(pool, work.number, process, false));

@@ -30,6 +30,7 @@ pub mod isolate;
 pub mod journal;
 pub mod keep;
 pub mod keys;
+pub mod leaving;
 pub mod mend;
 pub mod metrics;
 pub mod notices;

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use super::Pool;
-use crate::domain::slot::SlotRecord;
 use crate::domain::{Error, Result};
 use crate::sys::clock::{self, Deadline};
 use crate::sys::inside::{self, Inside, Thoroughness};
@@ -31,15 +30,6 @@ pub fn any(pool: &Pool<'_>, number: u32) -> Option<Inside> {
     let path = pool.worktree(number).path;
     let found = inside::processes_inside(&path, &[std::process::id()]).inside;
     found.into_iter().next()
-}
-
-/// Ends who is inside a slot whose release waits for nothing else.
-pub fn end_who_is_waited_for(pool: &Pool<'_>, number: u32) -> Result<()> {
-    let record = pool.read()?;
-    match record.slot(number).and_then(SlotRecord::waits_for) {
-        Some(_) => none_but_callers(pool, number, true).map(drop),
-        None => Ok(()),
-    }
 }
 
 /// Nobody but the caller and its ancestors may be inside a slot that is to be cleaned. Tells whether

@@ -8,8 +8,8 @@ use super::journal::{self, SlotWork};
 use super::mend::{self, Repairs};
 use super::park::{self, Place};
 use super::{
-    Pool, acquire, background, clones, contents, keep, occupants, on_release, ready, saving,
-    settle, trash, verified,
+    Pool, acquire, background, clones, contents, keep, leaving, occupants, on_release, ready,
+    saving, settle, trash, verified,
 };
 use crate::domain::event::{Event, EventKind};
 use crate::domain::lease::{self, Allocation, HolderFacts, Verdict};
@@ -23,7 +23,6 @@ use crate::git::clean::{self, Goal};
 use crate::git::{Oid, refs, unseen};
 use crate::store::LockedPool;
 use crate::sys::clock::{self, Deadline, Stopwatch};
-use crate::sys::inside::Inside;
 use crate::sys::{liveness, signals};
 
 /// How a slot is to be given back.
@@ -61,7 +60,7 @@ pub struct Returned {
 /// Gives the slot back, if the caller may.
 pub fn release(pool: &Pool<'_>, number: u32, request: &Request) -> Result<Returned> {
     if request.kill {
-        occupants::end_who_is_waited_for(pool, number)?;
+        leaving::end_occupants(pool, number)?;
     }
     settle::leftovers(pool)?;
     let (lock, locked) = journal::wait_for_slot(pool, number)?;
@@ -108,7 +107,7 @@ pub fn release(pool: &Pool<'_>, number: u32, request: &Request) -> Result<Return
     let work = journal::begin(locked, number, lock, operation.clone())?;
     // Nobody is disturbed by parking the slot who is known to be there.
     if occupied && let Some(process) = occupants::any(pool, number) {
-        return await_leave(pool, &work, &process);
+        return leaving::wait(pool, &work, &process);
     }
     match request.background && !request.no_cleanup {
         true => background::begin(pool, &work, &operation),
@@ -206,13 +205,7 @@ fn idle(pool: &Pool<'_>, slot: SlotRecord) -> Result<Returned> {
             ),
             hint: Some(format!("`repo-pool recover {id}` brings it back")),
         }),
-        _ if slot.waits_for().is_some() => Err(Error::Refused {
-            message: format!(
-                "slot {id} is being given back, but {}",
-                slot.waits_for().unwrap_or_default()
-            ),
-            hint: Some("once it has left, the next command finishes that; --kill ends it".into()),
-        }),
+        _ if slot.waits_for().is_some() => Err(leaving::refusal(pool, &slot)),
         _ => Err(Error::Failed {
             message: format!("slot {id} is not allocated: a command left it unfinished"),
             hint: Some(format!("`repo-pool recover {id}` finishes that")),
@@ -234,7 +227,7 @@ pub fn carry_out(pool: &Pool<'_>, work: &SlotWork, operation: &Operation) -> Res
             if operation.lasting
                 && let Some(process) = occupants::any(pool, work.number)
             {
-                return await_leave(pool, work, &process);
+                return leaving::wait(pool, work, &process);
             }
             go_back(pool, work)?;
             Err(error)
@@ -263,25 +256,6 @@ pub fn carry_out(pool: &Pool<'_>, work: &SlotWork, operation: &Operation) -> Res
             Err(put_out_of_use(pool, work, error)?)
         }
     }
-}
-
-/// Nobody can finish this before that process has left: the next command that finds it gone does.
-pub fn await_leave(pool: &Pool<'_>, work: &SlotWork, process: &Inside) -> Result<Returned> {
-    let _shield = signals::shield();
-    let reason = format!("pid {} ({}) is inside", process.pid, process.command);
-    let mut locked = journal::reload(pool, work)?;
-    let slot = journal::slot_of(&mut locked, work);
-    let known = slot.error.replace(reason.clone()) == Some(reason);
-    let slot = slot.clone();
-    if !known {
-        locked.save()?;
-    }
-    Ok(Returned {
-        slot,
-        was_allocated: true,
-        cleanup: None,
-        rescue: None,
-    })
 }
 
 /// A cleaning whose git was killed goes on with the next command, from where it is.

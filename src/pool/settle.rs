@@ -4,7 +4,9 @@
 //! removing and repairing are carried to their end.
 
 use super::journal::{self, SlotWork};
-use super::{Pool, anew, hand_out, holder, occupants, park, ready, release, retire, script, slots};
+use super::{
+    Pool, anew, hand_out, holder, leaving, occupants, park, ready, release, retire, script, slots,
+};
 use crate::domain::lease::Verdict;
 use crate::domain::pool::PoolRecord;
 use crate::domain::process::Liveness;
@@ -74,7 +76,7 @@ pub fn one(pool: &Pool<'_>, number: u32) -> Result<Option<OperationKind>> {
     if operation.lasting
         && let Some(process) = occupants::any(pool, number)
     {
-        release::await_leave(pool, &work, &process)?;
+        leaving::wait(pool, &work, &process)?;
         return Ok(None);
     }
     finish(pool, &work, &operation)?;

@@ -73,6 +73,16 @@ pub fn install(signals: &[i32]) -> io::Result<()> {
         signal_hook::flag::register_usize(signal, Arc::clone(&NOTED), signal as usize)?;
         signal_hook::low_level::pipe::register(signal, write.try_clone()?)?;
     }
+    hear_of_children()
+}
+
+/// A caller that ignores its children's ends leaves that to whatever it starts. The system would then
+/// take leave of ours before anybody has asked how they ended.
+fn hear_of_children() -> io::Result<()> {
+    let child = Signal::CHILD.as_raw();
+    if heeded(&[child]).is_empty() {
+        signal_hook::flag::register(child, Arc::default())?;
+    }
     Ok(())
 }
 
@@ -125,6 +135,12 @@ pub fn shield() -> Shield {
     Shield {
         _not_send: std::marker::PhantomData,
     }
+}
+
+/// What a thread that works for this one begins with: a shield if one is up here.
+pub(super) fn shield_of_helpers() -> impl Fn() -> Option<Shield> + Copy + Send {
+    let up = shielded();
+    move || up.then(shield)
 }
 
 impl Drop for Shield {
@@ -270,6 +286,8 @@ mod tests {
         assert!(wake_fd().is_none());
         drop(inner);
         assert!(wake_fd().is_none());
+        let helps = super::super::threads::share(3, shielded);
+        assert_eq!(helps, [true; 3], "threads that help have it too");
         assert_eq!(received(), None);
         drop(outer);
     }

@@ -5,13 +5,19 @@ use std::panic::resume_unwind;
 use std::sync::{Mutex, PoisonError};
 use std::thread::{Builder, ScopedJoinHandle, scope};
 
+use super::signals;
+
 /// Does both at the same time. `here` is done by the calling thread.
 pub fn both<A: Send, B>(elsewhere: impl FnOnce() -> A + Send, here: impl FnOnce() -> B) -> (A, B) {
     let work = Mutex::new(Some(elsewhere));
     // Whoever takes it does it.
     let take = || work.lock().unwrap_or_else(PoisonError::into_inner).take();
+    let shield = signals::shield_of_helpers();
     scope(|scope| {
-        let thread = Builder::new().spawn_scoped(scope, || take().map(|work| work()));
+        let thread = Builder::new().spawn_scoped(scope, || {
+            let _shield = shield();
+            take().map(|work| work())
+        });
         let done_here = here();
         let done = match thread {
             Ok(thread) => join(thread),
@@ -27,9 +33,14 @@ pub fn both<A: Send, B>(elsewhere: impl FnOnce() -> A + Send, here: impl FnOnce(
 /// Has `work` done by the calling thread and up to `threads - 1` others. What is to be done is for
 /// `work` to share out. The results are in no particular order.
 pub fn share<T: Send>(threads: usize, work: impl Fn() -> T + Sync) -> Vec<T> {
+    let shield = signals::shield_of_helpers();
+    let help = || {
+        let _shield = shield();
+        work()
+    };
     scope(|scope| {
         let others: Vec<_> = (1..threads)
-            .map_while(|_| Builder::new().spawn_scoped(scope, &work).ok())
+            .map_while(|_| Builder::new().spawn_scoped(scope, help).ok())
             .collect();
         let mut results = vec![work()];
         results.extend(others.into_iter().map(join));

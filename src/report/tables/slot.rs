@@ -96,7 +96,10 @@ fn doing(slot: &SlotView, now: Timestamp) -> Option<String> {
     let operation = slot.operation.as_ref()?;
     let text = under_way(operation, now);
     Some(match slot.is_locked {
-        Some(Some(false)) => format!("{text}; nobody works on it any more"),
+        // What it waits for is the reason.
+        Some(Some(false)) if slot.error.is_none() => {
+            format!("{text}; nobody works on it any more")
+        }
         _ => text,
     })
 }

@@ -133,6 +133,18 @@ impl Running {
         })
     }
 
+    /// What it has printed so far.
+    pub fn stdout(&self) -> String {
+        let stdout = self.stdout.as_ref().expect("stdout is collected");
+        String::from_utf8_lossy(&stdout.bytes()).into_owned()
+    }
+
+    /// What it has said on stderr so far.
+    pub fn stderr(&self) -> String {
+        let stderr = self.stderr.as_ref().expect("stderr is collected");
+        String::from_utf8_lossy(&stderr.bytes()).into_owned()
+    }
+
     /// Waits for its end, and for the end of everything that holds its output open.
     #[track_caller]
     pub fn finish(mut self) -> Out {

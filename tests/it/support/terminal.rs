@@ -1,10 +1,12 @@
 //! A terminal: what a person's screen would be sent.
 
 use super::helper::{DEADLINE, until};
+use rustix::fs::OFlags;
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{Winsize, tcsetwinsize};
 use std::fs::File;
 use std::io::{Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex, mpsc};
@@ -21,8 +23,10 @@ fn winsize(columns: u16, rows: u16) -> Winsize {
 
 /// Both ends of a new terminal: the person's and the program's.
 #[track_caller]
-fn pair(columns: u16, rows: u16) -> (File, File) {
-    let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).expect("a terminal");
+pub(super) fn pair(columns: u16, rows: u16) -> (File, File) {
+    // Nothing that runs at it may hold the other end, or it would never hang up.
+    let master =
+        openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).expect("a terminal");
     grantpt(&master).expect("a terminal");
     unlockpt(&master).expect("a terminal");
     tcsetwinsize(&master, winsize(columns, rows)).expect("its size");
@@ -30,6 +34,7 @@ fn pair(columns: u16, rows: u16) -> (File, File) {
     let slave = File::options()
         .read(true)
         .write(true)
+        .custom_flags(OFlags::NOCTTY.bits() as i32)
         .open(name.to_str().expect("a path"))
         .expect("opening it");
     (File::from(master), slave)

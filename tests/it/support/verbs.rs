@@ -14,6 +14,8 @@ macro_rules! for_each_verb {
             first_use
             allocate
             allocate_after_a_push
+            allocate_exporting
+            allocate_after_a_stranger
             allocate_and_grow
             allocate_a_branch
             allocate_a_ref
@@ -26,6 +28,7 @@ macro_rules! for_each_verb {
             release_in_background
             release_killing
             exec
+            exec_among_strangers
             add_slots
             remove_slot
             remove_held_slot
@@ -85,6 +88,45 @@ pub fn allocate_after_a_push() -> Verb {
             scene.is_handed_out(out);
             let text = std::fs::read_to_string(scene.slot.join("late.txt")).expect("the file");
             assert_eq!(text, format!("late {}\n", scene.round));
+        },
+    )
+}
+
+pub fn allocate_exporting() -> Verb {
+    Verb::new(
+        "allocate --export",
+        |scene| {
+            // Each time anew.
+            let _ = std::fs::remove_file(scene.world.workspace().join(".repo-pool/numbers.json"));
+            "allocate p --export".into()
+        },
+        |scene, out| {
+            let lines = out.stdout.lines();
+            let mut paths =
+                lines.filter_map(|line| line.strip_prefix("export REPO_POOL_SLOT_PATH="));
+            let path = paths.next().expect("the path").trim_matches('\'');
+            scene.slot = path.into();
+            assert_eq!(scene.state(), "allocated");
+            scene.world.assert_clean(&scene.slot);
+        },
+    )
+}
+
+pub fn allocate_after_a_stranger() -> Verb {
+    Verb::new(
+        "allocate, of a slot that a stranger has left",
+        |scene| {
+            let args = among_strangers(scene);
+            scene.world.pool(args).ok();
+            assert_eq!(scene.world.status("p")["summary"]["cleaning_slots"], 1);
+            scene.helpers.clear();
+            "allocate p".into()
+        },
+        |scene, out| {
+            scene.is_handed_out(out);
+            assert_eq!(scene.world.status("p")["summary"]["available_slots"], 1);
+            let made = format!("made {}\n", scene.round);
+            assert!(scene.world.is_rescued("p", &made), "{made}");
         },
     )
 }
@@ -289,6 +331,37 @@ pub fn exec() -> Verb {
             assert!(scene.world.is_rescued("p", &made), "{made}");
         },
     )
+}
+
+pub fn exec_among_strangers() -> Verb {
+    Verb::new(
+        "exec, with a stranger inside at its end",
+        among_strangers,
+        |scene, out| {
+            out.says("is inside");
+            let summary = scene.world.status("p")["summary"].clone();
+            assert_eq!(summary["cleaning_slots"], 1, "{summary}");
+        },
+    )
+}
+
+/// An `exec` whose command ends when somebody else is in its slot.
+fn among_strangers(scene: &mut Scene) -> String {
+    let slots = ["slot1", "slot2"].map(|slot| scene.world.slot_path(slot).display().to_string());
+    let stranger = format!(
+        "enter() {{ [ -s \"$1/made.txt\" ] && cd \"$1\" && echo yes > inside && exec sleep 600; }}; \
+         (while :; do enter '{}'; enter '{}'; sleep 0.02; done) &",
+        slots[0], slots[1]
+    );
+    let stranger = scene.world.helper(&scene.world.path(""), &stranger);
+    scene.helpers.push(stranger);
+    let command = scene.world.path("agent");
+    let text = format!(
+        "#!/bin/sh\necho made {} > made.txt\nuntil [ -s inside ]; do sleep 0.02; done\n",
+        scene.round
+    );
+    program(&command, &text);
+    format!("exec p -- {}", command.display())
 }
 
 pub fn add_slots() -> Verb {
