@@ -49,9 +49,11 @@ pub(super) struct Contents {
 /// Every problem, as `file:line: key: what is wrong`, by line.
 pub(super) fn read(text: &str, file: &Path) -> Result<Contents, Vec<String>> {
     let (document, errors) = DeTable::parse_recoverable(text);
+    let ends = text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n');
     let mut reader = Reader {
         file,
         text,
+        ends: ends.map(|(at, _)| at).collect(),
         broken: BTreeSet::new(),
         problems: Vec::new(),
     };
@@ -71,6 +73,8 @@ pub(super) fn read(text: &str, file: &Path) -> Result<Contents, Vec<String>> {
 struct Reader<'a> {
     file: &'a Path,
     text: &'a str,
+    /// Where the lines of the text end.
+    ends: Vec<usize>,
     /// Lines that are no TOML: what could be made of them says nothing more about them.
     broken: BTreeSet<usize>,
     problems: Vec<(usize, String)>,
@@ -92,8 +96,7 @@ impl Reader<'_> {
 
     /// The line, from 1, of a byte of the text.
     fn line(&self, at: usize) -> usize {
-        let before = &self.text.as_bytes()[..at.min(self.text.len())];
-        before.iter().filter(|byte| **byte == b'\n').count() + 1
+        self.ends.partition_point(|end| *end < at) + 1
     }
 
     fn line_of<T>(&self, spanned: &Spanned<T>) -> usize {

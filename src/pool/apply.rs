@@ -42,6 +42,7 @@ pub fn declared(config: &Config, flags: &Flags) -> Vec<Declared> {
                 name: pool.name.clone(),
                 url: pool.url.clone(),
                 slots: settings.num_slots,
+                most: settings.max_slots.unwrap_or(settings.num_slots),
                 strategy: settings.strategy,
                 base: settings.base,
             }
@@ -154,7 +155,8 @@ fn keeps(pool: &Pool<'_>, slots: &[KnownSlot]) -> Option<String> {
 }
 
 /// Carries out what `planned` says, `jobs` pools at a time. A pool that fails stops none of the
-/// others. Each is looked at once more, after what a killed command has left in it was finished.
+/// others. Each is looked at once more, after what a killed command has left in it was finished; that
+/// alone is done where there is nothing else to do.
 pub fn carry_out(
     context: &Context<'_>,
     planned: &[Planned],

@@ -71,6 +71,9 @@ fn declared_pools_are_made_in_one_step() {
         "a second run changes nothing"
     );
     world.pool("apply --dry-run").ok().silent();
+    for args in ["-q apply", "apply --json", "apply --dry-run --json"] {
+        assert_eq!(world.pool(args).ok().stderr, "", "{args}");
+    }
     assert_eq!(
         lines(&world.pool("apply -v")),
         ["= pool web 3 slots", "= pool api 1 slot"]
@@ -324,10 +327,10 @@ fn an_unreachable_remote_stops_none_of_the_others() {
     assert_eq!(
         steps(&out),
         [
-            ("unchanged", "b", "unchanged"),
-            ("unchanged", "d", "unchanged"),
             ("create_pool", "a", "failed"),
+            ("unchanged", "b", "unchanged"),
             ("create_pool", "c", "failed"),
+            ("unchanged", "d", "unchanged"),
         ]
         .map(|(action, about, result)| (
             action.to_owned(),
