@@ -125,7 +125,11 @@ impl Reader<'_> {
                 }
                 ("pools", DeValue::Table(table)) => contents.pools = self.pools(table),
                 (known @ ("defaults" | "pools"), other) => {
-                    let wrong = format!("is {}, not a table", type_name(other));
+                    let hint = match other {
+                        DeValue::Array(_) if known == "pools" => "; each pool is [pools.NAME]",
+                        _ => "",
+                    };
+                    let wrong = format!("is {}, not a table{hint}", type_name(other));
                     self.problem(line, known, wrong);
                 }
                 (unknown, _) => self.problem(line, &key_text(unknown), unknown_table(unknown)),
@@ -302,6 +306,9 @@ fn unknown_key(name: &str, place: Place) -> String {
     if LATER.contains(&name) {
         return format!("key {name} is not supported by this version");
     }
+    if let Some(way) = called_otherwise(name) {
+        return format!("unknown key; {way}");
+    }
     let here = || {
         KEYS.iter()
             .filter(|key| key.place == Place::Both || key.place == place)
@@ -314,6 +321,20 @@ fn unknown_key(name: &str, place: Place) -> String {
             format!("unknown key (allowed: {})", names.join(", "))
         }
     }
+}
+
+/// What is written here for keys of the original, and for others that people expect.
+fn called_otherwise(name: &str) -> Option<&'static str> {
+    Some(match name {
+        "url" | "repository" => "did you mean repo_url?",
+        "slots" | "size" | "default_num_slots" => "did you mean num_slots?",
+        "branch" => "did you mean base?",
+        "name" | "repo_name" => "the name of a pool stands in [pools.NAME]",
+        "stale_lock_hours" => "it became stale_after = \"24h\"",
+        "cleanup_options" => "what was in it stands in the pool's table itself",
+        "workspaces_dir" => "--workspace or REPO_POOL_WORKSPACE chooses the place",
+        _ => return None,
+    })
 }
 
 /// The address that `text` of `file` means.
