@@ -4,6 +4,7 @@ use crate::support::{Remote, SilentServer, World, until};
 use rustix::process::Signal;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 fn declared(remote: &Remote, slots: u32) -> String {
     let url = remote.url();
@@ -71,6 +72,39 @@ fn each_change_of_the_file_is_applied() {
     }
     let first = out.stdout.lines().next().expect("a line");
     assert!(first.starts_with("+ pool p"), "{out}");
+}
+
+/// 8.4: half a file declares fewer pools than are meant; with `--prune` it must not be believed.
+#[test]
+fn half_a_file_is_not_applied() {
+    // A machine that is too busy to write the halves at once shows half a file for real.
+    let played = (0..20).find_map(|_| written_in_parts(Duration::from_millis(100)));
+    let printed = played.expect("a machine that is less busy");
+    assert!(!printed.contains("- pool"), "{printed}");
+}
+
+/// What a watch prints when its file is written in place, in parts that follow each other within the
+/// limit; none, if they did not.
+fn written_in_parts(limit: Duration) -> Option<String> {
+    let world = World::new();
+    let remote = world.small_remote("remote");
+    let other = declared(&remote, 1).replace("pools.p", "pools.other");
+    world.declare(&format!("{}{other}", declared(&remote, 1)));
+    let watch = world.call("apply --watch=0.001 --prune").spawn();
+    watch.prints(2);
+    for slots in 2..5 {
+        let half = declared(&remote, slots);
+        let start = Instant::now();
+        for text in ["", &half, &format!("{half}{other}")] {
+            fs::write(file(&world), text).expect("writing");
+        }
+        if start.elapsed() > limit {
+            return None;
+        }
+        until_slots(&world, slots as usize);
+    }
+    watch.signal(Signal::TERM);
+    Some(watch.finish().ok().stdout.clone())
 }
 
 /// Section 4: with `--json` there is one document a line; SIGINT ends it with 0, too.
