@@ -249,6 +249,9 @@ pub enum Verb {
     /// strategy is refused, as is a file with a mistake: then nothing is done at all. One pool that
     /// fails stops none of the others.
     ///
+    /// With --watch it stays in the foreground until a signal ends it. A wrong file is said once and
+    /// changes nothing; what failed or was left is tried again at the next change.
+    ///
     /// Prints a line per change: `+` made, `~` changed, `-` removed, `!` left as it is, and with
     /// -v `=` as it should be.
     Apply(ApplyArgs),

@@ -10,7 +10,7 @@ use serde_json::json;
 use super::session::Session;
 use crate::cli::ApplyArgs;
 use crate::config::Config;
-use crate::domain::apply::Planned;
+use crate::domain::apply::{Planned, Step};
 use crate::domain::outcome::{RescueView, StepResult, StepView};
 use crate::domain::{Error, Result};
 use crate::pool::apply::{self, Applied, Sight};
@@ -69,20 +69,14 @@ fn once(session: &Session, args: &ApplyArgs, located: &Located, config: Config) 
     let mut context = session.context_or_new_by(located, config, flags)?;
     let sight = apply::look(&context, args.prune)?;
     let planned = plan(&context.config, &sight, args.prune)?;
-    let (busy, idle): (Vec<Planned>, Vec<Planned>) = planned.into_iter().partition(is_work);
-    let mut names: Vec<_> = busy.iter().map(|planned| &planned.name).collect();
-    names.dedup();
+    let work = planned.iter().filter(|planned| planned.step.changes());
+    let mut pools: Vec<_> = work.map(|planned| &planned.name).collect();
+    pools.dedup();
+    // A pool that is made alone has all cores for its slots.
     let jobs = parallel::jobs(context.config.settings(None, &context.flags).jobs);
-    let share = parallel::share(jobs, names.len());
-    let jobs = jobs.min(names.len().max(1));
-    context.flags.jobs = u32::try_from(share).ok();
-    let applied = apply::carry_out(&context, &busy, args.prune, jobs);
-    report(session, &idle, applied)
-}
-
-/// Whether there is something to do, or to say no to.
-fn is_work(planned: &Planned) -> bool {
-    StepView::planned(planned).result != StepResult::Unchanged
+    context.flags.jobs = u32::try_from(parallel::share(jobs, pools.len())).ok();
+    let applied = apply::carry_out(&context, &planned, args.prune, jobs);
+    report(session, applied)
 }
 
 fn plan(config: &Config, sight: &Sight, prune: bool) -> Result<Vec<Planned>> {
@@ -120,8 +114,8 @@ fn planned(session: &Session, planned: &[Planned]) -> Result<Ended> {
 }
 
 /// Says what was done, and why the rest was not.
-fn report(session: &Session, idle: &[Planned], applied: Vec<Applied>) -> Result<Ended> {
-    let mut views: Vec<StepView> = idle.iter().map(StepView::planned).collect();
+fn report(session: &Session, applied: Vec<Applied>) -> Result<Ended> {
+    let mut views = Vec::new();
     let mut failures = Vec::new();
     let mut interrupted = None;
     for Applied { planned, result } in applied {
@@ -149,8 +143,8 @@ fn report(session: &Session, idle: &[Planned], applied: Vec<Applied>) -> Result<
         views.push(view);
     }
     let written = show(session, &views, false);
-    let changes = count(&views, StepResult::Done);
-    if failures.is_empty() && interrupted.is_none() && changes == 0 {
+    let idle = |view: &StepView| matches!(view.step, Step::Unchanged { .. });
+    if views.iter().all(idle) {
         session
             .output
             .note("nothing to do: the pools are as they are declared");

@@ -49,9 +49,11 @@ pub(super) struct Contents {
 /// Every problem, as `file:line: key: what is wrong`, by line.
 pub(super) fn read(text: &str, file: &Path) -> Result<Contents, Vec<String>> {
     let (document, errors) = DeTable::parse_recoverable(text);
+    let ends = text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n');
     let mut reader = Reader {
         file,
         text,
+        ends: ends.map(|(at, _)| at).collect(),
         broken: BTreeSet::new(),
         problems: Vec::new(),
     };
@@ -71,6 +73,8 @@ pub(super) fn read(text: &str, file: &Path) -> Result<Contents, Vec<String>> {
 struct Reader<'a> {
     file: &'a Path,
     text: &'a str,
+    /// Where the lines of the text end.
+    ends: Vec<usize>,
     /// Lines that are no TOML: what could be made of them says nothing more about them.
     broken: BTreeSet<usize>,
     problems: Vec<(usize, String)>,
@@ -92,8 +96,7 @@ impl Reader<'_> {
 
     /// The line, from 1, of a byte of the text.
     fn line(&self, at: usize) -> usize {
-        let before = &self.text.as_bytes()[..at.min(self.text.len())];
-        before.iter().filter(|byte| **byte == b'\n').count() + 1
+        self.ends.partition_point(|end| *end < at) + 1
     }
 
     fn line_of<T>(&self, spanned: &Spanned<T>) -> usize {
@@ -122,7 +125,11 @@ impl Reader<'_> {
                 }
                 ("pools", DeValue::Table(table)) => contents.pools = self.pools(table),
                 (known @ ("defaults" | "pools"), other) => {
-                    let wrong = format!("is {}, not a table", type_name(other));
+                    let hint = match other {
+                        DeValue::Array(_) if known == "pools" => "; each pool is [pools.NAME]",
+                        _ => "",
+                    };
+                    let wrong = format!("is {}, not a table{hint}", type_name(other));
                     self.problem(line, known, wrong);
                 }
                 (unknown, _) => self.problem(line, &key_text(unknown), unknown_table(unknown)),
@@ -296,6 +303,9 @@ fn unknown_table(name: &str) -> String {
 }
 
 fn unknown_key(name: &str, place: Place) -> String {
+    if let Some(way) = called_otherwise(name) {
+        return format!("unknown key; {way}");
+    }
     let here = || {
         KEYS.iter()
             .filter(|key| key.place == Place::Both || key.place == place)
@@ -308,6 +318,20 @@ fn unknown_key(name: &str, place: Place) -> String {
             format!("unknown key (allowed: {})", names.join(", "))
         }
     }
+}
+
+/// What is written here for keys of the original, and for others that people expect.
+fn called_otherwise(name: &str) -> Option<&'static str> {
+    Some(match name {
+        "url" | "repository" => "did you mean repo_url?",
+        "slots" | "size" | "default_num_slots" => "did you mean num_slots?",
+        "branch" => "did you mean base?",
+        "name" | "repo_name" => "the name of a pool stands in [pools.NAME]",
+        "stale_lock_hours" => "it became stale_after = \"24h\"",
+        "cleanup_options" => "what was in it stands in the pool's table itself",
+        "workspaces_dir" => "--workspace or REPO_POOL_WORKSPACE chooses the place",
+        _ => return None,
+    })
 }
 
 /// The address that `text` of `file` means.

@@ -5,9 +5,11 @@
 //! name, type, default, range and explanation of every key; reading, checking, the environment
 //! variables, the template of `init` and what `config show` prints derive from it.
 //!
+//! [`import`] makes such a file of what the original declares.
+//!
 //! A file is either used as a whole or refused with every problem it has. This module must not
 //! know what the settings are used for, and it changes nothing: the only effects are reading the
-//! file and, once, the environment ([`Environment::from_process`]).
+//! file (or what is imported) and, once, the environment ([`Environment::from_process`]).
 
 mod checks;
 mod environment;

@@ -7,7 +7,8 @@ const HEAD: &str = "\
 #
 # Order: flag, environment variable, the pool's table, [defaults], built in.
 # `repo-pool config show` prints what counts and where it comes from;
-# `repo-pool config check` says what is wrong with this file.
+# `repo-pool config check` says what is wrong with this file;
+# `repo-pool apply` makes the pools that it declares (`--dry-run` says what would be done).
 # Durations are \"30s\", \"1h 30m\" or plain seconds; sizes are \"10G\", \"512M\" or bytes.
 # Lines that begin with '#' and a letter or '[' are settings: take the '#' away to use one.
 

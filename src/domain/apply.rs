@@ -19,6 +19,8 @@ pub struct Declared {
     pub url: RemoteUrl,
     /// How many slots it should have.
     pub slots: u32,
+    /// How many it may grow to on demand, which is no surplus until `prune` says so.
+    pub most: u32,
     /// How they are made.
     pub strategy: Strategy,
     /// The branch they start from; `None` follows the remote's HEAD.
@@ -285,7 +287,7 @@ fn brought_to(declared: &Declared, made: &Made, prune: bool) -> Vec<Step> {
         });
     } else if has > wanted && prune {
         steps.extend(shrunk(made, wanted));
-    } else if has > wanted {
+    } else if has > wanted.max(declared.most) {
         steps.push(Step::SpareSlots {
             num_slots: has,
             declared: wanted,

@@ -42,6 +42,7 @@ pub fn declared(config: &Config, flags: &Flags) -> Vec<Declared> {
                 name: pool.name.clone(),
                 url: pool.url.clone(),
                 slots: settings.num_slots,
+                most: settings.max_slots.unwrap_or(settings.num_slots),
                 strategy: settings.strategy,
                 base: settings.base,
             }
@@ -95,14 +96,13 @@ fn state(context: &Context<'_>, name: &PoolName, goes: bool) -> State {
 
 fn made(pool: &Pool<'_>, record: &PoolRecord, goes: bool) -> Made {
     let locks = HeldLocks::now(&pool.paths.locks());
-    let there = record.slots.iter().filter(|slot| {
-        let alive = || locks.is_locked(&pool.paths.slot_lock(slot.number)) != Some(false);
-        lasts(slot, alive)
-    });
+    let is_alive =
+        |slot: &SlotRecord| locks.is_locked(&pool.paths.slot_lock(slot.number)) != Some(false);
+    let there = record.slots.iter().filter(|slot| lasts(slot, is_alive));
     let slots: Vec<KnownSlot> = there
         .map(|slot| KnownSlot {
             number: slot.number,
-            kept: kept(slot),
+            kept: kept(slot, is_alive),
         })
         .collect();
     Made {
@@ -117,16 +117,16 @@ fn made(pool: &Pool<'_>, record: &PoolRecord, goes: bool) -> Made {
 
 /// Whether the slot will still be there once what is under way has ended: what a killed command was
 /// making is undone, and what is being removed is going.
-fn lasts(slot: &SlotRecord, alive: impl Fn() -> bool) -> bool {
+fn lasts(slot: &SlotRecord, is_alive: impl Fn(&SlotRecord) -> bool) -> bool {
     match slot.operation.as_ref().map(|operation| operation.kind) {
         Some(OperationKind::Remove) => false,
-        Some(OperationKind::Add | OperationKind::Create) => alive(),
+        Some(OperationKind::Add | OperationKind::Create) => is_alive(slot),
         _ => true,
     }
 }
 
-/// Why a slot can't be removed now.
-fn kept(slot: &SlotRecord) -> Option<String> {
+/// Why a slot can't be removed now. What a killed command was doing to it is finished before that.
+fn kept(slot: &SlotRecord, is_alive: impl Fn(&SlotRecord) -> bool) -> Option<String> {
     match (slot.state, &slot.allocation, &slot.operation) {
         (SlotState::Available, _, None) => None,
         (SlotState::Allocated, Some(allocation), _) => {
@@ -136,7 +136,10 @@ fn kept(slot: &SlotRecord) -> Option<String> {
             "is out of use: {}",
             slot.error.as_deref().unwrap_or("no reason recorded")
         )),
-        (_, _, Some(operation)) => Some(format!("is in use: {} is under way", operation.kind)),
+        (_, _, Some(operation)) if is_alive(slot) => {
+            Some(format!("is in use: {} is under way", operation.kind))
+        }
+        (_, _, Some(_)) => None,
         (state, ..) => Some(format!("is {state}")),
     }
 }
@@ -154,7 +157,8 @@ fn keeps(pool: &Pool<'_>, slots: &[KnownSlot]) -> Option<String> {
 }
 
 /// Carries out what `planned` says, `jobs` pools at a time. A pool that fails stops none of the
-/// others. Each is looked at once more, after what a killed command has left in it was finished.
+/// others. Each is looked at once more, after what a killed command has left in it was finished; that
+/// alone is done where there is nothing else to do.
 pub fn carry_out(
     context: &Context<'_>,
     planned: &[Planned],

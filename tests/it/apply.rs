@@ -71,6 +71,9 @@ fn declared_pools_are_made_in_one_step() {
         "a second run changes nothing"
     );
     world.pool("apply --dry-run").ok().silent();
+    for args in ["-q apply", "apply --json", "apply --dry-run --json"] {
+        assert_eq!(world.pool(args).ok().stderr, "", "{args}");
+    }
     assert_eq!(
         lines(&world.pool("apply -v")),
         ["= pool web 3 slots", "= pool api 1 slot"]
@@ -203,6 +206,26 @@ fn a_pool_with_saved_work_is_left() {
     );
 }
 
+/// 8.3: work that is found in a slot that goes is saved, and one that somebody is in stays.
+#[test]
+fn work_in_a_slot_that_goes_is_saved() {
+    let world = World::new();
+    let remote = world.small_remote("remote");
+    world.declare(&pool("p", &remote, 3));
+    world.pool("apply").ok();
+    std::fs::write(world.idle_dir("slot3").join("left.txt"), "left").expect("writing");
+    let inside = world.helper(&world.idle_dir("slot2"), "");
+    world.declare(&pool("p", &remote, 1));
+    let out = world.pool("apply --prune");
+    out.code(5).says("rescue show").says("inside");
+    assert_eq!(lines(&out), ["- slot p/slot3"]);
+    let saved = world.pool("rescue list --json").json();
+    assert_eq!(saved["rescues"][0]["slot_id"], "workspace-p-slot3");
+    inside.end();
+    let out = world.pool("apply --prune");
+    assert_eq!(lines(out.ok()), ["- slot p/slot2"]);
+}
+
 /// 8.3: a pool that was made by hand is taken over when it is declared, with its base.
 #[test]
 fn a_pool_made_by_hand_is_adopted() {
@@ -324,10 +347,10 @@ fn an_unreachable_remote_stops_none_of_the_others() {
     assert_eq!(
         steps(&out),
         [
-            ("unchanged", "b", "unchanged"),
-            ("unchanged", "d", "unchanged"),
             ("create_pool", "a", "failed"),
+            ("unchanged", "b", "unchanged"),
             ("create_pool", "c", "failed"),
+            ("unchanged", "d", "unchanged"),
         ]
         .map(|(action, about, result)| (
             action.to_owned(),

@@ -119,6 +119,33 @@ fn a_wrong_file_is_refused_with_every_problem() {
     assert!(!world.pool_dir("broken").exists());
 }
 
+/// 8.4: keys of the original, and tables of other shapes, are told what they are called here.
+#[test]
+fn a_file_in_the_originals_words_is_told_ours() {
+    let world = World::new();
+    let text = "[pools.p]\nurl = \"x\"\nslots = 3\nstale_lock_hours = 24\n\
+                cleanup_options = { warmup_enabled = true }\nname = \"p\"\n";
+    write(&world, text);
+    let out = world.pool("config check");
+    out.code(2);
+    for (line, says) in [
+        (2, "did you mean repo_url?"),
+        (3, "did you mean num_slots?"),
+        (4, "stale_after"),
+        (5, "stands in the pool's table itself"),
+        (6, "[pools.NAME]"),
+    ] {
+        let at = format!("pools.toml:{line}: ");
+        let named = |text: &str| text.contains(&at) && text.contains(says);
+        assert!(out.stderr.lines().any(named), "{at}{says}\n{out}");
+    }
+    write(&world, "[[pools]]\nname = \"p\"\n");
+    world
+        .pool("config check")
+        .code(2)
+        .says("each pool is [pools.NAME]");
+}
+
 /// 8.4: what is no TOML at all is named by its line.
 #[test]
 fn a_file_that_is_no_toml_is_refused_by_line() {

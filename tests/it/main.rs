@@ -14,6 +14,9 @@ mod allocate;
 mod allocate_fetch;
 mod allocate_ref;
 mod apply;
+#[cfg(debug_assertions)]
+mod apply_killed;
+mod apply_watch;
 mod available;
 #[cfg(debug_assertions)]
 mod background;

@@ -53,7 +53,7 @@ fn watch(
 ) -> Result<std::convert::Infallible> {
     let mut known = None;
     loop {
-        let seen = at_rest(file, every, known.as_ref())?;
+        let seen = at_rest(file, known.as_ref())?;
         if known.as_ref() != Some(&seen) {
             tell(session, apply(session, args, located, file, &seen))?;
             known = Some(seen);
@@ -63,10 +63,10 @@ fn watch(
 }
 
 /// What the file holds; if that is not what is `known`, then once it stays so.
-fn at_rest(file: &Path, every: Duration, known: Option<&Seen>) -> Result<Seen> {
+fn at_rest(file: &Path, known: Option<&Seen>) -> Result<Seen> {
     let mut seen = look(file);
     while known != Some(&seen) {
-        clock::pause(every.min(REST))?;
+        clock::pause(REST)?;
         let again = look(file);
         if again == seen {
             break;

@@ -13,6 +13,7 @@ fn declared(text: &str, slots: u32) -> Declared {
         name: name(text),
         url: RemoteUrl::new(&format!("https://example.com/{text}.git")).unwrap(),
         slots,
+        most: slots,
         strategy: Strategy::Worktree,
         base: None,
     }
@@ -81,6 +82,31 @@ fn nothing_goes_unless_it_is_asked_for() {
             "less SpareSlots { num_slots: 3, declared: 1 }",
             "gone SparePool",
         ]
+    );
+}
+
+#[test]
+fn what_a_pool_grew_by_on_demand_is_no_surplus() {
+    let mut wanted = declared("p", 1);
+    wanted.most = 3;
+    let grown = [known("p", made("p", &[false; 3]))];
+    let wanted = [wanted];
+    assert_eq!(
+        steps_of(&plan(&wanted, &grown, false)),
+        ["p Unchanged { num_slots: 3 }"]
+    );
+    let pruned = plan(&wanted, &grown, true);
+    assert_eq!(
+        pruned
+            .iter()
+            .filter(|planned| planned.step.changes())
+            .count(),
+        2
+    );
+    let beyond = [known("p", made("p", &[false; 4]))];
+    assert_eq!(
+        steps_of(&plan(&wanted, &beyond, false)),
+        ["p SpareSlots { num_slots: 4, declared: 1 }"]
     );
 }
 

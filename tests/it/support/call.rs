@@ -145,6 +145,26 @@ impl Running {
         String::from_utf8_lossy(&stderr.bytes()).into_owned()
     }
 
+    /// Waits until it has said this on stderr, so often.
+    #[track_caller]
+    pub fn says(&self, text: &str, times: usize) {
+        let stderr = self.stderr.as_ref().expect("stderr is collected");
+        super::until(&format!("it says {text:?}"), || {
+            let said = String::from_utf8_lossy(&stderr.bytes()).into_owned();
+            (said.matches(text).count() >= times).then_some(())
+        });
+    }
+
+    /// Waits until it has printed so many lines on stdout.
+    #[track_caller]
+    pub fn prints(&self, lines: usize) {
+        let stdout = self.stdout.as_ref().expect("stdout is collected");
+        super::until("it prints its lines", || {
+            let printed = stdout.bytes().iter().filter(|&&b| b == b'\n').count();
+            (printed >= lines).then_some(())
+        });
+    }
+
     /// Waits for its end, and for the end of everything that holds its output open.
     #[track_caller]
     pub fn finish(mut self) -> Out {
