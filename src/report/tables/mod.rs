@@ -198,8 +198,8 @@ mod tests {
             let all = [
                 super::pools(&pools, now, &layout),
                 slots.to_owned(),
-                super::slot(&pool.slots[1], now, &layout),
-                super::rescues(std::slice::from_ref(&saved), now, &layout),
+                slot(&pool.slots[1], now, &layout),
+                rescues(std::slice::from_ref(&saved), now, &layout),
                 super::events(&events, now, &layout),
             ];
             let card = |line: &str| line.starts_with("repo-pool ");
