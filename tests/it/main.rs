@@ -65,6 +65,7 @@ mod saved_work;
 mod scale;
 mod settings;
 mod shell_init;
+mod slot_view;
 mod slots;
 mod status;
 mod submodules;

@@ -57,6 +57,7 @@ pub fn slot(slot: &SlotView, now: Timestamp, layout: &Layout) -> String {
 fn content(card: &mut Card, slot: &SlotView) {
     let details = slot.details.as_deref();
     let work = details.and_then(|details| details.work.as_ref()?.as_ref());
+    card.maybe("damage", details.and_then(|details| details.fault.as_ref()));
     card.maybe("branch", branch(slot, work));
     card.maybe("commit", commit(slot, work));
     if let Some(work) = work {

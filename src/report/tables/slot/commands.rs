@@ -33,6 +33,14 @@ pub(super) fn of(slot: &SlotView) -> Vec<Advice> {
             (recover(" --force"), "saves its work, then rebuilds it"),
         ],
     };
+    let faulty = slot
+        .details
+        .as_ref()
+        .is_some_and(|details| details.fault.is_some());
+    // The release of one that is held does that as well.
+    if faulty && slot.state == SlotState::Available {
+        commands.push((recover(""), "puts right what is damaged"));
+    }
     commands.extend(saved_work(slot));
     commands
 }
