@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::{Pool, holder};
 use crate::config::parse::format_duration;
+use crate::domain::age;
 use crate::domain::lease::{self, Allocation, Doubt, Permission, Verdict};
 use crate::domain::slot::{SlotRecord, SlotState};
 use crate::domain::{Error, Result};
@@ -26,10 +27,7 @@ pub fn error(pool: &Pool<'_>) -> Result<Error> {
 
 fn holder_line(pool: &Pool<'_>, slot: &SlotRecord, now: jiff::Timestamp) -> String {
     let id = pool.slot_id(slot.number);
-    let since = |at: jiff::Timestamp| {
-        let seconds = now.duration_since(at).as_secs().max(0) as u64;
-        format_duration(Duration::from_secs(seconds))
-    };
+    let since = |at: jiff::Timestamp| age::since(at, now);
     match (slot.state, &slot.allocation, &slot.operation) {
         (SlotState::Allocated, Some(allocation), _) => format!(
             "{id}: allocated to {} since {}{}",
