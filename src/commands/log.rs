@@ -13,6 +13,7 @@ use crate::report::output::{read_by_somebody, unless_closed};
 use crate::report::tables::{self, Following};
 use crate::store::events;
 use crate::store::tail::Tail;
+use crate::sys::clock;
 use crate::sys::watch::{Watch, Woken};
 
 /// How many events are shown of what was before, where more are to come.
@@ -39,7 +40,8 @@ pub fn run(session: &Session, args: &LogArgs) -> Result<u8> {
         print_json(session, &history)?;
         return Ok(0);
     }
-    unless_closed(output.text(&tables::events(&history, &output.layout())))?;
+    let text = tables::events(&history, clock::now(), &output.layout());
+    unless_closed(output.text(&text))?;
     Ok(0)
 }
 

@@ -2,6 +2,7 @@
 //!
 //! Everything here can be tested with values alone. Times come in as arguments.
 
+pub mod age;
 pub mod apply;
 pub mod damage;
 pub mod error;

@@ -38,9 +38,18 @@ fn details(pool: &Pool<'_>, record: &PoolRecord, slot: &SlotRecord) -> SlotDetai
     let settled = slot.operation.is_none() && slot.state != SlotState::Cleaning;
     SlotDetails {
         work: settled.then(|| content(pool, record, slot)),
+        fault: settled.then(|| fault(pool, slot.number)).flatten(),
         processes: processes(pool, slot.number),
         rescues: saved(pool, slot.number),
         last_cleanup: last_cleanup(pool, slot.number),
+    }
+}
+
+/// What keeps git from working on the slot.
+fn fault(pool: &Pool<'_>, number: u32) -> Option<String> {
+    match pool.worktree(number).fault() {
+        Ok(fault) => fault.map(|fault| fault.to_string()),
+        Err(error) => Some(error.to_string()),
     }
 }
 

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::{Pool, holder, queue};
 use crate::config::parse::format_duration;
+use crate::domain::age;
 use crate::domain::lease::{self, Allocation, Doubt, Permission, Verdict};
 use crate::domain::slot::{SlotRecord, SlotState};
 use crate::domain::{Error, Result, names};
@@ -55,22 +56,16 @@ fn in_hand_of(slot: &SlotRecord, now: jiff::Timestamp) -> String {
         (SlotState::Allocated, Some(allocation), _) => format!(
             "is held by {} since {}",
             holder::name(allocation),
-            since(allocation.allocated_at, now)
+            age::since(allocation.allocated_at, now)
         ),
         (SlotState::Cleaning, _, Some(operation)) => format!(
             "is busy ({} since {})",
             operation.kind,
-            since(operation.started_at, now)
+            age::since(operation.started_at, now)
         ),
         (SlotState::Error, ..) => "is out of use".to_owned(),
         (state, ..) => format!("is {state}"),
     }
-}
-
-/// For how long, in whole seconds.
-pub fn since(at: jiff::Timestamp, now: jiff::Timestamp) -> String {
-    let seconds = now.duration_since(at).as_secs().max(0) as u64;
-    format_duration(Duration::from_secs(seconds))
 }
 
 fn holder_line(pool: &Pool<'_>, slot: &SlotRecord, in_line: usize, now: jiff::Timestamp) -> String {
@@ -79,7 +74,7 @@ fn holder_line(pool: &Pool<'_>, slot: &SlotRecord, in_line: usize, now: jiff::Ti
         (SlotState::Allocated, Some(allocation), _) => format!(
             "{id}: allocated to {} since {}{}",
             holder::name(allocation),
-            since(allocation.allocated_at, now),
+            age::since(allocation.allocated_at, now),
             way_out(pool, slot.number, allocation)
         ),
         (SlotState::Cleaning, ..) if slot.waits_for().is_some() => format!(
@@ -95,7 +90,7 @@ fn holder_line(pool: &Pool<'_>, slot: &SlotRecord, in_line: usize, now: jiff::Ti
             format!(
                 "{id}: {} under way since {}{pid}; if that was killed: repo-pool recover {id}",
                 operation.kind,
-                since(operation.started_at, now)
+                age::since(operation.started_at, now)
             )
         }
         (SlotState::Error, ..) => format!(

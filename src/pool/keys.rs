@@ -2,7 +2,8 @@
 
 use super::acquire::Request;
 use super::hand_out::{self, Allocated};
-use super::{Context, Pool, exhaustion, holder, journal, park, settle};
+use super::{Context, Pool, holder, journal, park, settle};
+use crate::domain::age;
 use crate::domain::lease::{self, Allocation, HolderFacts, HolderState, Lease};
 use crate::domain::pool::PoolRecord;
 use crate::domain::selection::{self, Keyed};
@@ -128,7 +129,7 @@ fn tell(pool: &Pool<'_>, request: &Request, number: u32, allocation: &Allocation
     pool.context.observer.note(&format!(
         "{} is held under that key already, since {}{unheeded}",
         pool.slot_id(number),
-        exhaustion::since(allocation.allocated_at, clock::now())
+        age::since(allocation.allocated_at, clock::now())
     ));
 }
 

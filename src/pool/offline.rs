@@ -1,10 +1,8 @@
 //! Going on without the remote, where that is wanted, and saying how where it is not.
 
-use std::time::Duration;
-
 use super::Pool;
 use crate::config::OnFetchFailure;
-use crate::config::parse::format_duration;
+use crate::domain::age;
 use crate::domain::pool::{PoolRecord, RemoteState};
 use crate::domain::{Error, Result};
 use crate::sys::clock;
@@ -36,13 +34,9 @@ pub fn instead(pool: &Pool<'_>, record: &PoolRecord, error: Error) -> Result<()>
 fn base_as_fetched(remote: &RemoteState) -> String {
     let branch = remote.base_branch.as_deref().unwrap_or("the remote's HEAD");
     let commit = remote.base_commit.as_deref().unwrap_or_default();
-    let age = remote.fetched_at.map(|at| {
-        let seconds = clock::now().duration_since(at).as_secs().max(0) as u64;
-        format!(
-            ", as fetched {} ago",
-            format_duration(Duration::from_secs(seconds))
-        )
-    });
+    let age = remote
+        .fetched_at
+        .map(|at| format!(", as fetched {} ago", age::since(at, clock::now())));
     format!(
         "{branch} at {}{}",
         &commit[..commit.len().min(12)],

@@ -78,19 +78,13 @@ fn picture(text: &str, size: Size) -> String {
     let shown = if fits { lines.len() } else { room - 1 };
     let mut rows: Vec<String> = lines[..shown]
         .iter()
-        .map(|line| clipped(line, size.columns))
+        .map(|line| row(line, size.columns))
         .collect();
     if !fits {
-        rows.push(clipped(
-            &format!("… {} more", lines.len() - shown),
-            size.columns,
-        ));
+        let rest = format!("… {} more", lines.len() - shown);
+        rows.push(row(&rest, size.columns));
     }
     let full = rows.len() == room;
-    let rows: Vec<String> = rows
-        .iter()
-        .map(|row| format!("{row}{CLEAR_LINE}"))
-        .collect();
     let below = match (full, rows.is_empty()) {
         (true, _) => String::new(),
         (false, true) => CLEAR_BELOW.to_owned(),
@@ -99,30 +93,31 @@ fn picture(text: &str, size: Size) -> String {
     format!("{TOP}{}{below}", rows.join("\r\n"))
 }
 
-/// As much of a line as there is room for. Colours take none.
-fn clipped(line: &str, columns: u16) -> String {
+/// A line over the one that was there. Colours take no room. The rest of the row is cleared if there is
+/// one: behind a row that is full, terminals clear its last letter.
+fn row(line: &str, columns: u16) -> String {
     let columns = usize::from(columns);
-    let mut out = String::with_capacity(line.len());
+    let mut out = String::with_capacity(line.len() + CLEAR_LINE.len());
     let mut used = 0;
     let mut rest = line;
     while let Some(c) = rest.chars().next() {
-        let end = match (c, rest.find('m')) {
-            ('\x1b', Some(end)) => end + 1,
-            _ => {
-                used += width_of(&rest[..c.len_utf8()]);
-                c.len_utf8()
-            }
+        let (end, width) = match (c, rest.find('m')) {
+            ('\x1b', Some(end)) => (end + 1, 0),
+            _ => (c.len_utf8(), width_of(&rest[..c.len_utf8()])),
         };
-        if used > columns {
+        if used + width > columns {
             // Whatever colour it was in must not go on.
-            return if out.contains('\x1b') {
-                out + "\x1b[0m"
-            } else {
-                out
-            };
+            if out.contains('\x1b') {
+                out.push_str("\x1b[0m");
+            }
+            break;
         }
+        used += width;
         out.push_str(&rest[..end]);
         rest = &rest[end..];
+    }
+    if used < columns {
+        out.push_str(CLEAR_LINE);
     }
     out
 }
@@ -162,13 +157,12 @@ mod tests {
 
     #[test]
     fn lines_are_cut_by_their_width_and_colours_have_none() {
-        assert_eq!(clipped("abcdef", 4), "abcd");
-        assert_eq!(clipped("日本語", 5), "日本");
-        assert_eq!(
-            clipped("\x1b[31mabc\x1b[0m d", 4),
-            "\x1b[31mabc\x1b[0m \x1b[0m"
-        );
-        assert_eq!(clipped("\x1b[31mab\x1b[0m", 2), "\x1b[31mab\x1b[0m");
+        assert_eq!(row("abcdef", 4), "abcd");
+        assert_eq!(row("abc", 4), "abc\x1b[K");
+        assert_eq!(row("日本語", 5), "日本\x1b[K");
+        let colored = "\x1b[31mabc\x1b[0m d";
+        assert_eq!(row(colored, 4), "\x1b[31mabc\x1b[0m \x1b[0m");
+        assert_eq!(row("\x1b[31mab\x1b[0m", 2), "\x1b[31mab\x1b[0m");
     }
 
     #[test]

@@ -81,6 +81,7 @@ mod scale;
 mod settings;
 mod setup;
 mod shell_init;
+mod slot_view;
 mod slots;
 mod status;
 mod submodules;

@@ -11,6 +11,9 @@ pub struct SlotDetails {
     /// The work in it; absent while a command works on it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub work: Determined<SlotContent>,
+    /// What is wrong with its files.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fault: Option<String>,
     /// The processes inside.
     pub processes: Vec<ProcessView>,
     /// The work that was saved from it, oldest first; `null` if git can't tell.

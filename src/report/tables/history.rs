@@ -3,17 +3,17 @@
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::{one_line, safe, short_id};
+use super::{is_narrow, one_line, safe, short_id};
 use crate::domain::event::Event;
 use crate::domain::outcome::{Finding, FindingResult, WarmResult, WarmedPool};
 use crate::report::grid::{Column, Fit, Grid, Layout, Text, width_of};
-use crate::report::human;
+use crate::report::human::{self, since};
 use crate::report::tone::{Tone, painted};
 
 /// What was found and what became of it, then the counts.
 pub fn findings(findings: &[Finding], layout: &Layout) -> String {
     let mut grid = Grid::new([
-        Column::new("WHERE"),
+        Column::new("WHERE").fit(Fit::Shorten(24)),
         Column::new("FOUND"),
         Column::new("ACTION"),
         Column::new("RESULT"),
@@ -39,7 +39,7 @@ pub fn findings(findings: &[Finding], layout: &Layout) -> String {
 /// The slots that were not ready before `warm`, each with what was done or why nothing was.
 pub fn warmed(pools: &[WarmedPool], layout: &Layout) -> String {
     let mut grid = Grid::new([
-        Column::new("SLOT"),
+        Column::new("SLOT").fit(Fit::Shorten(24)),
         Column::new("RESULT"),
         Column::new("DETAIL").fit(Fit::Wrap(24)),
     ]);
@@ -92,20 +92,30 @@ fn result_tone(result: FindingResult) -> Tone {
     }
 }
 
-/// Events in the order given: time, place, what, particulars.
-pub fn events(events: &[Event], layout: &Layout) -> String {
+/// Events in the order given: time, place, what, particulars. Where there is little room, the time is
+/// an age.
+pub fn events(events: &[Event], now: Timestamp, layout: &Layout) -> String {
+    let narrow = is_narrow(layout);
+    let when = match narrow {
+        true => Column::new("AGE").right(),
+        false => Column::new("TIME"),
+    };
     let mut grid = Grid::new([
-        Column::new("TIME"),
-        Column::new("WHERE"),
+        when,
+        Column::new("WHERE").fit(Fit::Shorten(24)),
         Column::new("WHAT"),
         Column::new("DETAILS").fit(Fit::Wrap(24)),
     ]);
     for event in events {
+        let when = match narrow {
+            true => since(event.time, now),
+            false => time(event.time),
+        };
         grid.row([
-            Text::new(time(event.time)).tone(Tone::Dim),
+            Text::new(when).tone(Tone::Dim),
             Text::new(place(event)),
             Text::new(words(&event.kind)),
-            Text::new(details(event)),
+            Text::new(details(event, narrow)),
         ]);
     }
     grid.render(layout)
@@ -125,7 +135,7 @@ impl Following {
         let rows: Vec<_> = events
             .iter()
             .map(|event| {
-                let details = details(event);
+                let details = details(event, false);
                 [place(event), words(&event.kind), details].map(|text| safe(&text).into_owned())
             })
             .collect();
@@ -164,15 +174,22 @@ fn place(event: &Event) -> String {
     slot.as_deref().unwrap_or(&event.repo_name).to_owned()
 }
 
-/// The particulars in the order: who, which, how long, what was done, what went wrong.
-fn details(event: &Event) -> String {
+/// The particulars in the order: who, which, how long, what was done, what went wrong. Briefly:
+/// without what follows from the place.
+fn details(event: &Event, briefly: bool) -> String {
     let mut parts: Vec<String> = Vec::new();
     parts.extend(event.owner.as_ref().map(|owner| format!("by {owner}")));
+    let reference = match briefly {
+        true => event
+            .reference
+            .as_deref()
+            .and_then(|name| brief(name, event)),
+        false => event.reference.as_deref(),
+    };
     let commit = event.commit.as_deref().map(super::short_commit);
-    match (&event.reference, commit) {
+    match (reference, commit) {
         (Some(reference), Some(commit)) => parts.push(format!("{reference}@{commit}")),
-        (Some(one), None) => parts.push(one.clone()),
-        (None, Some(one)) => parts.push(one.to_owned()),
+        (Some(one), None) | (None, Some(one)) => parts.push(one.to_owned()),
         (None, None) => {}
     }
     parts.extend(event.duration_seconds.map(human::seconds));
@@ -180,6 +197,14 @@ fn details(event: &Event) -> String {
     parts.extend(event.detail.clone());
     parts.extend(event.errors.iter().map(|error| format!("failed: {error}")));
     one_line(&parts.join("; "))
+}
+
+/// A ref without what follows from the event: of the slot's own branch nothing is left, of a rescue
+/// what it is called by.
+fn brief<'a>(reference: &'a str, event: &Event) -> Option<&'a str> {
+    let own = format!("worktree/{}", place(event));
+    let short = reference.strip_prefix("refs/repo-pool/rescue/");
+    (reference != own).then(|| short.unwrap_or(reference))
 }
 
 /// A value of the JSON contract in words: `unfinished operation`.
@@ -252,20 +277,18 @@ mod tests {
 
     #[test]
     fn events_at_80_columns() {
-        insta::assert_snapshot!(events(&samples::events(), &at(Some(80))), @r"
-        TIME                  WHERE             WHAT       DETAILS
-        2026-07-01T08:56:40Z  my-project/slot2  allocated  by agent-7; main@1a2b3c4d;
-                                                           3.4 ms
-        2026-07-01T11:55:50Z  my-project/slot2  cleaned    250 ms; reset, clean; failed:
-                                                           cannot remove target/x\x07:
-                                                           Permission denied
-        2026-06-26T20:53:20Z  my-project        created    4 slots
+        insta::assert_snapshot!(events(&samples::events(), samples::now(), &at(Some(80))), @r"
+          AGE  WHERE             WHAT       DETAILS
+        3h 3m  my-project/slot2  allocated  by agent-7; main@1a2b3c4d; 3.4 ms
+           4m  my-project/slot2  cleaned    250 ms; reset, clean; failed: cannot remove
+                                            target/x\x07: Permission denied
+           4d  my-project        created    4 slots
         ");
     }
 
     #[test]
     fn events_in_a_pipe() {
-        insta::assert_snapshot!(events(&samples::events(), &at(None)), @r"
+        insta::assert_snapshot!(events(&samples::events(), samples::now(), &at(None)), @r"
         TIME                  WHERE             WHAT       DETAILS
         2026-07-01T08:56:40Z  my-project/slot2  allocated  by agent-7; main@1a2b3c4d; 3.4 ms
         2026-07-01T11:55:50Z  my-project/slot2  cleaned    250 ms; reset, clean; failed: cannot remove target/x\x07: Permission denied

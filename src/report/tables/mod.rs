@@ -43,6 +43,14 @@ pub fn watched(what: &str, interval: Duration, now: Timestamp, layout: &Layout) 
     painted(&text, Tone::Dim, layout.color)
 }
 
+/// Below this width, what matters less gives way to what matters more.
+const WIDE: u16 = 120;
+
+/// Whether there is too little room to say everything.
+fn is_narrow(layout: &Layout) -> bool {
+    layout.width.is_some_and(|width| width < WIDE)
+}
+
 /// The branches of a remote with their commits.
 pub fn branches(branches: &[BranchView], layout: &Layout) -> String {
     let mut grid = Grid::new([
@@ -152,5 +160,61 @@ mod tests {
         jobs         4      pools.toml:3
         ");
         assert_eq!(settings(&[], &Layout::default()), "");
+    }
+
+    /// The longest names there can be, in letters of two columns where they may be.
+    fn crowded() -> crate::domain::outcome::PoolView {
+        let name = "n".repeat(64);
+        let mut pool = samples::pool();
+        pool.repo_name = name.clone();
+        for slot in &mut pool.slots {
+            slot.slot_id = slot.slot_id.replace("my-project", &name);
+            slot.repo_name = name.clone();
+            slot.current_branch = Some(Some("枝".repeat(40)));
+            if let Some(owner) = &mut slot.owner {
+                owner.owner.label = Some("作業者 👩‍👩‍👧 ".repeat(9));
+            }
+        }
+        pool
+    }
+
+    #[test]
+    fn nothing_is_wider_than_the_terminal_whatever_it_is_called() {
+        use crate::report::grid::width_of;
+        let pool = crowded();
+        let mut pools = samples::pools();
+        pools[0].repo_name = pool.repo_name.clone();
+        let mut events = samples::events();
+        for event in &mut events {
+            event.repo_name = pool.repo_name.clone();
+            event.slot_id = Some(pool.slots[1].slot_id.clone());
+        }
+        let mut saved = samples::rescue().rescue;
+        saved.slot_id = pool.slots[1].slot_id.clone();
+        saved.subject = "題".repeat(99);
+        for width in [80, 100, 120, 200] {
+            let layout = samples::at(Some(width));
+            let now = samples::now();
+            let slots = super::pool(&pool, now, &layout);
+            let (_, slots) = slots.split_once("\n\n").unwrap();
+            let all = [
+                super::pools(&pools, now, &layout),
+                slots.to_owned(),
+                slot(&pool.slots[1], now, &layout),
+                rescues(std::slice::from_ref(&saved), now, &layout),
+                super::events(&events, now, &layout),
+            ];
+            let card = |line: &str| line.starts_with("repo-pool ");
+            for line in all.iter().flat_map(|text| text.lines()) {
+                // A command can be pasted only in whole.
+                let fits = width_of(line) <= usize::from(width) || card(line);
+                assert!(fits, "{width}: {line:?}");
+            }
+            assert!(
+                all[1].contains("nn/slot4") && all[3].contains("nn/slot2"),
+                "{}",
+                all[1]
+            );
+        }
     }
 }

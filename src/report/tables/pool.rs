@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::{determined, holder, one_line, safe, short_commit, short_id, size, state};
+use super::{determined, holder, is_narrow, one_line, safe, short_commit, short_id, size, state};
 use crate::domain::outcome::{OperationView, PoolSummary, PoolView, SlotView, Summary};
 use crate::domain::slot::SlotState;
 use crate::report::grid::{Column, Fit, Grid, Layout, Text};
@@ -12,7 +12,7 @@ use crate::report::tone::{Tone, painted};
 /// All pools with their counts.
 pub fn pools(pools: &[PoolSummary], now: Timestamp, layout: &Layout) -> String {
     let mut grid = Grid::new([
-        Column::new("POOL"),
+        Column::new("POOL").fit(Fit::Shorten(18)),
         Column::new("SLOTS").right(),
         Column::new("AVAILABLE").right(),
         Column::new("ALLOCATED").right(),
@@ -129,15 +129,13 @@ fn statistics(counts: &Summary) -> String {
     parts.join(", ")
 }
 
-/// Below this width notes go under the table: there is no room for a column of sentences.
-const NOTES_BESIDE: u16 = 120;
-
 fn slots(slots: &[SlotView], now: Timestamp, layout: &Layout) -> String {
-    let beside = layout.width.is_none_or(|width| width >= NOTES_BESIDE);
+    // There may be no room for a column of sentences.
+    let beside = !is_narrow(layout);
     let mut grid = Grid::new([
-        Column::new("SLOT"),
+        Column::new("SLOT").fit(Fit::Shorten(24)),
         Column::new("STATE"),
-        Column::new("HOLDER").fit(Fit::Shorten(10)).rank(1),
+        Column::new("HOLDER").fit(Fit::Shorten(20)).rank(1),
         Column::new("SINCE").right().rank(3),
         Column::new("BRANCH").fit(Fit::Shorten(14)).rank(4),
         Column::new("COMMIT").rank(5),
@@ -156,7 +154,9 @@ fn slots(slots: &[SlotView], now: Timestamp, layout: &Layout) -> String {
             state(slot.state),
             Text::maybe(slot.owner.as_ref().map(holder)),
             Text::maybe(slot.allocated_at.map(|at| since(at, now))),
-            Text::maybe(determined(&slot.current_branch, String::clone)),
+            Text::maybe(determined(&slot.current_branch, |name| {
+                branch(name, slot, beside)
+            })),
             Text::maybe(commit),
             Text::new(slot.allocation_count.to_string()),
             Text::maybe(last_used.map(|at| since(at, now))),
@@ -171,9 +171,21 @@ fn slots(slots: &[SlotView], now: Timestamp, layout: &Layout) -> String {
     text
 }
 
+/// A slot's branch; where there is little room, its own is only called that.
+fn branch(name: &str, slot: &SlotView, in_full: bool) -> String {
+    let own = || format!("worktree/{}", short_id(&slot.slot_id));
+    match in_full || name != own() {
+        true => name.to_owned(),
+        false => "own".to_owned(),
+    }
+}
+
 /// What is special about which slot, after an empty line; nothing if nothing is.
 fn notes(slots: &[SlotView], now: Timestamp, layout: &Layout) -> String {
-    let mut grid = Grid::bare([Column::new(""), Column::new("").fit(Fit::Wrap(24))]);
+    let mut grid = Grid::bare([
+        Column::new("").fit(Fit::Shorten(24)),
+        Column::new("").fit(Fit::Wrap(24)),
+    ]);
     for slot in slots {
         if let Some(note) = note(slot, now) {
             grid.row([Text::new(short_id(&slot.slot_id)), Text::new(note)]);
@@ -271,11 +283,11 @@ mod tests {
         4 slots: 1 available, 1 allocated, 1 cleaning, 1 error
         12 allocations, 3.4 ms on average (p95 8.0 ms), 92% hits, 1 failed
 
-        SLOT              STATE      HOLDER             SINCE  BRANCH               DISK
-        my-project/slot1  available  -                      -  -                       -
-        my-project/slot2  allocated  agent-7, pid 4711  3h 3m  workt…ject/slot2  1.2 GiB
-        my-project/slot3  cleaning   -                      -  -                       -
-        my-project/slot4  error      -                      -  -                       -
+        SLOT              STATE      HOLDER             SINCE  BRANCH  COMMIT       DISK
+        my-project/slot1  available  -                      -  -       1a2b3c4d        -
+        my-project/slot2  allocated  agent-7, pid 4711  3h 3m  own     1a2b3c4d  1.2 GiB
+        my-project/slot3  cleaning   -                      -  -       1a2b3c4d        -
+        my-project/slot4  error      -                      -  -       ?               -
 
         my-project/slot3  release for 4s (pid 99), nobody works on it
         my-project/slot4  HEAD is damaged: fatal: bad object HEAD

@@ -13,7 +13,7 @@ use crate::report::tone::Tone;
 pub fn rescues(rescues: &[RescueView], now: Timestamp, layout: &Layout) -> String {
     let mut grid = Grid::new([
         Column::new("ID"),
-        Column::new("SLOT"),
+        Column::new("SLOT").fit(Fit::Shorten(20)),
         Column::new("SAVED").right(),
         Column::new("EXPIRES").right().rank(2),
         Column::new("OWNER").fit(Fit::Shorten(10)).rank(4),

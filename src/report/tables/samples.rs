@@ -195,6 +195,7 @@ fn details() -> SlotDetails {
             }),
             under_way: Some("a rebase"),
         })),
+        fault: None,
         processes: vec![
             process(4711, "agent --task 7"),
             process(4720, "make test"),

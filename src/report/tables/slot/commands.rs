@@ -2,9 +2,10 @@
 
 use crate::domain::outcome::SlotView;
 use crate::domain::slot::SlotState;
-use crate::report::grid::{Column, Fit, Grid, Layout, Text};
+use crate::report::escape::escape;
+use crate::report::grid::{Column, Fit, Grid, Layout, Text, width_of};
 use crate::report::tables::short_id;
-use crate::report::tone::Tone;
+use crate::report::tone::{Tone, painted};
 
 /// A command, and what it does.
 pub(super) type Advice = (String, &'static str);
@@ -36,6 +37,14 @@ pub(super) fn of(slot: &SlotView) -> Vec<Advice> {
             (recover(" --force"), "saves its work, then rebuilds it"),
         ],
     };
+    let faulty = slot
+        .details
+        .as_ref()
+        .is_some_and(|details| details.fault.is_some());
+    // The release of one that is held does that as well.
+    if faulty && slot.state == SlotState::Available {
+        commands.push((recover(""), "puts right what is damaged"));
+    }
     commands.extend(saved_work(slot));
     commands
 }
@@ -70,8 +79,20 @@ fn saved_work(slot: &SlotView) -> Option<Advice> {
     Some((command, "shows the work that was saved from it"))
 }
 
-/// The commands, one a line.
+/// How narrow what a command does may get beside it.
+const EFFECT: usize = 20;
+
+/// The commands, one a line; what each does beside it, or below where there is no room.
 pub(super) fn rendered(commands: &[Advice], layout: &Layout) -> String {
+    let widest = commands.iter().map(|(command, _)| width_of(command)).max();
+    let room = layout.width.map(usize::from);
+    if room.is_some_and(|room| widest.unwrap_or(0) + 2 + EFFECT > room) {
+        let lines = commands.iter().map(|(command, effect)| {
+            let effect = painted(effect, Tone::Dim, layout.color);
+            format!("{}\n    {effect}\n", escape(command))
+        });
+        return lines.collect();
+    }
     let mut grid = Grid::bare([Column::new(""), Column::new("").fit(Fit::Wrap(20))]);
     for (command, effect) in commands {
         grid.row([Text::new(command), Text::new(effect).tone(Tone::Dim)]);
