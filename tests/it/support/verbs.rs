@@ -17,6 +17,8 @@ macro_rules! for_each_verb {
             allocate_and_grow
             allocate_a_branch
             allocate_a_ref
+            allocate_in_line
+            allocate_by_key
             reclaim
             release
             release_work
@@ -25,6 +27,7 @@ macro_rules! for_each_verb {
             release_discarding
             release_in_background
             release_killing
+            release_by_key
             exec
             add_slots
             remove_slot
@@ -117,6 +120,37 @@ pub fn allocate_a_ref() -> Verb {
             scene.is_handed_out(out);
             let tagged = scene.world.tip(&scene.remote, "v1.0");
             assert_eq!(scene.world.head(&scene.slot), tagged);
+        },
+    )
+}
+
+/// Both slots are taken, and the holders are gone: the first in line takes one of them back.
+pub fn allocate_in_line() -> Verb {
+    Verb {
+        prepare: |scene| {
+            (reclaim().prepare)(scene);
+            "allocate p --wait 5m".into()
+        },
+        ..reclaim()
+    }
+}
+
+/// The slot is held already, for some time, which runs anew.
+pub fn allocate_by_key() -> Verb {
+    Verb::new(
+        "allocate --key",
+        |scene| {
+            let line = "allocate p --key mine --ttl 1h";
+            scene.slot = scene.world.pool(line).ok().path();
+            let text = format!("kept {}\n", scene.round);
+            scene
+                .held
+                .write(&scene.world, &scene.slot, "kept.txt", &text);
+            line.into()
+        },
+        |scene, out| {
+            assert_eq!(out.path(), scene.slot);
+            assert_eq!(scene.state(), "allocated");
         },
     )
 }
@@ -257,6 +291,21 @@ pub fn release_killing() -> Verb {
             let inside = scene.world.helper(&scene.slot, "");
             scene.helpers.push(inside);
             format!("release {} --kill", scene.named())
+        },
+        Scene::is_back,
+    )
+}
+
+pub fn release_by_key() -> Verb {
+    Verb::new(
+        "release --key",
+        |scene| {
+            scene.slot = scene.world.pool("allocate p --key mine").ok().path();
+            let text = format!("new {}\n", scene.round);
+            scene
+                .held
+                .write(&scene.world, &scene.slot, "new.txt", &text);
+            "release --key mine".into()
         },
         Scene::is_back,
     )
