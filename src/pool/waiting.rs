@@ -31,14 +31,25 @@ pub enum Turn {
     Keyed,
 }
 
+/// After how long a slot is tried again if nothing tells whether what was in the way is gone.
+const IN_THE_WAY: Duration = Duration::from_secs(1);
+
+/// A slot that something was in the way of.
+struct PassedOver {
+    number: u32,
+    /// Whether it was a process that was seen there.
+    seen_inside: bool,
+    again: Deadline,
+}
+
 /// A caller that waits, all its waits together: who has to wait again is where it was in line.
 pub struct Waiting<'a, 'c> {
     pool: &'a Pool<'c>,
     request: &'a Request,
     deadline: Deadline,
     place: Option<Place>,
-    /// Slots that a process was found in.
-    occupied: Vec<u32>,
+    /// Slots that are free and not to be had, for what is in the way.
+    passed_over: Vec<PassedOver>,
     /// Allocations that could not be taken back.
     left_alone: BTreeSet<String>,
     told: bool,
@@ -52,15 +63,19 @@ impl<'a, 'c> Waiting<'a, 'c> {
             request,
             deadline: Deadline::after(request.wait.unwrap_or_default()),
             place: None,
-            occupied: Vec::new(),
+            passed_over: Vec::new(),
             left_alone: BTreeSet::new(),
             told: false,
         }
     }
 
-    /// This slot is not to be had while somebody is inside.
+    /// This slot is free, but something is in the way: a process inside, for one.
     pub fn pass_over(&mut self, number: u32) {
-        self.occupied.push(number);
+        self.passed_over.push(PassedOver {
+            number,
+            seen_inside: false,
+            again: Deadline::after(IN_THE_WAY),
+        });
     }
 
     /// Waits in line until it is the caller's turn and a slot is free.
@@ -109,7 +124,7 @@ impl<'a, 'c> Waiting<'a, 'c> {
         }
         let record = settle::leftovers(self.pool)?;
         self.take_back(&record)?;
-        self.see_who_is_inside(notices);
+        self.try_again(notices);
         // What was changed here is no news.
         notices.changes(self.pool);
         let locked = self.pool.lock()?;
@@ -128,7 +143,7 @@ impl<'a, 'c> Waiting<'a, 'c> {
         let base = locked.record.remote.base_commit.clone();
         let wanted = base.filter(|_| self.request.reference.is_none());
         let wanted = wanted.unwrap_or_default();
-        let mut skip = self.occupied.clone();
+        let mut skip: Vec<u32> = self.passed_over.iter().map(|slot| slot.number).collect();
         loop {
             let grow_to = self.request.grow_to;
             let choice = selection::choose(&locked.record, &wanted, &skip, grow_to, 0);
@@ -179,14 +194,21 @@ impl<'a, 'c> Waiting<'a, 'c> {
         Ok(())
     }
 
-    /// Slots that a process was found in may be had again when it is gone.
-    fn see_who_is_inside(&mut self, notices: &mut Notices) {
-        self.occupied.retain(|number| {
-            let path = self.pool.worktree(*number).path;
+    /// A slot that a process was in is tried again when that is gone, any other after a while.
+    fn try_again(&mut self, notices: &mut Notices) {
+        self.passed_over.retain_mut(|slot| {
+            let path = self.pool.worktree(slot.number).path;
             let inside = inside::processes_inside(&path, &[]).inside;
-            let first = inside.first().map(|process| process.pid);
-            notices.process(first.and_then(liveness::stamp).as_ref());
-            first.is_some()
+            if let Some(process) = inside.first() {
+                slot.seen_inside = true;
+                notices.process(liveness::stamp(process.pid).as_ref());
+                return true;
+            }
+            match slot.again.remaining().filter(|_| !slot.seen_inside) {
+                Some(left) => notices.within(left),
+                None => return false,
+            }
+            true
         });
     }
 

@@ -34,6 +34,10 @@ impl<'a> Watched<'a> {
             waiter: Some(Call::new(command).spawn()),
             log,
         };
+        // Earlier waits are for git and for locks.
+        until("it stands in line", || {
+            (!world.line().is_empty()).then_some(())
+        });
         until("it waits", || {
             watched.polls().last()?.ends_with('(').then_some(())
         });
@@ -217,6 +221,24 @@ fn the_end_of_a_process_inside_is_noticed() {
     let waiter = Watched::start(&world, WAIT);
     inside.end();
     waiter.gets("slot1");
+}
+
+/// 4.2: a slot whose branch somebody else is on is not to be had either. It is tried now and then.
+#[test]
+fn what_is_in_the_way_of_a_slot_is_not_looked_at_all_the_time() {
+    let (world, _remote) = World::with_pool(2);
+    let held = world.pool("allocate p").ok().path();
+    let number = held.file_name().expect("a slot").to_string_lossy();
+    let idle = if number == "slot1" { "slot2" } else { "slot1" };
+    let branch = format!("worktree/p/{idle}");
+    world.git(&held, ["checkout", "-q", &branch]);
+    let out = world.pool("allocate p --no-fetch --wait 2500ms");
+    out.code(4).says(&branch);
+    let tries = out.stderr.matches("is passed over").count() as u64;
+    assert!(tries <= 2 + out.took.as_secs(), "{out}");
+    let waiter = world.waiter(WAIT);
+    world.git(&held, "checkout -q --detach");
+    assert_eq!(waiter.finish().ok().path(), world.slot_dir(idle));
 }
 
 /// 4.2: who is not first in line is woken by nobody but who is before it.

@@ -19,6 +19,8 @@ macro_rules! for_each_verb {
             allocate_and_grow
             allocate_a_branch
             allocate_a_ref
+            allocate_in_line
+            allocate_by_key
             reclaim
             release
             release_work
@@ -27,6 +29,7 @@ macro_rules! for_each_verb {
             release_discarding
             release_in_background
             release_killing
+            release_by_key
             exec
             exec_among_strangers
             add_slots
@@ -167,6 +170,37 @@ pub fn allocate_a_ref() -> Verb {
     )
 }
 
+/// Both slots are taken, and the holders are gone: the first in line takes one of them back.
+pub fn allocate_in_line() -> Verb {
+    Verb {
+        prepare: |scene| {
+            (reclaim().prepare)(scene);
+            "allocate p --wait 5m".into()
+        },
+        ..reclaim()
+    }
+}
+
+/// The slot is held already, for some time, which runs anew.
+pub fn allocate_by_key() -> Verb {
+    Verb::new(
+        "allocate --key",
+        |scene| {
+            let line = "allocate p --key mine --ttl 1h";
+            scene.slot = scene.world.pool(line).ok().path();
+            let text = format!("kept {}\n", scene.round);
+            scene
+                .held
+                .write(&scene.world, &scene.slot, "kept.txt", &text);
+            line.into()
+        },
+        |scene, out| {
+            assert_eq!(out.path(), scene.slot);
+            assert_eq!(scene.state(), "allocated");
+        },
+    )
+}
+
 pub fn reclaim() -> Verb {
     Verb::new(
         "allocate, of a dead owner",
@@ -303,6 +337,21 @@ pub fn release_killing() -> Verb {
             let inside = scene.world.helper(&scene.slot, "");
             scene.helpers.push(inside);
             format!("release {} --kill", scene.named())
+        },
+        Scene::is_back,
+    )
+}
+
+pub fn release_by_key() -> Verb {
+    Verb::new(
+        "release --key",
+        |scene| {
+            scene.slot = scene.world.pool("allocate p --key mine").ok().path();
+            let text = format!("new {}\n", scene.round);
+            scene
+                .held
+                .write(&scene.world, &scene.slot, "new.txt", &text);
+            "release --key mine".into()
         },
         Scene::is_back,
     )
