@@ -4,7 +4,7 @@
 //! again: when the command has ended, and when the one that ran it was killed.
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::Pool;
@@ -42,7 +42,7 @@ pub struct Script<'a> {
 /// Runs it in the slot, which is where its users find it. What it prints is kept in a file. If it
 /// failed, the reason is given back, with its last words and the name of that file.
 pub fn run(pool: &Pool<'_>, number: u32, script: &Script<'_>) -> Result<Option<String>> {
-    let path = pool.paths.slot(number);
+    let path = place(pool, number)?;
     let output = pool.paths.output(number, script.name);
     fs::create_private_dir_all(&pool.paths.furnishings())?;
     let mut transcript = Transcript::begin(&output)?;
@@ -53,7 +53,7 @@ pub fn run(pool: &Pool<'_>, number: u32, script: &Script<'_>) -> Result<Option<S
         .args(["-c", &format!("exec 2>&1\n{}", script.command)])
         .without_variables("GIT_")
         .without_variables("REPO_POOL_ALLOCATION")
-        .envs(variables(pool, number, script.allocation))
+        .envs(variables(pool, number, &path, script.allocation))
         .env(MARK, &path)
         .current_dir(&path)
         .limits(Limits {
@@ -98,21 +98,29 @@ fn failure(finished: &Finished, script: &Script<'_>) -> Result<Option<String>> {
 /// Ends what a command has left running that was run in the slot. For who has the slot's lock: then
 /// nobody is running one. Tells how many processes there were.
 pub fn end_leftovers(pool: &Pool<'_>, number: u32) -> usize {
-    heirs::end(MARK, &pool.paths.slot(number), GRACE)
+    place(pool, number).map_or(0, |place| heirs::end(MARK, &place, GRACE))
 }
 
 /// The same for all slots of a pool that is given up.
 pub fn end_all(pool: &Pool<'_>) {
-    heirs::end(MARK, &pool.paths.worktrees(), GRACE);
+    if let Ok(place) = std::path::absolute(pool.paths.worktrees()) {
+        heirs::end(MARK, &place, GRACE);
+    }
+}
+
+/// Where the slot's users find it, whatever the directory that this process is in.
+fn place(pool: &Pool<'_>, number: u32) -> Result<PathBuf> {
+    let path = pool.paths.slot(number);
+    std::path::absolute(&path).map_err(|e| Error::io("find", path, e))
 }
 
 /// What the command finds in its environment.
 fn variables(
     pool: &Pool<'_>,
     number: u32,
+    path: &Path,
     allocation: Option<&Allocation>,
 ) -> Vec<(OsString, OsString)> {
-    let path: PathBuf = pool.paths.slot(number);
     let mut all: Vec<(&str, OsString)> = vec![
         ("REPO_POOL_SLOT", pool.slot_id(number).to_string().into()),
         ("REPO_POOL_SLOT_PATH", path.into()),
