@@ -250,10 +250,9 @@ fn stays_inside(path: &Path, target: &Path) -> bool {
 fn wrong(pool: &Pool<'_>, path: &Path, why: &str, what_to_do: &str) -> Error {
     Error::Pool {
         message: format!(
-            "`copy` of pool {}: {:?} {why} ({})",
+            "`copy` of pool {}: {} {why}",
             pool.name,
-            path.display().to_string(),
-            pool.paths.files().display()
+            pool.paths.files().join(path).display()
         ),
         hint: Some(format!(
             "{what_to_do}, or take it out of `copy` in pools.toml"

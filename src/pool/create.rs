@@ -4,6 +4,7 @@
 //! is held until it is made: who wants the pool meanwhile waits for that, and who gets the lock and
 //! still finds the intent knows that the maker was killed, and takes the pool away.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use super::journal;
@@ -22,7 +23,7 @@ use crate::git::repository::{self, Setting};
 use crate::git::{promised, remote};
 use crate::store::{PoolPaths, pool as store};
 use crate::sys::lock::FileLock;
-use crate::sys::{clock, fs, signals, user};
+use crate::sys::{clock, fs, remove, signals, user};
 
 /// What a new pool is to be.
 #[derive(Debug, Clone)]
@@ -92,10 +93,11 @@ pub fn reserve<'c>(
     let mut pool = context.pool(name);
     pool.given_url = Some(plan.url.clone());
     let root = context.workspace.root();
-    if fs::metadata_if_there(&pool.paths.root)?.is_some() {
+    let there = fs::list_dir_if_there(&pool.paths.root)?;
+    if there.as_ref().is_some_and(|names| !is_place_for(names)) {
         return Err(
             Error::failed(format!("{} is in the way", pool.paths.root.display()))
-                .with_hint("it is no pool; move it away"),
+                .with_hint("it is no pool; move it away (only files/ may be there)"),
         );
     }
     let marker = root.join(crate::store::layout::MARKER);
@@ -109,9 +111,27 @@ pub fn reserve<'c>(
         .ok_or_else(|| Error::failed("a lock of the new pool was taken by somebody else"))?;
     let record = first_record(context, &pool, plan);
     store::write_first(&aside, &record)?;
-    fs::rename_noreplace(&aside.root, &pool.paths.root)?;
+    match there {
+        None => fs::rename_noreplace(&aside.root, &pool.paths.root)?,
+        Some(_) => join(&aside, &pool.paths)?,
+    }
     fs::sync_dir(root)?;
     Ok((pool, making))
+}
+
+/// Whether a pool may be made in a directory with this in it: the files that are to be copied into its
+/// slots, and what a maker that was killed has left.
+fn is_place_for(names: &[OsString]) -> bool {
+    names.iter().all(|name| name == "files" || name == "locks")
+}
+
+/// Makes the pool appear in a directory that is there: with the last of these renames.
+fn join(aside: &PoolPaths, place: &PoolPaths) -> Result<()> {
+    remove::remove_tree(&place.locks())?;
+    fs::rename_noreplace(&aside.locks(), &place.locks())?;
+    fs::rename_noreplace(&aside.record(), &place.record())?;
+    fs::sync_dir(&place.root)?;
+    remove::remove_tree(&aside.root)
 }
 
 fn first_record(context: &Context<'_>, pool: &Pool<'_>, plan: &Plan) -> PoolRecord {

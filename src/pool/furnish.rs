@@ -62,7 +62,10 @@ pub fn new_slot(pool: &Pool<'_>, number: u32, lock: &FileLock, commit: &Oid) -> 
             pool.context.observer.warn(&error.to_string());
             Ok(Furnishing::Failed(error.reason()))
         }
-        Err(error @ Error::Pool { .. }) => Ok(put_off(pool, number, &error)),
+        Err(error @ Error::Pool { .. }) => {
+            pool.context.observer.warn(&put_off(&error));
+            Ok(Furnishing::Incomplete)
+        }
         Err(other) => Err(other),
     }
 }
@@ -97,22 +100,21 @@ pub fn without_setup(pool: &Pool<'_>, number: u32, commit: &Oid) -> Result<Furni
         Ok(None) => Ok(Furnishing::Complete),
         Ok(Some(_)) => Ok(Furnishing::Incomplete),
         Err(error @ Error::Interrupted(_)) => Err(error),
-        Err(error) => Ok(put_off(pool, number, &error)),
+        Err(error) => {
+            pool.context.observer.warn(&put_off(&error));
+            Ok(Furnishing::Incomplete)
+        }
     }
 }
 
-fn put_off(pool: &Pool<'_>, number: u32, error: &Error) -> Furnishing {
+/// What is said where it can't be done now.
+pub fn put_off(error: &Error) -> String {
     let hint = match error {
         Error::Pool { hint, .. } => hint.as_deref(),
         _ => None,
     };
-    pool.context.observer.warn(&format!(
-        "{} does not have everything yet: {}{}",
-        pool.slot_id(number),
-        error.reason(),
-        hint.map(|hint| format!("; {hint}")).unwrap_or_default()
-    ));
-    Furnishing::Incomplete
+    let hint = hint.map(|hint| format!("; {hint}")).unwrap_or_default();
+    format!("slots do not have everything yet: {}{hint}", error.reason())
 }
 
 /// What the slot was furnished with; nothing, if that is not known of the directory that is there.

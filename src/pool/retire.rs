@@ -332,6 +332,27 @@ pub fn discard_unfinished(pool: &Pool<'_>) -> Result<()> {
     let pids: Vec<u32> = gits.map(|process| process.pid).collect();
     inside::end(&pids, END_GRACE);
     script::end_all(pool);
-    let gone = set_aside(pool)?;
+    let gone = match fs::metadata_if_there(&pool.paths.files())? {
+        None => set_aside(pool)?,
+        Some(_) => set_aside_but_files(pool)?,
+    };
     trash::delete_pool(&gone)
+}
+
+/// What a user has put there for `copy` was there first, and stays. The record goes when there is
+/// nothing else left that it tells of.
+fn set_aside_but_files(pool: &Pool<'_>) -> Result<std::path::PathBuf> {
+    let gone = pool
+        .workspace
+        .trash()
+        .join(format!("{}-{}", pool.name, user::random_hex(4)));
+    fs::create_private_dir_all(&gone)?;
+    let stays = [pool.paths.files(), pool.paths.record(), pool.paths.locks()];
+    let names = fs::list_dir_if_there(&pool.paths.root)?.unwrap_or_default();
+    let places = names.iter().map(|name| pool.paths.root.join(name));
+    let goes = places.filter(|place| !stays.contains(place));
+    for place in goes.chain([pool.paths.record(), pool.paths.locks()]) {
+        fs::rename_noreplace(&place, &gone.join(place.file_name().unwrap_or_default()))?;
+    }
+    Ok(gone)
 }

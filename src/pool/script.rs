@@ -3,6 +3,7 @@
 //! Everything that such a command starts has a variable that names the slot, by which it is found
 //! again: when the command has ended, and when the one that ran it was killed.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::{Pool, variables};
@@ -40,7 +41,7 @@ pub struct Script<'a> {
 /// Runs it in the slot, which is where its users find it. What it prints is kept in a file. If it
 /// failed, the reason is given back, with its last words and the name of that file.
 pub fn run(pool: &Pool<'_>, number: u32, script: &Script<'_>) -> Result<Option<String>> {
-    let path = pool.paths.slot(number);
+    let path = place(pool, number)?;
     let output = pool.paths.output(number, script.name);
     fs::create_private_dir_all(&pool.paths.furnishings())?;
     let mut transcript = Transcript::begin(&output)?;
@@ -98,10 +99,18 @@ fn failure(finished: &Finished, script: &Script<'_>) -> Result<Option<String>> {
 /// Ends what a command has left running that was run in the slot. For who has the slot's lock: then
 /// nobody is running one. Tells how many processes there were.
 pub fn end_leftovers(pool: &Pool<'_>, number: u32) -> usize {
-    heirs::end(MARK, &pool.paths.slot(number), GRACE)
+    place(pool, number).map_or(0, |place| heirs::end(MARK, &place, GRACE))
 }
 
 /// The same for all slots of a pool that is given up.
 pub fn end_all(pool: &Pool<'_>) {
-    heirs::end(MARK, &pool.paths.worktrees(), GRACE);
+    if let Ok(place) = std::path::absolute(pool.paths.worktrees()) {
+        heirs::end(MARK, &place, GRACE);
+    }
+}
+
+/// Where the slot's users find it, whatever the directory that this process is in.
+fn place(pool: &Pool<'_>, number: u32) -> Result<PathBuf> {
+    let path = pool.paths.slot(number);
+    std::path::absolute(&path).map_err(|e| Error::io("find", path, e))
 }

@@ -2,7 +2,7 @@
 
 use super::furnish::{self, Furnishing};
 use super::journal::{self, SlotWork};
-use super::{Pool, contents, keep, parallel, park, ready, trash, verified};
+use super::{Pool, contents, copies, keep, parallel, park, ready, trash, verified};
 use jiff::Timestamp;
 
 use crate::config::keys::MOST_SLOTS;
@@ -138,6 +138,11 @@ pub fn furnish_all(
 ) -> Result<Vec<Furnishing>> {
     if !furnish::is_asked_for(pool) {
         return Ok(vec![Furnishing::Complete; slots.len()]);
+    }
+    // What is missing is missing for all of them, and said once.
+    if let Err(error) = copies::check(pool) {
+        pool.context.observer.warn(&furnish::put_off(&error));
+        return Ok(vec![Furnishing::Incomplete; slots.len()]);
     }
     let jobs = parallel::jobs(pool.settings.jobs);
     let furnished = parallel::each(slots, jobs, |(number, lock)| {

@@ -1,6 +1,6 @@
 //! `copy`: files of the pool's own folder in every slot.
 
-use crate::support::{World, await_quiet};
+use crate::support::{World, await_quiet, crash_places};
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
@@ -251,6 +251,50 @@ fn a_source_that_is_missing_or_outside_is_refused() {
         ));
         world.pool("allocate p").code(2).says("copy");
     }
+}
+
+/// The files may lie there before the pool does: it is made around them, and they stay when that fails
+/// or is killed.
+#[test]
+fn the_folder_may_be_there_first() {
+    let world = World::new();
+    let remote = world.remote();
+    let declare = |url: &str| {
+        world.declare(&format!(
+            "[pools.p]\nrepo_url = \"{url}\"\nnum_slots = 1\ncopy = [\".env\"]\n"
+        ));
+    };
+    declare(&world.path("nowhere").display().to_string());
+    let file = world.pool_dir("p").join("files/.env");
+    write(&file, "A=1\n");
+    world.pool("allocate p").code(1).silent();
+    assert_content(&file, "A=1\n");
+    assert_eq!(world.list(), [""; 0]);
+    declare(&remote.url());
+    for point in crash_places(8) {
+        let out = world
+            .call(format!("create p {}", remote.url()))
+            .env("REPO_POOL_CRASH_AT", point.to_string())
+            .run();
+        assert_content(&file, "A=1\n");
+        if out.code == 0 {
+            break;
+        }
+        out.code(128 + 9);
+        world.pool("recover").one_of(&[0, 7]);
+        if !world.list().is_empty() {
+            // It was made, and only not said to be.
+            world.pool("remove-pool p").ok();
+            write(&file, "A=1\n");
+        }
+    }
+    let dir = world.pool("allocate p").ok().path();
+    assert_content(&dir.join(".env"), "A=1\n");
+    assert_eq!(world.slots("p").len(), 1);
+    fs::create_dir(world.workspace().join("q")).expect("a directory");
+    write(&world.workspace().join("q/other"), "somebody's");
+    let out = world.pool(format!("create q {}", remote.url()));
+    out.code(1).says("in the way");
 }
 
 /// A directory on the way that is a link to somewhere else.

@@ -251,8 +251,12 @@ impl Invariants {
         let path = PathBuf::from(slot["slot_path"].as_str().unwrap_or_default());
         let status = "status --porcelain --untracked-files=all --ignored=matching";
         let status = world.try_git(&path, status);
-        if status.code != 0 || !status.stdout.is_empty() {
+        let beside = world.beside_furnishings(&path, &status.stdout);
+        if status.code != 0 || !beside.is_empty() {
             found.add(Kind::NotClean, format!("handed out: {status}"));
+        }
+        if let Some(lacking) = world.lacks(&path) {
+            found.add(Kind::NotClean, format!("handed out unfurnished: {lacking}"));
         }
         if world.head(&path) != slot["current_commit"].as_str().unwrap_or_default() {
             found.add(

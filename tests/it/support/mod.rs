@@ -4,6 +4,7 @@ mod args;
 mod call;
 mod detached;
 mod fixture;
+mod furnished;
 mod helper;
 mod inspect;
 mod invariants;

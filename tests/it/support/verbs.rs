@@ -45,6 +45,10 @@ macro_rules! for_each_verb {
             recover
             warm
             collect
+            create_furnished
+            allocate_furnished
+            release_furnished
+            warm_furnished
         }
     };
 }
@@ -615,4 +619,69 @@ pub fn collect() -> Verb {
         tidy: |scene| scene.held.outside_changed(&scene.world),
         ..verb
     }
+}
+
+pub fn create_furnished() -> Verb {
+    Verb::new(
+        "create with a set-up",
+        |scene| {
+            scene.no_pool();
+            let url = scene.remote.url();
+            let setup = "mkdir -p target; echo made > target/furnished";
+            scene.world.declare(&format!(
+                "[pools.p]\nrepo_url = \"{url}\"\nkeep = [\"target/\"]\nsetup = '{setup}; rm -r target'\n"
+            ));
+            format!("create p {url} -n 2")
+        },
+        |scene, _| {
+            for slot in scene.world.slots("p") {
+                assert_eq!(slot["verified"], true, "{slot}");
+            }
+        },
+    )
+}
+
+pub fn allocate_furnished() -> Verb {
+    Verb::new(
+        "allocate with a set-up",
+        |scene| {
+            scene.world.furnish(&scene.remote.url(), scene.round);
+            "allocate p".into()
+        },
+        |scene, out| {
+            scene.slot = out.path();
+            assert_eq!(scene.world.lacks(&scene.slot), None);
+        },
+    )
+}
+
+pub fn release_furnished() -> Verb {
+    Verb::new(
+        "release with a command",
+        |scene| {
+            scene.world.furnish(&scene.remote.url(), scene.round);
+            scene.take_and_work();
+            format!("release {}", scene.named())
+        },
+        |scene, out| {
+            scene.is_back(out);
+            let work = format!("new {}\n", scene.round);
+            assert!(scene.world.is_rescued("p", &work));
+        },
+    )
+}
+
+pub fn warm_furnished() -> Verb {
+    Verb::new(
+        "warm with a set-up",
+        |scene| {
+            scene.world.furnish(&scene.remote.url(), scene.round);
+            "warm p".into()
+        },
+        |scene, _| {
+            for slot in ["slot1", "slot2"] {
+                assert_eq!(scene.world.lacks(&scene.world.slot_dir(slot)), None);
+            }
+        },
+    )
 }

@@ -87,7 +87,8 @@ impl Invariants {
             "--ignored=matching",
         ];
         let status = git(&status);
-        if status.code != 0 || !status.stdout.is_empty() {
+        let beside = world.beside_furnishings(&place, &status.stdout);
+        if status.code != 0 || !beside.is_empty() {
             found.add(Kind::NotClean, format!("{name}: {status}"));
         }
         let flags = git(&["ls-files", "-v"]).stdout;
