@@ -16,6 +16,7 @@ mod allocate_ref;
 mod available;
 #[cfg(debug_assertions)]
 mod background;
+mod clones;
 mod config;
 mod contract;
 mod crash_git;
