@@ -131,6 +131,12 @@ impl Worktree {
     /// What stood in the way must have been moved aside before.
     pub fn register(&self, commit: &Oid) -> Result<()> {
         fs::create_private_dir_all(&self.path)?;
+        self.write_link()?;
+        self.enrol(commit)
+    }
+
+    /// Makes the registration.
+    pub(super) fn enrol(&self, commit: &Oid) -> Result<()> {
         let aside = self
             .common
             .join("repo-pool-tmp")
@@ -147,7 +153,6 @@ impl Worktree {
         write("commondir", "../..\n")?;
         write("HEAD", &format!("{commit}\n"))?;
         write("locked", LOCK_REASON)?;
-        self.write_link()?;
         let parent = self.common.join("worktrees");
         fs::create_private_dir_all(&parent)?;
         fs::rename_noreplace(&aside, &self.admin)

@@ -19,7 +19,9 @@ use crate::domain::slot::{SlotRecord, SlotState};
 use crate::domain::{Error, Result};
 use crate::git::parse::Head;
 use crate::git::salvage::{self, Fallen};
-use crate::git::{Oid, Worktree, cuts, partial, promised, refs, remote, repository};
+use crate::git::{
+    Oid, Worktree, cuts, partial, promised, refs, remote, repository, standalone,
+};
 use crate::store::{LockedPool, document};
 use crate::sys::lock::FileLock;
 use crate::sys::trash::Bin;
@@ -241,6 +243,7 @@ fn build(
 fn from_the_slots(pool: &Pool<'_>, record: &PoolRecord, new: &Path) -> Result<()> {
     for slot in &record.slots {
         let worktree = pool.worktree(slot.number);
+        standalone::lend(&pool.git, &worktree, new)?;
         if worktree.fault()?.is_none() && worktree.has_index()? {
             salvage::from_files(&pool.git, &worktree, new)?;
         }
@@ -379,8 +382,9 @@ fn stand_on_what_is_there(
     let mut told = Vec::new();
     for slot in &record.slots {
         let worktree = pool.worktree(slot.number);
-        // One that stands alone has all that it needs, and comes home by itself.
         if worktree.own_repository()?.is_some() {
+            let (old, new) = (pool.paths.anew().join("repo.git"), pool.paths.repository());
+            standalone::share_anew(&worktree, &old, &new)?;
             continue;
         }
         let Some(head) = worktree.head()? else {

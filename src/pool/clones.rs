@@ -7,7 +7,6 @@ use super::Pool;
 use crate::domain::pool::Strategy;
 use crate::domain::{Result, names};
 use crate::git::{refs, standalone};
-use crate::sys::fs;
 
 /// The last step before a slot is handed out: in a pool of clones, it gets a repository of its own.
 pub fn send_out(pool: &Pool<'_>, strategy: Strategy, number: u32) -> Result<()> {
@@ -40,25 +39,20 @@ pub fn put_back_moved(pool: &Pool<'_>, number: u32) -> Result<()> {
     standalone::put_back_moved(&pool.git, &pool.worktree(number))
 }
 
-/// Beside the objects: what the slots are, should the pool's record be lost.
-const STRATEGY: &str = "repo-pool-strategy";
-
-/// Notes what the slots of the pool with that repository are.
+/// Notes what the slots of the pool with that repository are, where it is not lost with the record.
 pub fn note(repository: &Path, strategy: Strategy) -> Result<()> {
     match strategy {
         Strategy::Worktree => Ok(()),
-        Strategy::Clone => fs::write_atomic(
-            &repository.join(STRATEGY),
-            b"clone\n",
-            fs::Durability::Durable,
-        ),
+        Strategy::Clone => standalone::note(repository),
     }
 }
 
 /// What was noted.
 pub fn noted(repository: &Path) -> Result<Strategy> {
-    let noted = fs::metadata_if_there(&repository.join(STRATEGY))?;
-    Ok(noted.map_or(Strategy::Worktree, |_| Strategy::Clone))
+    Ok(match standalone::of_clones(repository)? {
+        true => Strategy::Clone,
+        false => Strategy::Worktree,
+    })
 }
 
 /// Whether another slot was handed out with the branch.

@@ -87,7 +87,7 @@ fn the_generation_of_an_allocation_only_rises() {
 
 /// 3.1, 3.3: after a push the next allocation stands on the new commit.
 #[test]
-fn allocate_hands_out_the_new_commit_after_a_push() {
+pub fn allocate_hands_out_the_new_commit_after_a_push() {
     let (world, remote) = World::with_pool(1);
     for content in ["one\n", "two\n"] {
         let pushed = world.push_commit(&remote, "README.md", content);
@@ -115,7 +115,7 @@ fn allocate_fetches_all_branches() {
 
 /// 3.1, 3.3: a history that was rewritten on the remote is followed.
 #[test]
-fn allocate_follows_a_forced_push() {
+pub fn allocate_follows_a_forced_push() {
     let (world, remote) = World::with_pool(1);
     let other = world.tip(&remote, "topic");
     world.git(&remote.path, ["update-ref", "refs/heads/main", &other]);
@@ -134,7 +134,7 @@ fn allocate_follows_the_remotes_head_branch() {
 
 /// 3.2, 3.3: whatever lies in an idle slot is gone when it is handed out.
 #[test]
-fn allocate_cleans_an_available_slot_that_was_dirtied() {
+pub fn allocate_cleans_an_available_slot_that_was_dirtied() {
     let (world, remote) = World::with_pool(1);
     let dir = world.pool("allocate p").ok().path();
     world.pool("release p/slot1 --no-cleanup").ok();
@@ -150,7 +150,7 @@ fn allocate_cleans_an_available_slot_that_was_dirtied() {
 
 /// 3.3: nor do flags that hide a change, a rebase under way or a sparse checkout survive.
 #[test]
-fn allocate_undoes_what_git_itself_would_hide() {
+pub fn allocate_undoes_what_git_itself_would_hide() {
     let (world, remote) = World::with_pool(1);
     let tip = world.tip(&remote, "main");
     let dirty: [&dyn Fn(&std::path::Path); 4] = [
@@ -263,7 +263,7 @@ fn allocate_finds_the_pool_of_a_url() {
 
 /// Section 4: if the path can't be printed, nothing stays allocated.
 #[test]
-fn allocate_is_undone_when_its_path_cannot_be_printed() {
+pub fn allocate_is_undone_when_its_path_cannot_be_printed() {
     let (world, _remote) = World::with_pool(1);
     for json in ["", "--json"] {
         let full = File::options()

@@ -4,7 +4,7 @@ use crate::support::{PULL_REF, World};
 
 /// 6.1: branch, tag, other ref, full and short commit.
 #[test]
-fn allocate_ref_takes_anything_the_remote_has() {
+pub fn allocate_ref_takes_anything_the_remote_has() {
     let (world, remote) = World::with_pool(1);
     let main = world.tip(&remote, "main");
     let old = world.tip(&remote, "main~2");
@@ -112,7 +112,7 @@ fn allocate_branch_that_is_new_begins_at_the_base() {
 
 /// 6.1: `--branch` of a remote branch begins there and tracks it, so that `git push` works.
 #[test]
-fn allocate_branch_of_the_remote_tracks_it() {
+pub fn allocate_branch_of_the_remote_tracks_it() {
     let (world, remote) = World::with_pool(1);
     let dir = world.pool("allocate p --branch topic").ok().path();
     assert_eq!(world.head(&dir), world.tip(&remote, "topic"));
@@ -126,7 +126,7 @@ fn allocate_branch_of_the_remote_tracks_it() {
 
 /// 6.1: a branch with its commits survives the release and is met again at its tip.
 #[test]
-fn allocate_branch_that_exists_is_met_at_its_tip() {
+pub fn allocate_branch_that_exists_is_met_at_its_tip() {
     let (world, _remote) = World::with_pool(2);
     let dir = world.pool("allocate p --branch work").ok().path();
     let commit = world.commit(&dir, "work.txt", "work\n");
@@ -142,7 +142,7 @@ fn allocate_branch_that_exists_is_met_at_its_tip() {
 
 /// 6.1: a branch that another slot holds is refused, and that slot named.
 #[test]
-fn allocate_branch_held_by_another_slot_names_it() {
+pub fn allocate_branch_held_by_another_slot_names_it() {
     let (world, _remote) = World::with_pool(2);
     let held = world.allocate("p --branch work");
     let id = held["slot_id"].as_str().expect("an id");

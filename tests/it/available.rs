@@ -147,7 +147,7 @@ fn is_kept(world: &World, content: &str) -> bool {
 
 /// Section 6, 3.3: operations of git's that were stopped in the middle.
 #[test]
-fn available_after_operations_under_way() {
+pub fn available_after_operations_under_way() {
     let forked =
         |rest: &str| -> &'static str { Box::leak(format!("{FORK} {rest} || true").into()) };
     follow(&[
@@ -294,7 +294,7 @@ fn available_after_changes_to_index_and_registration() {
 
 /// 3.3, W.1: HEAD where a slot's should not be.
 #[test]
-fn available_after_odd_heads() {
+pub fn available_after_odd_heads() {
     follow(&[
         (
             "an unborn branch",

@@ -22,7 +22,7 @@ fn await_state(world: &World, state: &str) {
 
 /// 10.4: the command returns with the slot in cleaning; the next allocate waits for that slot.
 #[test]
-fn release_returns_before_the_slot_is_clean() {
+pub fn release_returns_before_the_slot_is_clean() {
     let (world, remote) = World::with_pool(1);
     let dir = world.pool("allocate p").ok().path();
     soil(&dir, "kept\n");

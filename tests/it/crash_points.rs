@@ -20,7 +20,7 @@ macro_rules! killed_before_every_effect {
         $(
             /// 9.4: see the module.
             #[test]
-            fn $verb() {
+            pub fn $verb() {
                 kill_everywhere(&verbs::$verb());
             }
         )*

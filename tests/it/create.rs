@@ -19,7 +19,7 @@ fn assert_nothing_left(world: &World, pool: &str) {
 
 /// 1.1, 1.2, 1.4: every slot has its id and the repository's content.
 #[test]
-fn create_fills_every_slot_with_the_repositorys_content() {
+pub fn create_fills_every_slot_with_the_repositorys_content() {
     let world = World::new();
     let remote = world.remote();
     let out = world.pool(format!("create p {} -n 3 --json", remote.url()));
@@ -356,7 +356,7 @@ fn a_remote_with_a_detached_head_is_followed() {
 
 /// 1.1: repositories with SHA-256 object ids work where git supports them.
 #[test]
-fn create_from_a_sha256_repository_works() {
+pub fn create_from_a_sha256_repository_works() {
     let world = World::new();
     let remote = Remote {
         path: world.path("sha256.git"),

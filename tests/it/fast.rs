@@ -30,7 +30,7 @@ fn moved(slots: u32) -> (World, Remote, String, String) {
 
 /// 6.1: who asks for a commit gets a slot that is there already, however many ask.
 #[test]
-fn slots_of_one_commit_go_round_without_work() {
+pub fn slots_of_one_commit_go_round_without_work() {
     let (world, remote, old, new) = moved(3);
     let ask = format!("allocate p --ref {old}");
     for _ in 0..3 {

@@ -66,7 +66,7 @@ struct Shared {
 
 /// 4.1, 9.4, section 6: no slot held twice, no work lost, no file torn, nothing wedged.
 #[test]
-fn random_kills_break_nothing() {
+pub fn random_kills_break_nothing() {
     let wanted = std::env::var("REPO_POOL_TEST_KILLS")
         .ok()
         .and_then(|text| text.parse().ok())

@@ -20,6 +20,7 @@ mod apply_watch;
 mod available;
 #[cfg(debug_assertions)]
 mod background;
+mod clones;
 mod completion;
 mod config;
 mod contract;

@@ -27,14 +27,14 @@ fn follow(seed: u64, steps: u64) {
 
 /// All invariants: one command after the other, each checked against the model.
 #[test]
-fn random_operations_keep_every_promise() {
+pub fn random_operations_keep_every_promise() {
     let seed = random::seed("random operations");
     follow(seed, random::steps(120));
 }
 
 /// Invariants (1), (2), (3), (4), (7), (8): several processes at once on one pool.
 #[test]
-fn random_operations_of_several_at_once_keep_every_promise() {
+pub fn random_operations_of_several_at_once_keep_every_promise() {
     let seed = random::seed("several at once");
     let together = Together::new(seed);
     let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {

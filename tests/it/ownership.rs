@@ -45,7 +45,7 @@ fn an_owner_that_does_not_live_is_refused() {
 
 /// 4.4: a dead owner is found, its work saved and its slot resolved; a zombie is dead.
 #[test]
-fn a_dead_owners_slot_comes_back_with_its_work_saved() {
+pub fn a_dead_owners_slot_comes_back_with_its_work_saved() {
     let (world, _remote) = World::with_pool(2);
     let ended = world.helper(&world.path(""), "");
     let zombie = world.helper(&world.path(""), "");

@@ -9,7 +9,7 @@ type Change = fn(&Path, &Path);
 
 /// An idle slot is out of reach, and comes back as it was.
 #[test]
-fn an_idle_slot_is_parked_and_a_handed_out_one_is_not() {
+pub fn an_idle_slot_is_parked_and_a_handed_out_one_is_not() {
     let (world, remote) = World::with_pool(1);
     let path = world.slot_path("slot1");
     assert!(!path.exists());
@@ -31,7 +31,7 @@ fn an_idle_slot_is_parked_and_a_handed_out_one_is_not() {
 
 /// A verified slot at the wanted commit is handed out without a single look at its tree.
 #[test]
-fn a_verified_slot_needs_no_git() {
+pub fn a_verified_slot_needs_no_git() {
     let (world, _remote) = World::with_pool(1);
     assert_eq!(world.gits("allocate p --no-fetch"), [""; 0]);
     world.pool("release p/slot1").ok();
@@ -79,7 +79,7 @@ fn a_parked_slot_that_was_changed_is_looked_at() {
 
 /// What somebody makes at the path of an idle slot is kept for them.
 #[test]
-fn an_intruder_at_the_path_of_an_idle_slot_is_moved_aside() {
+pub fn an_intruder_at_the_path_of_an_idle_slot_is_moved_aside() {
     let (world, remote) = World::with_pool(1);
     let path = world.slot_path("slot1");
     fs::create_dir_all(path.join("out")).expect("a directory");

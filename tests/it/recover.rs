@@ -95,7 +95,7 @@ fn damaged(name: &str, damage: impl Fn(&World, &Path, &Path)) {
 
 /// 9.2: a directory that is gone.
 #[test]
-fn recover_rebuilds_a_missing_directory() {
+pub fn recover_rebuilds_a_missing_directory() {
     damaged("missing", |_, slot, _| {
         fs::remove_dir_all(slot).expect("deleting")
     });
@@ -140,7 +140,7 @@ fn recover_repairs_a_damaged_head() {
 
 /// 9.2: an index that git can't read, or that is gone.
 #[test]
-fn recover_repairs_a_damaged_index() {
+pub fn recover_repairs_a_damaged_index() {
     damaged("garbage", |_, _, admin| {
         fs::write(admin.join("index"), "DIRCgarbage").expect("writing")
     });
@@ -283,7 +283,7 @@ fn recover_loses_no_work_of_an_allocated_slot() {
 
 /// 9.2: an allocated slot whose directory was deleted can be given back.
 #[test]
-fn recover_and_release_cope_with_a_deleted_allocated_slot() {
+pub fn recover_and_release_cope_with_a_deleted_allocated_slot() {
     let (world, remote) = World::with_pool(1);
     let dir = world.pool("allocate p").ok().path();
     fs::remove_dir_all(&dir).expect("deleting");

@@ -160,7 +160,7 @@ fn damaged_objects_are_no_slots_fault_and_made_anew_from_the_remote() {
 
 /// The same.
 #[test]
-fn damaged_packs_are_no_slots_fault_and_made_anew_from_the_remote() {
+pub fn damaged_packs_are_no_slots_fault_and_made_anew_from_the_remote() {
     follow(&PACKED);
 }
 

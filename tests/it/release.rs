@@ -40,7 +40,7 @@ fn release_sets_the_slot_available() {
 
 /// 3.4, 3.2, 3.3: release leaves the tree of the base and nothing else.
 #[test]
-fn release_cleans_whatever_was_left() {
+pub fn release_cleans_whatever_was_left() {
     let (world, remote) = World::with_pool(1);
     let dir = world.pool("allocate p").ok().path();
     write(dir.join("untracked/deep/file"), "x");
@@ -140,7 +140,7 @@ fn release_no_cleanup_leaves_the_work_to_the_next_allocate() {
 
 /// 3.4, section 6: work that such a release leaves is saved before the next one cleans it.
 #[test]
-fn work_left_by_no_cleanup_is_saved_before_it_is_cleaned() {
+pub fn work_left_by_no_cleanup_is_saved_before_it_is_cleaned() {
     let (world, _remote) = World::with_pool(1);
     let dir = world.pool("allocate p").ok().path();
     write(dir.join("untracked.txt"), "left for later\n");
@@ -238,7 +238,7 @@ fn release_knows_a_slot_by_many_names() {
 
 /// 2.4: a shell that stands in the slot may release it.
 #[test]
-fn release_by_a_shell_that_stands_in_the_slot() {
+pub fn release_by_a_shell_that_stands_in_the_slot() {
     let (world, _remote) = World::with_pool(1);
     let script =
         "slot=$($REPO_POOL allocate p) && cd \"$slot\" && touch new.log && $REPO_POOL release";
@@ -268,7 +268,7 @@ fn release_gives_back_several_at_once() {
 
 /// 9.2: a slot whose directory was deleted comes back complete.
 #[test]
-fn release_rebuilds_a_deleted_directory() {
+pub fn release_rebuilds_a_deleted_directory() {
     let (world, remote) = World::with_pool(1);
     let dir = world.pool("allocate p").ok().path();
     fs::remove_dir_all(&dir).expect("deleting");

@@ -44,7 +44,7 @@ fn each_comes_back(scripts: &[(&str, &str)]) {
 
 /// Section 6: index and files, whatever the difference between them and HEAD.
 #[test]
-fn changes_of_every_kind_come_back() {
+pub fn changes_of_every_kind_come_back() {
     each_comes_back(&[
         ("unstaged", "echo changed > README.md; rm newest.txt"),
         (
@@ -124,7 +124,7 @@ fn names_that_are_no_text_come_back() {
 
 /// Section 6: in the middle of something.
 #[test]
-fn conflicts_and_stopped_operations_come_back() {
+pub fn conflicts_and_stopped_operations_come_back() {
     let conflict = "git checkout -q -b theirs; echo theirs > README.md; git rm -q newest.txt; echo one > both; git add -A; git commit -q -m theirs; \
          git checkout -q -; echo ours > README.md; echo changed > newest.txt; echo two > both; git add -A; git commit -q -m ours;";
     let run = |end: &str| format!("{conflict} {end}; git branch -q -D theirs");
@@ -150,7 +150,7 @@ fn conflicts_and_stopped_operations_come_back() {
 
 /// Section 6: commits, wherever HEAD is, with changes on top and without.
 #[test]
-fn commits_come_back() {
+pub fn commits_come_back() {
     each_comes_back(&[
         (
             "commits",
@@ -177,7 +177,7 @@ fn commits_come_back() {
 
 /// Section 6: what the index hides is work, and what is left out of the checkout stays out.
 #[test]
-fn what_the_index_hides_comes_back() {
+pub fn what_the_index_hides_comes_back() {
     let (world, _remote) = World::with_pool(1);
     for (what, script) in [
         (
@@ -308,7 +308,7 @@ fn an_edit_that_git_can_not_see_by_size_and_time_comes_back() {
 
 /// Section 6: a release that is refused leaves everything as it is, to the byte and to the time.
 #[test]
-fn a_refused_release_leaves_index_and_files_untouched() {
+pub fn a_refused_release_leaves_index_and_files_untouched() {
     let (world, _remote) = World::with_pool(1);
     for (what, script, named) in [
         (

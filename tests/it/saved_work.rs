@@ -46,7 +46,7 @@ fn release_refuses_a_slot_with_a_mount_inside() {
 
 /// Section 6: a rebase that stopped keeps the edits it set aside where only it looks for them.
 #[test]
-fn release_saves_edits_that_a_stopped_rebase_set_aside() {
+pub fn release_saves_edits_that_a_stopped_rebase_set_aside() {
     let (world, remote) = World::with_pool(1);
     let dir = world.pool("allocate p").ok().path();
     let own = world.branch(&dir);
@@ -71,7 +71,7 @@ fn release_saves_edits_that_a_stopped_rebase_set_aside() {
 
 /// Section 6: refs that belong to one slot go with what is saved of it.
 #[test]
-fn release_saves_commits_that_only_a_ref_of_the_slot_holds() {
+pub fn release_saves_commits_that_only_a_ref_of_the_slot_holds() {
     let (world, _remote) = World::with_pool(1);
     let dir = world.pool("allocate p").ok().path();
     let args = ["commit-tree", "-p", "HEAD", "-m", "Mine", "HEAD^{tree}"];
@@ -124,7 +124,7 @@ fn commits_survive_the_loss_of_the_slots_registration() {
 
 /// Section 6: the index in two parts is as good as any.
 #[test]
-fn release_saves_edits_of_a_slot_with_a_split_index() {
+pub fn release_saves_edits_of_a_slot_with_a_split_index() {
     let (world, remote) = World::with_pool(1);
     let dir = world.pool("allocate p").ok().path();
     world.git(&dir, "update-index --split-index");

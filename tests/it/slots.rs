@@ -102,7 +102,7 @@ fn remove_slot_refuses_an_allocated_slot() {
 
 /// 7.4, 7.5, section 6: with force it goes, but what was in it is saved.
 #[test]
-fn remove_slot_force_saves_the_work_first() {
+pub fn remove_slot_force_saves_the_work_first() {
     let (world, _remote) = World::with_pool(2);
     let slot = world.allocate("p");
     let dir = PathBuf::from(slot["slot_path"].as_str().expect("a path"));
@@ -201,7 +201,7 @@ fn a_pool_without_slots_hands_out_nothing() {
 
 /// 7.5: the whole pool goes, and its name is free.
 #[test]
-fn remove_pool_deletes_everything() {
+pub fn remove_pool_deletes_everything() {
     let (world, remote) = World::with_pool(2);
     world.pool("allocate p").ok();
     world.pool("release p/slot1 p/slot2").ok();

@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use super::{GIVEN, KEPT, check_format, index_files, objects, resolve};
+use super::{ASIDE, GIVEN, KEPT, check_format, check_linked, index_files, objects, resolve};
 use crate::domain::{Error, Result};
 use crate::git::parse::{self, Head};
 use crate::git::ref_files::{self, is_real_dir, read_file};
@@ -13,6 +13,9 @@ use crate::git::remote::TRACKING;
 use crate::git::worktree::{FOUND, SET_ASIDE};
 use crate::git::{Git, Oid, Worktree, refs, repository, salvage, submodules};
 use crate::sys::{fs, remove};
+
+/// HEAD's history on its way into the registration, where what is half written is looked for.
+const LOG: &str = "repo-pool-log";
 
 /// Tells whether another slot has a branch.
 pub type IsHeld<'a> = &'a dyn Fn(&str) -> Result<bool>;
@@ -89,9 +92,16 @@ pub fn gather(git: &Git, slot: &Worktree, is_held: IsHeld<'_>) -> Result<()> {
 /// Refused, or failed, with the slot as it was, if its repository can't be brought over whole.
 pub fn bring_home(git: &Git, slot: &Worktree, is_held: IsHeld<'_>) -> Result<()> {
     let Some(repository) = slot.own_repository()? else {
-        return Ok(());
+        // One whose making was interrupted holds nothing.
+        return remove::remove_tree(&slot.admin.join(ASIDE));
     };
+    check_linked(&repository)?;
     let gathered = gather_from(git, slot, &repository, is_held)?;
+    if fs::metadata_if_there(&slot.admin)?.is_none() {
+        let commit = resolve(&repository, "HEAD")?.or(gathered.theirs.values().next().cloned());
+        let none = || Error::failed(format!("{} names no commit", repository.display()));
+        slot.enrol(&commit.ok_or_else(none)?)?;
+    }
     take_over(git, slot, &repository, &gathered)?;
     let kept = slot.admin.join(KEPT);
     remove::remove_tree(&kept)?;
@@ -138,6 +148,13 @@ fn gather_from(
             false => left.extend(commit(git, &slot.common, oid)?),
         }
     }
+    // A ref that names nothing holds nothing.
+    let asked: String = takes.iter().map(|(.., new)| format!("{new}\n")).collect();
+    let missing = match takes.is_empty() {
+        true => Vec::new(),
+        false => salvage::missing(git, &slot.common, asked.into_bytes())?,
+    };
+    takes.retain(|(.., new)| !missing.contains(new));
     check_whole(git, slot, repository, &takes)?;
     for (name, old, new) in takes {
         match refs::replace(git, &slot.common, &name, old.as_ref(), &new)? {
@@ -163,7 +180,7 @@ fn check_whole(
 ) -> Result<()> {
     let mut tips: Vec<Oid> = takes.iter().map(|(.., new)| new.clone()).collect();
     if let Some(Head::Detached(oid)) = parse::head(&read_file(&repository.join("HEAD"))?) {
-        tips.push(oid);
+        tips.extend(commit(git, &slot.common, &oid)?);
     }
     if tips.is_empty() || salvage::are_complete(git, &slot.common, &tips)? {
         return Ok(());
@@ -225,7 +242,9 @@ fn take_over(git: &Git, slot: &Worktree, repository: &Path, gathered: &Gathered)
     }
     let left: String = gathered.left.iter().map(|oid| format!("{oid}\n")).collect();
     write(FOUND, left.as_bytes())?;
-    write("logs/HEAD", &read_file(&repository.join("logs/HEAD"))?)?;
+    write(LOG, &read_file(&repository.join("logs/HEAD"))?)?;
+    fs::create_private_dir_all(&slot.admin.join("logs"))?;
+    fs::rename(&slot.admin.join(LOG), &slot.admin.join("logs/HEAD"))?;
     slot.forget_index()?;
     for name in index_files(repository)? {
         let file = repository.join(&name);

@@ -25,8 +25,10 @@ mod objects;
 
 pub use home::{bring_home, gather};
 
-/// In the registration: the refs that the repository was handed out with. While it is there, the
-/// slot may stand alone.
+/// In the pool's repository: its slots stand alone while they are in use.
+const OF_CLONES: &str = "repo-pool-clones";
+
+/// In the registration: the refs that the repository was handed out with.
 const GIVEN: &str = "repo-pool-given";
 
 /// In the registration: a repository that is not in its place yet.
@@ -38,11 +40,20 @@ const KEPT: &str = "repo-pool-kept";
 /// What a repository is handed out with, beside its branch.
 const SHOWN: [&str; 2] = [TRACKING, "refs/tags/"];
 
+/// Notes that the slots of a pool with that repository stand alone.
+pub fn note(common: &Path) -> Result<()> {
+    fs::write_atomic(&common.join(OF_CLONES), b"", fs::Durability::Durable)
+}
+
+/// Whether that was noted.
+pub fn of_clones(common: &Path) -> Result<bool> {
+    Ok(fs::metadata_if_there(&common.join(OF_CLONES))?.is_some())
+}
+
 impl Worktree {
     /// The slot's own repository, while it has one.
     pub fn own_repository(&self) -> Result<Option<PathBuf>> {
-        if fs::metadata_if_there(&self.admin.join(GIVEN))?.is_none() || fs::is_symlink(&self.path)?
-        {
+        if !of_clones(&self.common)? || fs::is_symlink(&self.path)? {
             return Ok(None);
         }
         let place = self.path.join(".git");
@@ -127,6 +138,25 @@ pub fn put_back_moved(git: &Git, slot: &Worktree) -> Result<()> {
     let refs = ref_files::read(&slot.common)?.found;
     stand(slot, &kept, &refs)?;
     put_back(git, slot)
+}
+
+/// Gives the repository at `new`, which is being made, whatever objects a slot that stands alone has
+/// and it lacks.
+pub fn lend(git: &Git, slot: &Worktree, new: &Path) -> Result<()> {
+    match slot.own_repository()? {
+        Some(own) => objects::bring(git, &own.join("objects"), new),
+        None => Ok(()),
+    }
+}
+
+/// Lets a slot that stands alone share the objects of the repository `new` instead of those of `old`,
+/// which are damaged. What it has made itself stays.
+pub fn share_anew(slot: &Worktree, old: &Path, new: &Path) -> Result<()> {
+    let Some(own) = slot.own_repository()? else {
+        return Ok(());
+    };
+    let [old, new, own] = [old, new, &own].map(|repository| repository.join("objects"));
+    objects::exchange(&old, &new, &own)
 }
 
 /// In one step: at every moment there is a repository or a link to one.
@@ -221,6 +251,30 @@ fn tracking(git: &Git, common: &Path, branch: Option<&str>) -> Result<Vec<reposi
             .is_some_and(|rest| !rest.contains('.'))
     });
     Ok(found)
+}
+
+/// Refuses a repository that can't be put away: others work with it.
+fn check_linked(repository: &Path) -> Result<()> {
+    let inner = repository.join("worktrees");
+    if !is_real_dir(&inner)? {
+        return Ok(());
+    }
+    for name in fs::list_dir_if_there(&inner)?.unwrap_or_default() {
+        let linked = parse::linked(&read_file(&inner.join(name).join("gitdir"))?);
+        if let Some(tree) = linked.filter(|tree| tree.join(".git").is_file()) {
+            return Err(Error::Refused {
+                message: format!(
+                    "{} is a worktree of the slot's own repository, which goes when the slot is given back",
+                    tree.display()
+                ),
+                hint: Some(format!(
+                    "`git worktree remove {}` in the slot first",
+                    tree.display()
+                )),
+            });
+        }
+    }
+    Ok(())
 }
 
 /// Refuses a repository whose refs are in no files.

@@ -77,6 +77,45 @@ fn link(from: &Path, to: &Path) -> Result<()> {
     }
 }
 
+/// Lets the objects at `to` be those of `new` where they are the same files as those of `old`.
+pub fn exchange(old: &Path, new: &Path, to: &Path) -> Result<()> {
+    let mut shared = Vec::new();
+    for dir in directories(to)? {
+        for name in fs::list_dir_if_there(&to.join(&dir))?.unwrap_or_default() {
+            let place = Path::new(&dir).join(name);
+            if is_same_file(&old.join(&place), &to.join(&place))? {
+                shared.push(place);
+            }
+        }
+    }
+    // What is needed is there before anything goes; under a name that both have, at once.
+    for place in &shared {
+        let aside = fs::temporary_beside(&to.join(place));
+        match fs::hard_link(&new.join(place), &aside) {
+            Ok(()) => fs::rename(&aside, &to.join(place))?,
+            Err(Error::Io { source, .. }) if source.kind() == ErrorKind::NotFound => {}
+            other => return other,
+        }
+    }
+    share(new, to)?;
+    for place in &shared {
+        if is_same_file(&old.join(place), &to.join(place))? {
+            fs::remove_file_if_there(&to.join(place))?;
+        }
+    }
+    Ok(())
+}
+
+fn is_same_file(one: &Path, other: &Path) -> Result<bool> {
+    use std::os::unix::fs::MetadataExt;
+    let of = |path: &Path| -> Result<Option<(u64, u64)>> {
+        let metadata = fs::metadata_if_there(path)?.filter(|metadata| metadata.is_file());
+        Ok(metadata.map(|metadata| (metadata.dev(), metadata.ino())))
+    };
+    let one = of(one)?;
+    Ok(one.is_some() && one == of(other)?)
+}
+
 /// The same file under another name, or a copy with its time.
 pub fn link_or_copy(from: &Path, to: &Path) -> Result<()> {
     match link(from, to) {

@@ -163,6 +163,9 @@ pub fn objects_in(world: &World, slot: &str) -> BTreeSet<String> {
     tips.insert("HEAD".into());
     tips.remove(&"0".repeat(40));
     let mut args = vec!["rev-list", "--objects", "--ignore-missing"];
+    if admin != world.registration(slot) {
+        args.extend(["--all", "--reflog"]);
+    }
     args.extend(tips.iter().map(String::as_str));
     let listed = git(&args);
     found.extend(

@@ -396,7 +396,17 @@ impl Invariants {
                 }));
             }
         }
-        let listed = world.git(&bare, args);
+        let mut listed = world.git(&bare, args);
+        let pool = world.pool_dir(&self.pool);
+        let places = ["worktrees", "parked"].map(|place| list(&pool.join(place)));
+        for slot in places.into_iter().flatten() {
+            // One that stands alone has what was made in it.
+            if slot.join(".git").is_dir() {
+                let all = "rev-list --objects --ignore-missing --all --reflog HEAD";
+                listed.push('\n');
+                listed.push_str(&world.try_git(&slot, all).stdout);
+            }
+        }
         let ids = listed.lines().filter_map(|line| line.split(' ').next());
         ids.map(str::to_owned).collect()
     }

@@ -132,6 +132,15 @@ impl World {
 
     /// The directory git keeps for a slot of pool `p`.
     pub fn admin_dir(&self, slot: &str) -> PathBuf {
+        let own = self.slot_dir(slot).join(".git");
+        match own.is_dir() {
+            true => own,
+            false => self.registration(slot),
+        }
+    }
+
+    /// The directory that the pool's repository has for a slot of pool `p`.
+    pub fn registration(&self, slot: &str) -> PathBuf {
         self.pool_dir("p").join("repo.git/worktrees").join(slot)
     }
 
