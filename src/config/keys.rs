@@ -250,6 +250,18 @@ pub const KEYS: &[Key] = &[
         )
     },
     Key {
+        example: Some("true"),
+        ..key(
+            "submodules",
+            Kind::Choice {
+                allowed: &["false", "true", "recursive"],
+                later: &[],
+            },
+            "false",
+            "Whether slots have their submodules: false, true or \"recursive\".",
+        )
+    },
+    Key {
         example: Some("[\"node_modules/\", \"target/\"]"),
         ..key(
             "keep",

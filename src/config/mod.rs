@@ -26,6 +26,6 @@ pub use environment::{Environment, Variable};
 pub use file::DeclaredPool;
 pub use origin::Origin;
 pub use resolve::{Config, Effective};
-pub use settings::{Flags, OnFetchFailure, Rescue, Settings};
+pub use settings::{Flags, OnFetchFailure, Rescue, Settings, Submodules};
 pub use template::template;
 pub use value::Value;

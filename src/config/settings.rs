@@ -27,6 +27,18 @@ pub enum Rescue {
     Off,
 }
 
+/// Whether the submodules of slots are filled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash)]
+pub enum Submodules {
+    /// They are left to who works there.
+    #[default]
+    Off,
+    /// Those of the repository itself.
+    On,
+    /// And those of submodules.
+    Recursive,
+}
+
 /// Every setting with the value that counts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
@@ -42,6 +54,8 @@ pub struct Settings {
     pub filter: Option<String>,
     /// How many commits of each branch a pool is made with; `None` for all.
     pub depth: Option<u32>,
+    /// Whether the submodules of slots are filled.
+    pub submodules: Submodules,
     /// Patterns of ignored paths that cleaning leaves.
     pub keep: Vec<String>,
     /// How long to wait for a lock.
@@ -109,6 +123,11 @@ impl Settings {
             base: text("base"),
             filter: text("filter"),
             depth: count("depth"),
+            submodules: match text("submodules").as_deref() {
+                Some("true") => Submodules::On,
+                Some("recursive") => Submodules::Recursive,
+                _ => Submodules::Off,
+            },
             keep: match value("keep") {
                 Some(Value::List(patterns)) => patterns,
                 other => mismatch("keep", &other),

@@ -29,6 +29,12 @@ const ADMIN_FILES: [&str; 8] = [
     "FETCH_HEAD",
 ];
 
+/// The slot's own config.
+const CONFIG: &str = "config.worktree";
+
+/// What stands in it where submodules are filled.
+const ACTIVE: &str = "[submodule]\n\tactive = .\n";
+
 /// How the names of an index's shared parts begin, where a user has split it.
 const SHARED_INDEX: &[u8] = b"sharedindex.";
 
@@ -188,6 +194,9 @@ impl Worktree {
             let shared_index = name.as_encoded_bytes().starts_with(SHARED_INDEX);
             !shared_index && !ADMIN_FILES.iter().any(|kept| name == *kept)
         });
+        if self.read(&self.admin.join(CONFIG))?.as_deref() == Some(ACTIVE.as_bytes()) {
+            found.retain(|name| name != CONFIG);
+        }
         Ok(found)
     }
 
@@ -247,6 +256,12 @@ impl Worktree {
     /// Whether submodules were filled in the slot.
     pub fn has_submodules(&self) -> bool {
         self.admin.join("modules").is_dir()
+    }
+
+    /// Has git in the slot take part in the submodules that are filled.
+    pub fn make_submodules_active(&self) -> Result<()> {
+        let file = self.admin.join(CONFIG);
+        fs::write_atomic(&file, ACTIVE.as_bytes(), fs::Durability::RenameOnly)
     }
 
     /// Whether there is an index.

@@ -61,6 +61,7 @@ pub fn whole(
         worktree = pool.worktree(number);
     }
     advance::complete(&pool.git, &worktree, lock)?;
+    submodules::discard_unfinished(&pool.git, &worktree, lock)?;
     if !worktree.has_index()? && worktree.head_commit(&pool.git)?.is_some() {
         worktree.rebuild_index(&pool.git, lock)?;
         repairs.note(pool, number, "its index was missing");

@@ -40,6 +40,7 @@ pub mod saving;
 pub mod settle;
 pub mod shared;
 pub mod slots;
+pub mod submodules;
 pub mod target;
 pub mod tidy;
 pub mod trash;

@@ -2,7 +2,7 @@
 
 use super::mend::{self, Repairs};
 use super::target::{Branch, Target};
-use super::{Pool, contents, saving, trash, verified};
+use super::{Pool, contents, saving, submodules, trash, verified};
 use crate::domain::event::Event;
 use crate::domain::rescue::Reason;
 use crate::domain::slot::{SlotRecord, SlotState};
@@ -131,7 +131,10 @@ pub fn prepare(
         trash: trash::bin(pool, slot.number),
     };
     let mut prepared = Prepared::default();
-    if looked.is_none() && verified::holds(pool, slot) {
+    if looked.is_none()
+        && verified::holds(pool, slot)
+        && submodules::stay(pool, slot, &target.commit)
+    {
         let (worktree, from) = (pool.worktree(slot.number), slot.commit.as_ref());
         prepared.operations = contents::with(pool, &target.commit, || {
             advance::to_goal(&pool.git, &worktree, lock, from, &goal)
@@ -149,6 +152,7 @@ pub fn prepare(
             trash::see_to(pool);
         }
         prepared.operations.extend(done.operations);
+        submodules::fill(pool, slot.number, lock, &target.commit)?;
     }
     pool.worktree(slot.number).forget_history()?;
     prepared.branch = put_on_branch(pool, slot, lock, target)?;

@@ -7,7 +7,8 @@ use super::journal::{self, SlotWork};
 use super::mend::{self, Repairs};
 use super::park::{self, Place};
 use super::{
-    Pool, acquire, background, contents, occupants, ready, saving, settle, trash, verified,
+    Pool, acquire, background, contents, occupants, ready, saving, settle, submodules, trash,
+    verified,
 };
 use crate::domain::event::{Event, EventKind};
 use crate::domain::lease::{self, Allocation, HolderFacts, Verdict};
@@ -305,6 +306,7 @@ fn act(pool: &Pool<'_>, work: &SlotWork, operation: &Operation) -> Result<Acted>
         clean::to_goal(&pool.git, &worktree, &work.lock, &seen, &goal)
     })?;
     repairs.operations.extend(done.operations);
+    let ready = submodules::fill_if_possible(pool, work.number, &work.lock, &base)?;
     // Commits that were given up stay given up.
     let own = pool.own_branch(work.number);
     if operation.discard && seen.branch.as_ref() == Some(&own) {
@@ -314,7 +316,7 @@ fn act(pool: &Pool<'_>, work: &SlotWork, operation: &Operation) -> Result<Acted>
     ready::own_branch_at(pool, work.number, &work.lock, &base, left_at)?;
     worktree.forget_history()?;
     Ok(Acted {
-        mark: verified::mark(pool, work.number, &base).filter(|_| parked),
+        mark: verified::mark(pool, work.number, &base).filter(|_| parked && ready),
         commit: Some(base),
         cleanup: Some(CleanupView {
             success: true,

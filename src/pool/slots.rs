@@ -1,7 +1,7 @@
 //! Making slots.
 
 use super::journal::{self, SlotWork};
-use super::{Pool, contents, parallel, park, ready, trash, verified};
+use super::{Pool, contents, parallel, park, ready, submodules, trash, verified};
 use crate::config::keys::MOST_SLOTS;
 use crate::domain::event::{Event, EventKind};
 use crate::domain::progress::Step;
@@ -120,6 +120,7 @@ fn fill(pool: &Pool<'_>, number: u32, lock: &FileLock, commit: &Oid) -> Result<(
             progress.git_progress(bytes)
         })
     })?;
+    submodules::fill(pool, number, lock, commit)?;
     slot.forget_history()?;
     progress.done();
     Ok(())

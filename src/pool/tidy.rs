@@ -4,7 +4,7 @@
 use super::journal::SlotWork;
 use super::mend::{self, Repairs};
 use super::park::{self, Place};
-use super::{Pool, contents, ready, saving, trash};
+use super::{Pool, contents, ready, saving, submodules, trash};
 use crate::domain::Result;
 use crate::domain::event::Event;
 use crate::domain::outcome::RescueView;
@@ -71,6 +71,7 @@ pub fn look_and_clean(
     })?;
     trash::see_to(pool);
     cleaned.operations.extend(done.operations);
+    submodules::fill(pool, number, &work.lock, base)?;
     put_branch(pool, work, slot, base)?;
     Ok(Tidied::Clean(Box::new(cleaned)))
 }

@@ -12,7 +12,7 @@ use std::path::Path;
 use super::Pool;
 use super::park;
 use crate::domain::slot::{Mark, SlotRecord};
-use crate::git::Oid;
+use crate::git::{Oid, submodules};
 use crate::sys::liveness;
 use crate::sys::seen::Seen;
 
@@ -29,6 +29,7 @@ pub fn mark(pool: &Pool<'_>, number: u32, commit: &Oid) -> Option<Mark> {
     let mut digest = DefaultHasher::new();
     (machine.boot_id, machine.pid_namespace).hash(&mut digest);
     pool.settings.keep.hash(&mut digest);
+    pool.settings.submodules.hash(&mut digest);
     commit.hash(&mut digest);
     // Another user's way of checking out files (line ends, filters) makes another tree.
     for file in pool.git.config_files() {
@@ -39,6 +40,11 @@ pub fn mark(pool: &Pool<'_>, number: u32, commit: &Oid) -> Option<Mark> {
     seen(&worktree.admin)?.hash(&mut digest);
     for name in FILES {
         seen(&worktree.admin.join(name)).hash(&mut digest);
+    }
+    if worktree.has_submodules() {
+        for file in submodules::files(&worktree).ok()? {
+            seen(&file).hash(&mut digest);
+        }
     }
     Some(Mark(format!("{:016x}", digest.finish())))
 }

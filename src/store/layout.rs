@@ -42,6 +42,7 @@ impl PoolPaths {
             locks,
             trash,
             self.set_aside(),
+            self.modules(),
         ];
         for part in parts {
             if fs::is_symlink(&part)? {
@@ -113,6 +114,11 @@ impl PoolPaths {
         self.root.join("set-aside")
     }
 
+    /// What submodules share: a repository for each of their remotes.
+    pub fn modules(&self) -> PathBuf {
+        self.root.join("modules")
+    }
+
     /// Where the pool's repository is made anew; it is there only while that is under way.
     pub fn anew(&self) -> PathBuf {
         self.root.join("anew")
@@ -131,6 +137,11 @@ impl PoolPaths {
     /// Guards looking at the remote; held while the pool is made.
     pub fn fetch_lock(&self) -> PathBuf {
         self.locks().join("fetch.lock")
+    }
+
+    /// Guards fetching submodules.
+    pub fn modules_lock(&self) -> PathBuf {
+        self.locks().join("modules.lock")
     }
 
     /// Held by who deletes what is in the trash.

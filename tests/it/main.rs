@@ -66,6 +66,7 @@ mod settings;
 mod slots;
 mod status;
 mod submodules;
+mod submodules_filled;
 #[cfg(debug_assertions)]
 mod trash;
 mod views;
