@@ -250,6 +250,18 @@ pub const KEYS: &[Key] = &[
         )
     },
     Key {
+        example: Some("[\"src\", \"docs\"]"),
+        ..key(
+            "sparse",
+            Kind::List {
+                what: "directories of the repository",
+                check: checks::directory,
+            },
+            "[]",
+            "The directories that slots have (sparse checkout); without it everything.",
+        )
+    },
+    Key {
         example: Some("true"),
         ..key(
             "submodules",

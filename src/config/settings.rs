@@ -54,6 +54,8 @@ pub struct Settings {
     pub filter: Option<String>,
     /// How many commits of each branch a pool is made with; `None` for all.
     pub depth: Option<u32>,
+    /// The directories that slots have; none means everything.
+    pub sparse: Vec<String>,
     /// Whether the submodules of slots are filled.
     pub submodules: Submodules,
     /// Patterns of ignored paths that cleaning leaves.
@@ -123,6 +125,10 @@ impl Settings {
             base: text("base"),
             filter: text("filter"),
             depth: count("depth"),
+            sparse: match value("sparse") {
+                Some(Value::List(directories)) => directories,
+                other => mismatch("sparse", &other),
+            },
             submodules: match text("submodules").as_deref() {
                 Some("true") => Submodules::On,
                 Some("recursive") => Submodules::Recursive,

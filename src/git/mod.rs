@@ -36,6 +36,7 @@ pub mod salvage;
 mod scratch;
 pub mod shared;
 pub mod snapshot;
+pub mod sparse;
 pub mod status;
 pub mod submodules;
 pub mod unseen;
@@ -43,6 +44,7 @@ pub mod view;
 pub mod worktree;
 
 pub use command::{Git, Invocation, Trace};
+pub use sparse::Sparse;
 pub use worktree::Worktree;
 
 /// An object id that git itself has printed.

@@ -9,7 +9,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{Git, Invocation, Oid, Worktree, command, hidden, status, view};
+use super::{Git, Invocation, Oid, Sparse, Worktree, command, hidden, status, view};
 use crate::domain::{Error, Result};
 use crate::sys::lock::FileLock;
 use crate::sys::{fs, remove};
@@ -120,7 +120,7 @@ fn look_inside(
     let module = Module::open(git, slot, repository)?;
     let seen = || -> Result<Option<Vec<PathBuf>>> {
         let seen = status::ask(module.tree_command(&tree), &tree)?;
-        let entries = hidden::ask(module.tree_command(&tree))?;
+        let entries = hidden::ask(module.tree_command(&tree), &Sparse::default())?;
         let untouched =
             !seen.has_changes() && seen.unreadable.is_empty() && entries.hidden.is_empty();
         Ok((untouched && !module.has_attributes()).then_some(entries.submodules))

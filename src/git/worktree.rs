@@ -9,7 +9,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use super::parse::{self, Head};
-use super::{Git, Invocation, Oid, command, view};
+use super::{Git, Invocation, Oid, Sparse, command, sparse, view};
 use crate::domain::{Error, Result};
 use crate::sys::fs;
 
@@ -76,6 +76,8 @@ pub struct Worktree {
     pub admin: PathBuf,
     /// The shared repository.
     pub common: PathBuf,
+    /// Which of its files it has.
+    pub sparse: Sparse,
 }
 
 impl Worktree {
@@ -85,6 +87,7 @@ impl Worktree {
     pub fn command<'g>(&self, git: &'g Git) -> Invocation<'g> {
         self.registration(git)
             .args([command::joined("--work-tree=", &self.path)])
+            .args(self.sparse.settings())
             .cwd(&self.path)
     }
 
@@ -194,8 +197,12 @@ impl Worktree {
             let shared_index = name.as_encoded_bytes().starts_with(SHARED_INDEX);
             !shared_index && !ADMIN_FILES.iter().any(|kept| name == *kept)
         });
-        if self.read(&self.admin.join(CONFIG))?.as_deref() == Some(ACTIVE.as_bytes()) {
+        let config = self.read(&self.admin.join(CONFIG))?.unwrap_or_default();
+        if config == self.sparse.config().as_bytes() || config == self.full_config().as_bytes() {
             found.retain(|name| name != CONFIG);
+        }
+        if sparse::is_written(self)? {
+            found.retain(|name| name != "info");
         }
         Ok(found)
     }
@@ -207,6 +214,7 @@ impl Worktree {
             crate::sys::remove::remove_tree(&self.admin.join(&name))?;
             removed.push(name.to_string_lossy().into_owned());
         }
+        self.make_sparse()?;
         Ok(removed)
     }
 
@@ -260,8 +268,26 @@ impl Worktree {
 
     /// Has git in the slot take part in the submodules that are filled.
     pub fn make_submodules_active(&self) -> Result<()> {
+        self.write_config(&self.full_config())
+    }
+
+    fn full_config(&self) -> String {
+        format!("{}{ACTIVE}", self.sparse.config())
+    }
+
+    fn write_config(&self, text: &str) -> Result<()> {
         let file = self.admin.join(CONFIG);
-        fs::write_atomic(&file, ACTIVE.as_bytes(), fs::Durability::RenameOnly)
+        fs::write_atomic(&file, text.as_bytes(), fs::Durability::RenameOnly)
+    }
+
+    /// Has git in the slot know which of the files it has.
+    pub fn make_sparse(&self) -> Result<()> {
+        sparse::write(self)?;
+        let config = self.read(&self.admin.join(CONFIG))?.unwrap_or_default();
+        match self.sparse.is_on() && !config.starts_with(self.sparse.config().as_bytes()) {
+            true => self.write_config(self.sparse.config()),
+            false => Ok(()),
+        }
     }
 
     /// Whether there is an index.
@@ -378,6 +404,7 @@ impl Worktree {
         commit: &Oid,
         on_progress: &mut dyn FnMut(&[u8]),
     ) -> Result<()> {
+        self.make_sparse()?;
         self.command(git)
             .holding(Some(lock))
             .while_progressing()

@@ -126,6 +126,8 @@ pub fn look(pool: &Pool<'_>, worktree: &Worktree, lock: &FileLock) -> Result<Sta
         seen.dirty_submodules = submodules::holding_work(&pool.git, worktree, &entries.submodules)?;
     }
     seen.hidden = entries.hidden;
+    seen.hidden.extend(entries.outside.iter().cloned());
+    seen.outside = entries.outside;
     seen.submodules = entries.submodules;
     Ok(seen)
 }

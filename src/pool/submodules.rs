@@ -73,7 +73,11 @@ struct Level {
 
 fn fill_level(pool: &Pool<'_>, slot: &Worktree, lock: &FileLock, level: &Level) -> Result<()> {
     let all = gitmodules::of(&pool.git, &level.repository, &level.commit, &level.url)?;
-    for recorded in all {
+    let top = level.depth == 0;
+    for recorded in all
+        .into_iter()
+        .filter(|one| !top || slot.sparse.has(&one.place))
+    {
         if level.depth >= DEEPEST {
             return Err(Error::failed(format!(
                 "submodules go deeper than {DEEPEST} levels at {}",

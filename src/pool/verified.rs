@@ -30,6 +30,7 @@ pub fn mark(pool: &Pool<'_>, number: u32, commit: &Oid) -> Option<Mark> {
     (machine.boot_id, machine.pid_namespace).hash(&mut digest);
     pool.settings.keep.hash(&mut digest);
     pool.settings.submodules.hash(&mut digest);
+    pool.settings.sparse.hash(&mut digest);
     commit.hash(&mut digest);
     // Another user's way of checking out files (line ends, filters) makes another tree.
     for file in pool.git.config_files() {
@@ -40,6 +41,11 @@ pub fn mark(pool: &Pool<'_>, number: u32, commit: &Oid) -> Option<Mark> {
     seen(&worktree.admin)?.hash(&mut digest);
     for name in FILES {
         seen(&worktree.admin.join(name)).hash(&mut digest);
+    }
+    if worktree.sparse.is_on() {
+        for name in ["config.worktree", "info", "info/sparse-checkout"] {
+            seen(&worktree.admin.join(name)).hash(&mut digest);
+        }
     }
     if worktree.has_submodules() {
         for file in submodules::files(&worktree).ok()? {

@@ -64,6 +64,7 @@ mod saved_work;
 mod scale;
 mod settings;
 mod slots;
+mod sparse;
 mod status;
 mod submodules;
 mod submodules_filled;
