@@ -23,6 +23,7 @@ mod locked;
 pub mod module;
 pub mod objects;
 mod output;
+mod own_config;
 pub mod parse;
 pub mod partial;
 pub mod promised;

@@ -11,10 +11,7 @@ use super::Worktree;
 use crate::domain::Result;
 use crate::sys::fs;
 
-/// What git has to be told by a config.
-const CONFIG: &str = "[core]\n\tsparseCheckout = true\n\tsparseCheckoutCone = true\n";
-
-/// The same on the command line, for a git that does not read that config.
+/// What git has to be told on the command line, since the tool's own does not read a slot's config.
 const SETTINGS: [&str; 4] = [
     "-c",
     "core.sparseCheckout=true",
@@ -56,14 +53,6 @@ impl Sparse {
         }
     }
 
-    /// What stands in the slot's own config about it.
-    pub(super) fn config(&self) -> &'static str {
-        match self.is_on() {
-            true => CONFIG,
-            false => "",
-        }
-    }
-
     /// The patterns as git writes them: for each directory on the way its files and not its
     /// directories, for each wanted one everything.
     fn patterns(&self) -> String {
@@ -94,7 +83,7 @@ impl Sparse {
 }
 
 /// The directory of the patterns in the registration, and their file.
-const INFO: &str = "info";
+pub(super) const INFO: &str = "info";
 const FILE: &str = "sparse-checkout";
 
 /// Writes the slot's patterns, if they are not as they should be.

@@ -9,7 +9,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use super::parse::{self, Head};
-use super::{Git, Invocation, Oid, Sparse, command, sparse, view};
+use super::{Git, Invocation, Oid, Sparse, command, own_config, view};
 use crate::domain::{Error, Result};
 use crate::sys::fs;
 
@@ -28,12 +28,6 @@ const ADMIN_FILES: [&str; 8] = [
     "ORIG_HEAD",
     "FETCH_HEAD",
 ];
-
-/// The slot's own config.
-const CONFIG: &str = "config.worktree";
-
-/// What stands in it where submodules are filled.
-const ACTIVE: &str = "[submodule]\n\tactive = .\n";
 
 /// How the names of an index's shared parts begin, where a user has split it.
 const SHARED_INDEX: &[u8] = b"sharedindex.";
@@ -106,7 +100,7 @@ impl Worktree {
 
     /// What stands in a file of the slot's; `None` if there is no file that can be read. A FIFO in
     /// its place would hang whoever opens it.
-    fn read(&self, path: &Path) -> Result<Option<Vec<u8>>> {
+    pub(super) fn read(&self, path: &Path) -> Result<Option<Vec<u8>>> {
         if !fs::metadata_if_there(path)?.is_some_and(|metadata| metadata.is_file()) {
             return Ok(None);
         }
@@ -197,13 +191,8 @@ impl Worktree {
             let shared_index = name.as_encoded_bytes().starts_with(SHARED_INDEX);
             !shared_index && !ADMIN_FILES.iter().any(|kept| name == *kept)
         });
-        let config = self.read(&self.admin.join(CONFIG))?.unwrap_or_default();
-        if config == self.sparse.config().as_bytes() || config == self.full_config().as_bytes() {
-            found.retain(|name| name != CONFIG);
-        }
-        if sparse::is_written(self)? {
-            found.retain(|name| name != "info");
-        }
+        let own = own_config::expected(self)?;
+        found.retain(|name| !own.iter().any(|kept| name == kept));
         Ok(found)
     }
 
@@ -264,30 +253,6 @@ impl Worktree {
     /// Whether submodules were filled in the slot.
     pub fn has_submodules(&self) -> bool {
         self.admin.join("modules").is_dir()
-    }
-
-    /// Has git in the slot take part in the submodules that are filled.
-    pub fn make_submodules_active(&self) -> Result<()> {
-        self.write_config(&self.full_config())
-    }
-
-    fn full_config(&self) -> String {
-        format!("{}{ACTIVE}", self.sparse.config())
-    }
-
-    fn write_config(&self, text: &str) -> Result<()> {
-        let file = self.admin.join(CONFIG);
-        fs::write_atomic(&file, text.as_bytes(), fs::Durability::RenameOnly)
-    }
-
-    /// Has git in the slot know which of the files it has.
-    pub fn make_sparse(&self) -> Result<()> {
-        sparse::write(self)?;
-        let config = self.read(&self.admin.join(CONFIG))?.unwrap_or_default();
-        match self.sparse.is_on() && !config.starts_with(self.sparse.config().as_bytes()) {
-            true => self.write_config(self.sparse.config()),
-            false => Ok(()),
-        }
     }
 
     /// Whether there is an index.
