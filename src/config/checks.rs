@@ -20,6 +20,27 @@ pub(super) fn keep_pattern(text: &str) -> Result<(), String> {
     }
 }
 
+/// A directory of the repository, as a sparse checkout in git's cone mode takes it.
+pub(super) fn directory(text: &str) -> Result<(), String> {
+    let parts = || text.trim_end_matches('/').split('/');
+    if text.trim().is_empty() {
+        Err("is empty".into())
+    } else if text.starts_with('/') {
+        Err("is absolute; directories are relative to the repository".into())
+    } else if parts()
+        .any(|part| matches!(part, "" | "." | "..") || part.eq_ignore_ascii_case(".git"))
+    {
+        Err("has a part that no directory of a repository has".into())
+    } else if let Some(c) = text
+        .chars()
+        .find(|c| "*?[]\\!#".contains(*c) || c.is_control())
+    {
+        Err(format!("holds {c:?}: directories are named, not patterns"))
+    } else {
+        Ok(())
+    }
+}
+
 /// What a partial clone leaves out. Commits and trees are needed for everything that a pool does.
 pub(super) fn filter(text: &str) -> Result<(), String> {
     let is_size = |size: &str| {
@@ -139,6 +160,18 @@ mod tests {
         }
         for bad in ["", " ", "/etc", "../x", "a/..", "!x", "-x", "a\nb"] {
             assert!(keep_pattern(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn directories_are_named_and_inside() {
+        for good in ["src", "src/", "a b/c", "docs/v1.0"] {
+            assert_eq!(directory(good), Ok(()), "{good}");
+        }
+        for bad in [
+            "", " ", "/", "/src", "..", "a/../b", "./a", "a//b", "*.c", "!a", ".git", "a\nb",
+        ] {
+            assert!(directory(bad).is_err(), "{bad}");
         }
     }
 

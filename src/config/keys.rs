@@ -188,6 +188,29 @@ pub const KEYS: &[Key] = &[
         )
     },
     Key {
+        example: Some("[\"src\", \"docs\"]"),
+        ..key(
+            "sparse",
+            Kind::List {
+                what: "directories of the repository",
+                check: checks::directory,
+            },
+            "[]",
+            "The directories that slots have (sparse checkout); without it everything.",
+        )
+    },
+    Key {
+        example: Some("true"),
+        ..key(
+            "submodules",
+            Kind::Choice {
+                allowed: &["false", "true", "recursive"],
+            },
+            "false",
+            "Whether slots have their submodules: false, true or \"recursive\".",
+        )
+    },
+    Key {
         example: Some("[\"node_modules/\", \"target/\"]"),
         ..key(
             "keep",

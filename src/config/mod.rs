@@ -31,6 +31,6 @@ pub use file::DeclaredPool;
 pub use import::{Imported, Left, import};
 pub use origin::Origin;
 pub use resolve::{Config, Effective, read};
-pub use settings::{Flags, OnFetchFailure, Rescue, Settings};
+pub use settings::{Flags, OnFetchFailure, Rescue, Settings, Submodules};
 pub use template::template;
 pub use value::Value;

@@ -28,6 +28,18 @@ pub enum Rescue {
     Off,
 }
 
+/// Whether the submodules of slots are filled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash)]
+pub enum Submodules {
+    /// They are left to who works there.
+    #[default]
+    Off,
+    /// Those of the repository itself.
+    On,
+    /// And those of submodules.
+    Recursive,
+}
+
 /// Every setting with the value that counts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
@@ -43,6 +55,10 @@ pub struct Settings {
     pub filter: Option<String>,
     /// How many commits of each branch a pool is made with; `None` for all.
     pub depth: Option<u32>,
+    /// The directories that slots have; none means everything.
+    pub sparse: Vec<String>,
+    /// Whether the submodules of slots are filled.
+    pub submodules: Submodules,
     /// Patterns of ignored paths that cleaning leaves.
     pub keep: Vec<String>,
     /// How much of that may stay in a slot, in bytes.
@@ -136,6 +152,12 @@ impl Settings {
             base: text("base"),
             filter: text("filter"),
             depth: count("depth"),
+            sparse: list("sparse"),
+            submodules: match text("submodules").as_deref() {
+                Some("true") => Submodules::On,
+                Some("recursive") => Submodules::Recursive,
+                _ => Submodules::Off,
+            },
             keep: list("keep"),
             keep_limit: size("keep_limit"),
             copy: list("copy"),

@@ -47,6 +47,9 @@ impl Value {
                 }
             }
             (Kind::Bool, DeValue::Boolean(flag)) => Ok(Self::Bool(*flag)),
+            (Kind::Choice { .. }, DeValue::Boolean(flag)) => {
+                Self::from_text(kind, &flag.to_string()).map_err(|_| "is true or false".into())
+            }
             (Kind::List { check, .. }, DeValue::Array(items)) => list(items, *check),
             (
                 Kind::Duration { .. } | Kind::Size | Kind::Choice { .. } | Kind::Text { .. },

@@ -40,8 +40,9 @@ pub fn suffices<'s>(
         && seen.unreadable.is_empty()
         && seen.submodules.is_empty()
         && !seen.damaged_index;
+    let inside = seen.changed.iter().all(|path| slot.sparse.has(path));
     let open = goal.unseen.as_ref().is_none_or(|odd| odd.closed.is_empty());
-    if !(parked && usual && open) || crosses(&seen.ordinary) {
+    if !(parked && usual && open && inside) || crosses(&seen.ordinary) {
         return Ok(None);
     }
     if seen.ordinary.is_empty() {

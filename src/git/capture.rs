@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use super::scratch::{Scratch, verified};
 use super::snapshot::{self, Unlanded};
 use super::status::Status;
-use super::{Git, Oid, Worktree, clean, hidden, parse, promised, rescue};
+use super::{Git, Oid, Sparse, Worktree, clean, hidden, parse, promised, rescue};
 use crate::domain::rescue::{Record, SavedIndex};
 use crate::domain::{Error, GitFailure, Result};
 use crate::sys::fs;
@@ -199,7 +199,9 @@ fn save_index(scratch: &Scratch<'_>, there: bool, seen: &Status) -> Result<(Save
         .run("read the index")?;
     let unmerged = entries(&listed.stdout).any(|entry| entry.stage > 0);
     // What is still flagged has no file.
-    let left_out = !hidden::parse(&listed.stdout).hidden.is_empty();
+    let left_out = !hidden::parse(&listed.stdout, &Sparse::default())
+        .hidden
+        .is_empty();
     if !unmerged {
         let tree = scratch.write_tree()?;
         if !left_out && !announces(scratch, &tree)? {

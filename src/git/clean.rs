@@ -212,6 +212,16 @@ fn take_apart(
         done.operations
             .push(format!("remove {name} from the registration"));
     }
+    if !seen.outside.is_empty() {
+        litter::throw(slot, goal, &seen.outside.iter().cloned().collect())?;
+        for path in &seen.outside {
+            fs::remove_empty_parents(&slot.path, &slot.path.join(path));
+        }
+        done.operations.push(format!(
+            "remove {} files that the sparse checkout leaves out",
+            seen.outside.len()
+        ));
+    }
     if !seen.hidden.is_empty() {
         // Without the index, what it hides are ordinary differences.
         slot.forget_index()?;

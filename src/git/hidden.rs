@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use super::scratch::Scratch;
 use super::status::{self, Status};
-use super::{Git, Invocation, Worktree};
+use super::{Git, Invocation, Sparse, Worktree};
 use crate::domain::{Error, GitFailure, Result};
 use crate::sys::fs;
 use crate::sys::lock::FileLock;
@@ -19,6 +19,8 @@ use crate::sys::lock::FileLock;
 pub struct Entries {
     /// The paths whose changes it hides.
     pub hidden: Vec<PathBuf>,
+    /// The paths that it has files of and that a sparse checkout leaves out.
+    pub outside: Vec<PathBuf>,
     /// The paths of submodules.
     pub submodules: Vec<PathBuf>,
     /// The directories of what is tracked.
@@ -59,16 +61,16 @@ impl Entries {
 
 /// Reads the slot's index.
 pub fn entries(git: &Git, slot: &Worktree, lock: Option<&FileLock>) -> Result<Entries> {
-    ask(slot.command(git).holding(lock))
+    ask(slot.command(git).holding(lock), &slot.sparse)
 }
 
 /// Completes a command on the tree that has the index.
-pub(super) fn ask(command: Invocation<'_>) -> Result<Entries> {
+pub(super) fn ask(command: Invocation<'_>, sparse: &Sparse) -> Result<Entries> {
     let listed = command
         .args(["ls-files", "-v", "-s", "-z"])
         .run("read the index")?;
     match is_cut_off(&listed.stdout) {
-        false => Ok(parse(&listed.stdout)),
+        false => Ok(parse(&listed.stdout, sparse)),
         true => Err(cut_off()),
     }
 }
@@ -116,8 +118,9 @@ pub(super) fn reveal<'g>(
 }
 
 /// Reads `ls-files -v -s -z`: `<tag> <mode> <object> <stage>\t<path>`. A lower-case tag is
-/// assume-unchanged, `S` is skip-worktree, mode 160000 is a submodule.
-pub(super) fn parse(bytes: &[u8]) -> Entries {
+/// assume-unchanged, `S` is skip-worktree, mode 160000 is a submodule. What `sparse` leaves out is to be
+/// skipped.
+pub(super) fn parse(bytes: &[u8], sparse: &Sparse) -> Entries {
     let mut found = Entries::default();
     for entry in bytes.split(|byte| *byte == 0) {
         let Some(at) = entry.iter().position(|byte| *byte == b'\t') else {
@@ -133,8 +136,12 @@ pub(super) fn parse(bytes: &[u8]) -> Entries {
             .next()
             .unwrap_or_default();
         found.damaged |= at + 1 == entry.len() || object.iter().all(|byte| *byte == b'0');
-        if tag.is_ascii_lowercase() || *tag == b'S' {
-            found.hidden.push(path());
+        let left_out = sparse.is_on() && !sparse.has(&path());
+        match (tag, left_out) {
+            (b'S', true) => {}
+            (b'S', false) | (b'a'..=b'z', _) => found.hidden.push(path()),
+            (_, true) => found.outside.push(path()),
+            (_, false) => {}
         }
         if entry.get(2..8) == Some(b"160000") {
             found.submodules.push(path());
@@ -181,20 +188,46 @@ mod tests {
     }
 
     #[test]
+    fn what_a_sparse_checkout_leaves_out_is_not_hidden() {
+        let oid = "1".repeat(40);
+        let sparse = Sparse::new(&["src".to_owned()]);
+        let text =
+            format!("S 100644 {oid} 0\ta/x\0S 100644 {oid} 0\tsrc/x\0H 100644 {oid} 0\tb/x\0");
+        let found = parse(text.as_bytes(), &sparse);
+        assert_eq!(found.hidden, [PathBuf::from("src/x")]);
+        assert_eq!(found.outside, [PathBuf::from("b/x")]);
+    }
+
+    #[test]
     fn flagged_paths_and_submodules_are_named() {
         let oid = "1".repeat(40);
         let text = format!(
             "H 100644 {oid} 0\ta\0h 100644 {oid} 0\tb c\0S 100644 {oid} 0\td\0H 160000 {oid} 0\tsub\0"
         );
-        let found = parse(text.as_bytes());
+        let found = parse(text.as_bytes(), &Sparse::default());
         assert_eq!(found.hidden, ["b c", "d"].map(PathBuf::from));
         assert_eq!(found.submodules, [PathBuf::from("sub")]);
         assert!(!found.damaged);
-        assert!(parse(format!("H 100644 {oid} 0\t\0").as_bytes()).damaged);
+        assert!(
+            parse(
+                format!("H 100644 {oid} 0\t\0").as_bytes(),
+                &Sparse::default()
+            )
+            .damaged
+        );
         let null = "0".repeat(40);
-        assert!(parse(format!("H 100644 {null} 0\tx\0").as_bytes()).damaged);
-        assert_eq!(parse(b"\0H\0\t\0").hidden.len(), 0);
-        let deep = parse(format!("H 100644 {oid} 0\tx/y/z\0").as_bytes());
+        assert!(
+            parse(
+                format!("H 100644 {null} 0\tx\0").as_bytes(),
+                &Sparse::default()
+            )
+            .damaged
+        );
+        assert_eq!(parse(b"\0H\0\t\0", &Sparse::default()).hidden.len(), 0);
+        let deep = parse(
+            format!("H 100644 {oid} 0\tx/y/z\0").as_bytes(),
+            &Sparse::default(),
+        );
         assert!(deep.directories.iter().eq(["x", "x/y"].map(Path::new)));
     }
 }

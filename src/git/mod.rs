@@ -16,13 +16,16 @@ pub mod cuts;
 mod distrust;
 mod environment;
 pub mod exclude;
+pub mod gitmodules;
 pub mod hidden;
 pub mod kept;
 pub mod leftovers;
 mod litter;
 mod locked;
+pub mod module;
 pub mod objects;
 mod output;
+mod own_config;
 pub mod parse;
 pub mod partial;
 pub mod promised;
@@ -37,6 +40,7 @@ pub mod salvage;
 mod scratch;
 pub mod shared;
 pub mod snapshot;
+pub mod sparse;
 pub mod standalone;
 pub mod status;
 pub mod submodules;
@@ -46,6 +50,7 @@ pub mod worktree;
 
 pub use command::{Git, Invocation, Trace};
 pub use environment::ELSEWHERE;
+pub use sparse::Sparse;
 pub use worktree::Worktree;
 
 /// An object id that git itself has printed.

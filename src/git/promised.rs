@@ -5,10 +5,12 @@
 //! before, all at once. What is promised is not damaged, though it is not there.
 
 use std::collections::BTreeSet;
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use super::repository::Setting;
-use super::{Git, Oid, objects, partial, salvage, view};
+use super::{Git, Oid, Sparse, objects, partial, salvage, view};
 use crate::domain::Result;
 use crate::domain::remote::RemoteUrl;
 use crate::sys::{fs, remove, user};
@@ -75,14 +77,15 @@ impl Named {
     }
 }
 
-/// The contents of the files of `commit` that are not there.
-pub fn lacking(git: &Git, repository: &Path, commit: &Oid) -> Result<Vec<Oid>> {
+/// The contents of the files of `commit` that a slot has and that are not there.
+pub fn lacking(git: &Git, repository: &Path, commit: &Oid, sparse: &Sparse) -> Result<Vec<Oid>> {
     let listed = git
         .repository(repository)
         .args(["ls-tree", "-r", "-z", "--full-tree", commit])
         .run("list the files of a commit")?;
     let contents: BTreeSet<Oid> = partial::parse(&listed.stdout, b"")
         .filter(|((mode, ..), _)| mode != "160000")
+        .filter(|((.., path), _)| sparse.has(Path::new(OsStr::from_bytes(path))))
         .map(|((_, oid, _), _)| oid)
         .collect();
     let asked: String = contents.iter().map(|oid| format!("{oid}\n")).collect();

@@ -9,7 +9,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::parse::{self, RemoteRefs};
-use super::{Git, Invocation, Oid, cuts, promised, refs};
+use super::{Git, Invocation, Oid, Sparse, cuts, promised, refs};
 use crate::domain::remote::RemoteUrl;
 use crate::domain::{Error, Result};
 use crate::sys::lock::FileLock;
@@ -143,13 +143,19 @@ pub fn fetch_exactly(
     fetch(git, repository, url, &what, &mut |_| ()).map(drop)
 }
 
-/// Brings the contents of the files of `commit` here, as far as they are not: where the repository was
-/// made without them.
-pub fn bring_contents(git: &Git, repository: &Path, url: &RemoteUrl, commit: &Oid) -> Result<()> {
+/// Brings the contents of the files of `commit` here that a slot has, as far as they are not: where the
+/// repository was made without them.
+pub fn bring_contents(
+    git: &Git,
+    repository: &Path,
+    url: &RemoteUrl,
+    commit: &Oid,
+    sparse: &Sparse,
+) -> Result<()> {
     if promised::filter(repository)?.is_none() {
         return Ok(());
     }
-    let lacking = promised::lacking(git, repository, commit)?;
+    let lacking = promised::lacking(git, repository, commit, sparse)?;
     if lacking.is_empty() {
         return Ok(());
     }

@@ -115,6 +115,21 @@ pub fn private_config(init: &str, url: &str, settings: &[Setting]) -> String {
     init.to_owned() + &sections
 }
 
+/// The config of a submodule's repository, from the one that git makes. Where its files are is not
+/// said: git finds it from there, wherever the slot lies.
+pub fn module_config(init: &str, url: &str) -> String {
+    let own = [
+        ("core.logAllRefUpdates", "true"),
+        ("submodule.active", "."),
+        ("gc.auto", "0"),
+        ("maintenance.auto", "false"),
+        ("remote.origin.url", url),
+        ("remote.origin.fetch", "+refs/heads/*:refs/remotes/origin/*"),
+    ];
+    let sections: String = own.iter().map(|(key, value)| section(key, value)).collect();
+    init.replace("\tbare = true\n", "\tbare = false\n") + &sections
+}
+
 /// One setting as a section of a config file of its own.
 fn section(key: &str, value: &str) -> String {
     let (Some(first), Some(last)) = (key.find('.'), key.rfind('.')) else {

@@ -41,8 +41,10 @@ pub struct Status {
     pub furnished: Vec<PathBuf>,
     /// Directories that can't be looked into.
     pub unreadable: Vec<PathBuf>,
-    /// The paths whose changes the index hides.
+    /// The paths whose changes the index hides, and those that a sparse checkout leaves out.
     pub hidden: Vec<PathBuf>,
+    /// Those of them that a sparse checkout leaves out, though there are files.
+    pub outside: Vec<PathBuf>,
     /// Whether the index has entries that no git writes: it was cut off, and git reads on.
     pub damaged_index: bool,
     /// The places of submodules, filled or not.

@@ -12,12 +12,53 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{Git, Invocation, Oid, Worktree, command, hidden, status, view};
+use super::{Git, Invocation, Oid, Sparse, Worktree, command, hidden, status, view};
 use crate::domain::{Error, Result};
+use crate::sys::lock::FileLock;
 use crate::sys::{fs, remove};
+
+/// The note in the registration while the pool fills a slot's submodules.
+const NOTE: &str = "repo-pool-filling";
 
 /// The longest `.git` file that is read, in bytes.
 const LINK_MAX: u64 = 16 * 1024;
+
+/// Notes that what stands in the submodules from now on is the pool's own.
+pub fn begin(slot: &Worktree) -> Result<()> {
+    fs::write_atomic(&slot.admin.join(NOTE), b"", fs::Durability::RenameOnly)
+}
+
+/// Notes that they are filled.
+pub fn end(slot: &Worktree) -> Result<()> {
+    fs::remove_file_if_there(&slot.admin.join(NOTE)).map(drop)
+}
+
+/// Empties submodules that were not filled to the end: what differs in them is nobody's work. The
+/// slot's lock is held, so that no git of ours is at it any more.
+pub fn discard_unfinished(git: &Git, slot: &Worktree, lock: &FileLock) -> Result<()> {
+    if fs::metadata_if_there(&slot.admin.join(NOTE))?.is_none() {
+        return Ok(());
+    }
+    empty(slot, &hidden::entries(git, slot, Some(lock))?.submodules)?;
+    end(slot)
+}
+
+/// What tells one state of the submodules' repositories from another: their files that git writes when
+/// anything changes.
+pub fn files(slot: &Worktree) -> Result<Vec<PathBuf>> {
+    let names = [
+        "HEAD",
+        "index",
+        "config",
+        "packed-refs",
+        "refs",
+        "logs",
+        "info",
+    ];
+    let all = repositories(&slot.admin.join("modules"))?;
+    let file = |repository: PathBuf| names.map(|name| repository.join(name));
+    Ok(all.into_iter().flat_map(file).collect())
+}
 
 /// Whether any of the submodules at `places` is filled, or was.
 pub fn any(slot: &Worktree, places: &[PathBuf]) -> Result<bool> {
@@ -82,7 +123,7 @@ fn look_inside(
     let module = Module::open(git, slot, repository)?;
     let seen = || -> Result<Option<Vec<PathBuf>>> {
         let seen = status::ask(module.tree_command(&tree), &tree)?;
-        let entries = hidden::ask(module.tree_command(&tree))?;
+        let entries = hidden::ask(module.tree_command(&tree), &Sparse::default())?;
         let untouched =
             !seen.has_changes() && seen.unreadable.is_empty() && entries.hidden.is_empty();
         Ok((untouched && !module.has_attributes()).then_some(entries.submodules))
@@ -110,14 +151,14 @@ fn repository_of(tree: &Path, modules: &Path) -> Result<Option<PathBuf>> {
 }
 
 /// A submodule's repository, with a view of it that lasts as long as this.
-struct Module<'g> {
+pub(super) struct Module<'g> {
     git: &'g Git,
     repository: PathBuf,
     view: PathBuf,
 }
 
 impl<'g> Module<'g> {
-    fn open(git: &'g Git, slot: &Worktree, repository: PathBuf) -> Result<Self> {
+    pub(super) fn open(git: &'g Git, slot: &Worktree, repository: PathBuf) -> Result<Self> {
         let view = slot
             .common
             .join("repo-pool-tmp")
@@ -136,7 +177,7 @@ impl<'g> Module<'g> {
             .env("GIT_COMMON_DIR", &self.view)
     }
 
-    fn tree_command(&self, tree: &Path) -> Invocation<'g> {
+    pub(super) fn tree_command(&self, tree: &Path) -> Invocation<'g> {
         self.command()
             .args([command::joined("--work-tree=", tree)])
             .cwd(tree)

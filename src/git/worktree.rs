@@ -9,7 +9,7 @@ use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
 use super::parse::{self, Head};
-use super::{Git, Invocation, Oid, command, view};
+use super::{Git, Invocation, Oid, Sparse, command, own_config, view};
 use crate::domain::{Error, Result};
 use crate::sys::fs;
 
@@ -78,6 +78,8 @@ pub struct Worktree {
     pub admin: PathBuf,
     /// The shared repository.
     pub common: PathBuf,
+    /// Which of its files it has.
+    pub sparse: Sparse,
 }
 
 impl Worktree {
@@ -87,6 +89,7 @@ impl Worktree {
     pub fn command<'g>(&self, git: &'g Git) -> Invocation<'g> {
         self.registration(git)
             .args([command::joined("--work-tree=", &self.path)])
+            .args(self.sparse.settings())
             .cwd(&self.path)
     }
 
@@ -105,7 +108,7 @@ impl Worktree {
 
     /// What stands in a file of the slot's; `None` if there is no file that can be read. A FIFO in
     /// its place would hang whoever opens it.
-    fn read(&self, path: &Path) -> Result<Option<Vec<u8>>> {
+    pub(super) fn read(&self, path: &Path) -> Result<Option<Vec<u8>>> {
         if !fs::metadata_if_there(path)?.is_some_and(|metadata| metadata.is_file()) {
             return Ok(None);
         }
@@ -199,6 +202,8 @@ impl Worktree {
     pub fn unexpected(&self) -> Result<Vec<OsString>> {
         let mut found = fs::list_dir_if_there(&self.admin)?.unwrap_or_default();
         found.retain(|name| !is_of_an_index(name) && !ADMIN_FILES.iter().any(|kept| name == *kept));
+        let own = own_config::expected(self)?;
+        found.retain(|name| !own.iter().any(|kept| name == kept));
         Ok(found)
     }
 
@@ -209,6 +214,7 @@ impl Worktree {
             crate::sys::remove::remove_tree(&self.admin.join(&name))?;
             removed.push(name.to_string_lossy().into_owned());
         }
+        self.make_sparse()?;
         Ok(removed)
     }
 
@@ -374,6 +380,7 @@ impl Worktree {
         commit: &Oid,
         on_progress: &mut dyn FnMut(&[u8]),
     ) -> Result<()> {
+        self.make_sparse()?;
         self.command(git)
             .holding(Some(lock))
             .while_progressing()

@@ -19,9 +19,7 @@ use crate::domain::slot::{SlotRecord, SlotState};
 use crate::domain::{Error, Result};
 use crate::git::parse::Head;
 use crate::git::salvage::{self, Fallen};
-use crate::git::{
-    Oid, Worktree, cuts, partial, promised, refs, remote, repository, standalone,
-};
+use crate::git::{Oid, Worktree, cuts, partial, promised, refs, remote, repository, standalone};
 use crate::store::{LockedPool, document};
 use crate::sys::lock::FileLock;
 use crate::sys::trash::Bin;

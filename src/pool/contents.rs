@@ -6,7 +6,7 @@
 use super::Pool;
 use crate::domain::pool::PoolRecord;
 use crate::domain::{Error, Result};
-use crate::git::{Oid, remote};
+use crate::git::{Oid, Sparse, remote};
 
 /// What git says when it would have to fetch contents.
 const LACKING: &str = " from promisor remote";
@@ -14,7 +14,9 @@ const LACKING: &str = " from promisor remote";
 /// Brings what the files of `commit` hold here, where the pool's repository was made without that.
 pub fn bring(pool: &Pool<'_>, record: &PoolRecord, commit: &Oid) -> Result<()> {
     let url = pool.url(record)?;
-    remote::bring_contents(&pool.git, &pool.paths.repository(), &url, commit)
+    let repository = pool.paths.repository();
+    let sparse = Sparse::new(&pool.settings.sparse);
+    remote::bring_contents(&pool.git, &repository, &url, commit, &sparse)
 }
 
 /// Does what writes files of `commit`, once more if contents were lacking.

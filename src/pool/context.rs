@@ -9,7 +9,7 @@ use crate::domain::pool::PoolRecord;
 use crate::domain::progress::Observer;
 use crate::domain::remote::RemoteUrl;
 use crate::domain::{Error, Result};
-use crate::git::{Git, Worktree, promised, view};
+use crate::git::{Git, Sparse, Worktree, promised, view};
 use crate::store::{LockedPool, Locks, PoolPaths, Workspace, pool as store};
 use crate::sys::lock::FileLock;
 
@@ -171,6 +171,7 @@ impl Pool<'_> {
             home,
             admin: self.paths.admin(number),
             common: self.paths.repository(),
+            sparse: Sparse::new(&self.settings.sparse),
         }
     }
 

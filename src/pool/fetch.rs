@@ -14,7 +14,7 @@ use crate::domain::progress::Step;
 use crate::domain::{Error, Result};
 use crate::git::parse::RemoteRefs;
 use crate::git::remote::{self, TRACKING};
-use crate::git::{Oid, refs};
+use crate::git::{Oid, Sparse, refs};
 use crate::sys::lock::FileLock;
 use crate::sys::{clock, inside, liveness};
 
@@ -227,7 +227,8 @@ pub fn look(
         &base_commit,
         base_branch.as_deref(),
     )?;
-    remote::bring_contents(&pool.git, repository, &url, &base_commit)?;
+    let sparse = Sparse::new(&pool.settings.sparse);
+    remote::bring_contents(&pool.git, repository, &url, &base_commit, &sparse)?;
     let state = RemoteState {
         base_branch,
         base_commit: Some(base_commit),

@@ -62,6 +62,7 @@ pub fn whole(
         worktree = pool.worktree(number);
     }
     advance::complete(&pool.git, &worktree, lock)?;
+    submodules::discard_unfinished(&pool.git, &worktree, lock)?;
     if !worktree.has_index()? && worktree.head_commit(&pool.git)?.is_some() {
         worktree.rebuild_index(&pool.git, lock)?;
         repairs.note(pool, number, "its index was missing");
@@ -127,6 +128,8 @@ pub fn look(pool: &Pool<'_>, number: u32, lock: &FileLock) -> Result<Status> {
         seen.dirty_submodules = submodules::holding_work(&pool.git, worktree, &entries.submodules)?;
     }
     seen.hidden = entries.hidden;
+    seen.hidden.extend(entries.outside.iter().cloned());
+    seen.outside = entries.outside;
     seen.submodules = entries.submodules;
     copies::set_apart(pool, number, &mut seen);
     Ok(seen)

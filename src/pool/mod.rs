@@ -55,6 +55,7 @@ pub mod settle;
 pub mod setup;
 pub mod shared;
 pub mod slots;
+pub mod submodules;
 pub mod target;
 pub mod tidy;
 pub mod trash;

@@ -13,6 +13,7 @@ use std::io::ErrorKind;
 use std::path::Path;
 
 use super::Pool;
+use crate::config::Submodules;
 use crate::domain::{Error, Result, names};
 use crate::sys::inside::{self, Inside};
 use crate::sys::{fs, user};
@@ -36,8 +37,10 @@ pub fn is_parked(pool: &Pool<'_>, number: u32) -> bool {
 pub fn park(pool: &Pool<'_>, number: u32) -> Result<Place> {
     if !is_parked(pool, number) {
         let worktree = pool.worktree(number);
-        // A submodule's repository names its tree by a path that goes through the slot's.
-        let fit = matches!(worktree.fault(), Ok(None)) && !worktree.has_submodules();
+        // A submodule's repository that a user made names its tree by a path that goes through the
+        // slot's; where the pool fills them, they are looked at by other means and made anew.
+        let own = pool.settings.submodules != Submodules::Off;
+        let fit = matches!(worktree.fault(), Ok(None)) && (own || !worktree.has_submodules());
         if !fit || !rename_in(pool, number)? {
             return Ok(Place::InPlace);
         }

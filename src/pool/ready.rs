@@ -2,7 +2,7 @@
 
 use super::mend::{self, Repairs};
 use super::target::{Branch, Target};
-use super::{Pool, clones, contents, copies, furnish, saving, trash, verified};
+use super::{Pool, clones, contents, copies, furnish, saving, submodules, trash, verified};
 use crate::domain::event::Event;
 use crate::domain::rescue::Reason;
 use crate::domain::slot::{SlotRecord, SlotState};
@@ -131,7 +131,10 @@ pub fn prepare(
         trash: trash::bin(pool, slot.number),
     };
     let mut prepared = Prepared::default();
-    if looked.is_none() && verified::holds(pool, slot) {
+    if looked.is_none()
+        && verified::holds(pool, slot)
+        && submodules::stay(pool, slot, &target.commit)
+    {
         let (worktree, from) = (pool.worktree(slot.number), slot.commit.as_ref());
         if from != Some(&target.commit) {
             copies::take_out(pool, slot.number)?;
@@ -152,6 +155,7 @@ pub fn prepare(
             trash::see_to(pool);
         }
         prepared.operations.extend(done.operations);
+        submodules::fill(pool, slot.number, lock, &target.commit)?;
     }
     let furnished = furnish::complete(pool, slot.number, lock, &target.commit)?;
     prepared.operations.extend(furnished);

@@ -9,7 +9,7 @@ use super::mend::{self, Repairs};
 use super::park::{self, Place};
 use super::{
     Pool, acquire, background, clones, contents, keep, leaving, occupants, on_release, ready,
-    saving, settle, trash, verified,
+    saving, settle, submodules, trash, verified,
 };
 use crate::domain::event::{Event, EventKind};
 use crate::domain::lease::{self, Allocation, HolderFacts, Verdict};
@@ -337,7 +337,9 @@ fn act(pool: &Pool<'_>, work: &SlotWork, operation: &Operation) -> Result<Acted>
     repairs.operations.extend(done.operations);
     let too_much = keep::within_limit(pool, work.number, &work.lock)?;
     repairs.operations.extend(too_much);
+    let filled = submodules::fill_if_possible(pool, work.number, &work.lock, &base)?;
     let furnished = furnish::without_setup(pool, work.number, &base)?;
+    let complete = filled && furnished == Furnishing::Complete;
     // Commits that were given up stay given up.
     let own = pool.own_branch(work.number);
     if operation.discard && seen.branch.as_ref() == Some(&own) {
@@ -347,8 +349,7 @@ fn act(pool: &Pool<'_>, work: &SlotWork, operation: &Operation) -> Result<Acted>
     ready::own_branch_at(pool, work.number, &work.lock, &base, left_at)?;
     worktree.forget_history()?;
     Ok(Acted {
-        mark: verified::mark(pool, work.number, &base)
-            .filter(|_| parked && furnished == Furnishing::Complete),
+        mark: verified::mark(pool, work.number, &base).filter(|_| parked && complete),
         commit: Some(base),
         cleanup: Some(CleanupView {
             success: true,

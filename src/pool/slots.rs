@@ -2,7 +2,7 @@
 
 use super::furnish::{self, Furnishing};
 use super::journal::{self, SlotWork};
-use super::{Pool, contents, copies, keep, parallel, park, ready, trash, verified};
+use super::{Pool, contents, copies, keep, parallel, park, ready, submodules, trash, verified};
 use jiff::Timestamp;
 
 use crate::config::keys::MOST_SLOTS;
@@ -192,6 +192,7 @@ fn fill(pool: &Pool<'_>, number: u32, lock: &FileLock, commit: &Oid) -> Result<(
             progress.git_progress(bytes)
         })
     })?;
+    submodules::fill(pool, number, lock, commit)?;
     slot.forget_history()?;
     progress.done();
     Ok(())

@@ -4,7 +4,7 @@
 use super::journal::SlotWork;
 use super::mend::{self, Repairs};
 use super::park::{self, Place};
-use super::{Pool, contents, copies, furnish, keep, ready, saving, trash};
+use super::{Pool, contents, copies, furnish, keep, ready, saving, submodules, trash};
 use crate::domain::Result;
 use crate::domain::event::Event;
 use crate::domain::outcome::RescueView;
@@ -73,6 +73,7 @@ pub fn look_and_clean(
     cleaned.operations.extend(done.operations);
     let too_much = keep::within_limit(pool, number, &work.lock)?;
     cleaned.operations.extend(too_much);
+    submodules::fill(pool, number, &work.lock, base)?;
     let furnished = furnish::complete(pool, number, &work.lock, base)?;
     cleaned.operations.extend(furnished);
     put_branch(pool, work, slot, base)?;

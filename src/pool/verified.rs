@@ -13,7 +13,7 @@ use std::path::Path;
 use super::Pool;
 use super::{copies, park};
 use crate::domain::slot::{Mark, SlotRecord};
-use crate::git::Oid;
+use crate::git::{Oid, submodules};
 use crate::sys::liveness;
 use crate::sys::seen::Seen;
 
@@ -30,6 +30,8 @@ pub fn mark(pool: &Pool<'_>, number: u32, commit: &Oid) -> Option<Mark> {
     let mut digest = DefaultHasher::new();
     (machine.boot_id, machine.pid_namespace).hash(&mut digest);
     pool.settings.keep.hash(&mut digest);
+    pool.settings.submodules.hash(&mut digest);
+    pool.settings.sparse.hash(&mut digest);
     (&pool.settings.setup, &pool.settings.setup_inputs).hash(&mut digest);
     copies::digest(pool, &mut digest);
     commit.hash(&mut digest);
@@ -42,6 +44,16 @@ pub fn mark(pool: &Pool<'_>, number: u32, commit: &Oid) -> Option<Mark> {
     seen(&worktree.admin)?.hash(&mut digest);
     for name in FILES {
         seen(&worktree.admin.join(name)).hash(&mut digest);
+    }
+    if worktree.sparse.is_on() {
+        for name in ["config.worktree", "info", "info/sparse-checkout"] {
+            seen(&worktree.admin.join(name)).hash(&mut digest);
+        }
+    }
+    if worktree.has_submodules() {
+        for file in submodules::files(&worktree).ok()? {
+            seen(&file).hash(&mut digest);
+        }
     }
     Some(Mark(format!("{:016x}", digest.finish())))
 }

@@ -9,7 +9,8 @@ use super::fetch::{self, Freshness};
 use super::journal::{self, SlotWork};
 use super::tidy::{self, Cleaned, Tidied};
 use super::{
-    Pool, acquire, fresh_index, holder, isolate, keep, parallel, ready, settle, shared, verified,
+    Pool, acquire, fresh_index, holder, isolate, keep, parallel, ready, settle, shared, submodules,
+    verified,
 };
 use crate::domain::event::{Event, EventKind};
 use crate::domain::outcome::{WarmResult, WarmedPool, WarmedSlot};
@@ -160,7 +161,7 @@ fn is_warm(pool: &Pool<'_>, slot: &SlotRecord, base: &Oid) -> Result<bool> {
 }
 
 fn bring_to(pool: &Pool<'_>, work: &SlotWork, slot: &SlotRecord, base: &Oid) -> Result<Tidied> {
-    match verified::holds(pool, slot) {
+    match verified::holds(pool, slot) && submodules::stay(pool, slot, base) {
         true => tidy::advance(pool, work, slot, base).map(|done| Tidied::Clean(Box::new(done))),
         false => tidy::look_and_clean(pool, work, slot, base, Reason::Found),
     }

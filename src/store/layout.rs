@@ -44,6 +44,7 @@ impl PoolPaths {
             self.set_aside(),
             self.queue(),
             self.furnishings(),
+            self.modules(),
         ];
         for part in parts {
             if fs::is_symlink(&part)? {
@@ -120,6 +121,11 @@ impl PoolPaths {
         self.root.join("queue")
     }
 
+    /// What submodules share: a repository for each of their remotes.
+    pub fn modules(&self) -> PathBuf {
+        self.root.join("modules")
+    }
+
     /// Where the pool's repository is made anew; it is there only while that is under way.
     pub fn anew(&self) -> PathBuf {
         self.root.join("anew")
@@ -166,6 +172,11 @@ impl PoolPaths {
     /// Guards looking at the remote; held while the pool is made.
     pub fn fetch_lock(&self) -> PathBuf {
         self.locks().join("fetch.lock")
+    }
+
+    /// Guards fetching submodules.
+    pub fn modules_lock(&self) -> PathBuf {
+        self.locks().join("modules.lock")
     }
 
     /// Held by who deletes what is in the trash.

@@ -84,8 +84,10 @@ mod setup;
 mod shell_init;
 mod slot_view;
 mod slots;
+mod sparse;
 mod status;
 mod submodules;
+mod submodules_filled;
 #[cfg(debug_assertions)]
 mod trash;
 mod views;

@@ -7,6 +7,7 @@ use std::path::Path;
 
 use super::{ASIDE, GIVEN, KEPT, check_format, check_linked, index_files, objects, resolve};
 use crate::domain::{Error, Result};
+use crate::git::objects::missing;
 use crate::git::parse::{self, Head};
 use crate::git::ref_files::{self, is_real_dir, read_file};
 use crate::git::remote::TRACKING;
@@ -152,7 +153,7 @@ fn gather_from(
     let asked: String = takes.iter().map(|(.., new)| format!("{new}\n")).collect();
     let missing = match takes.is_empty() {
         true => Vec::new(),
-        false => salvage::missing(git, &slot.common, asked.into_bytes())?,
+        false => missing(git, &slot.common, asked.into_bytes())?,
     };
     takes.retain(|(.., new)| !missing.contains(new));
     check_whole(git, slot, repository, &takes)?;

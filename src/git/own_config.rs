@@ -1,0 +1,61 @@
+//! What the pool writes into a slot's own config: which of the files it has, and that it takes part in
+//! submodules. Whatever else stands there was written by who worked in the slot, and goes.
+
+use super::{Worktree, sparse};
+use crate::domain::Result;
+use crate::sys::fs;
+
+/// The slot's own config.
+const FILE: &str = "config.worktree";
+
+/// What stands in it where a slot has some directories only.
+const SPARSE: &str = "[core]\n\tsparseCheckout = true\n\tsparseCheckoutCone = true\n";
+
+/// What stands in it where submodules are filled.
+const ACTIVE: &str = "[submodule]\n\tactive = .\n";
+
+impl Worktree {
+    /// Has git in the slot take part in the submodules that are filled.
+    pub fn make_submodules_active(&self) -> Result<()> {
+        write(self, &format!("{}{ACTIVE}", about_sparse(self)))
+    }
+
+    /// Has git in the slot know which of the files it has.
+    pub fn make_sparse(&self) -> Result<()> {
+        sparse::write(self)?;
+        let config = self.read(&self.admin.join(FILE))?.unwrap_or_default();
+        match self.sparse.is_on() && !config.starts_with(SPARSE.as_bytes()) {
+            true => write(self, SPARSE),
+            false => Ok(()),
+        }
+    }
+}
+
+fn about_sparse(slot: &Worktree) -> &'static str {
+    match slot.sparse.is_on() {
+        true => SPARSE,
+        false => "",
+    }
+}
+
+fn write(slot: &Worktree, text: &str) -> Result<()> {
+    let file = slot.admin.join(FILE);
+    fs::write_atomic(&file, text.as_bytes(), fs::Durability::RenameOnly)
+}
+
+/// What of it stands in the registration as the pool wrote it.
+pub(super) fn expected(slot: &Worktree) -> Result<Vec<&'static str>> {
+    let mut found = Vec::new();
+    let config = slot.read(&slot.admin.join(FILE))?.unwrap_or_default();
+    let sparse = about_sparse(slot);
+    if [sparse.to_owned(), format!("{sparse}{ACTIVE}")]
+        .iter()
+        .any(|own| config == own.as_bytes())
+    {
+        found.push(FILE);
+    }
+    if sparse::is_written(slot)? {
+        found.push(sparse::INFO);
+    }
+    Ok(found)
+}
