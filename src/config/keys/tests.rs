@@ -1,0 +1,43 @@
+use super::*;
+
+#[test]
+fn every_default_and_example_is_a_value_of_its_key() {
+    for key in KEYS {
+        for literal in [key.default, key.example].into_iter().flatten() {
+            let parsed = DeValue::parse(literal).unwrap();
+            let value = Value::from_toml(&key.kind, parsed.get_ref());
+            assert!(value.is_ok(), "{}: {value:?}", key.name);
+        }
+        assert!(key.doc.ends_with('.') && key.doc.len() < 90, "{}", key.name);
+    }
+}
+
+#[test]
+fn names_and_variables_are_unique() {
+    let mut names: Vec<&str> = KEYS.iter().map(|key| key.name).collect();
+    names.sort_unstable();
+    let count = names.len();
+    names.dedup();
+    assert_eq!(names.len(), count);
+    assert_eq!(
+        find("git_timeout").unwrap().variable().as_deref(),
+        Some("REPO_POOL_GIT_TIMEOUT")
+    );
+    assert_eq!(find("keep").unwrap().variable(), None);
+    for reserved in [
+        "workspace",
+        "config",
+        "slot",
+        "slot_path",
+        "pool",
+        "allocation",
+        "index",
+        "port",
+        "port_count",
+    ] {
+        assert!(
+            !names.contains(&reserved),
+            "{reserved} is a variable of its own"
+        );
+    }
+}
