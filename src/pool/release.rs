@@ -7,7 +7,7 @@ use std::time::Duration;
 use self::act::Acted;
 use super::holder::{self, Wish};
 use super::journal::{self, SlotWork};
-use super::{Pool, acquire, background, clones, leaving, occupants, park, settle, trash};
+use super::{Pool, acquire, background, clones, leaving, occupants, park, ready, settle, trash};
 use crate::domain::event::{Event, EventKind};
 use crate::domain::lease::{self, Allocation, HolderFacts, Verdict};
 use crate::domain::outcome::{CleanupView, RescueView};
