@@ -88,10 +88,12 @@ fn read(pool: &Pool<'_>) -> Result<Document> {
     }))
 }
 
-/// Takes slots out that are no more. Those of a pool whose record can't be read are kept.
+/// Takes slots out that are no more. Those of a pool whose record can't be read are kept, and of one
+/// that is being made, which has no slots in its record yet.
 fn forget_removed(pool: &Pool<'_>, document: &mut Document) {
     document.pools.retain(|name, slots| {
         match store::read(&pool.workspace, name) {
+            Ok(record) if record.operation.is_some() => {}
             Ok(record) => slots.retain(|number, _| record.slot(*number).is_some()),
             Err(_) if pool.workspace.pool(name).root.exists() => {}
             Err(_) => slots.clear(),
