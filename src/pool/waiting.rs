@@ -12,7 +12,7 @@ use super::acquire::Request;
 use super::claim::{self, Claim};
 use super::notices::Notices;
 use super::queue::{self, Place, Ticket};
-use super::{Pool, exhaustion, holder, journal, release, settle};
+use super::{Pool, exhaustion, holder, journal, ready, release, settle};
 use crate::config::parse::format_duration;
 use crate::domain::lease::Verdict;
 use crate::domain::pool::PoolRecord;
@@ -183,7 +183,9 @@ impl<'a, 'c> Waiting<'a, 'c> {
             }
             match release::reclaim(self.pool, slot.number) {
                 Ok(Some(_)) => return Ok(()),
-                Ok(None) => {}
+                Ok(None) | Err(Error::LockTimeout { .. }) => {}
+                // What the machine lacks no slot can do without.
+                Err(error) if ready::lacks(&error) => return Err(error),
                 Err(error @ Error::Interrupted(_)) => return Err(error),
                 Err(error) => {
                     self.pool.context.observer.warn(&error.to_string());

@@ -9,7 +9,10 @@ pub(super) const TOPICS: &[Topic] = &[
         exit_codes: &[
             ("1", "git failed, or another slot holds the branch"),
             ("3", "a lock was busy until the time-out"),
-            ("4", "no slot is available; the message says who holds them"),
+            (
+                "4",
+                "no slot is available, or became so within --wait; the message says who holds them",
+            ),
             NO_SUCH_POOL,
         ],
         examples: &[
@@ -24,6 +27,10 @@ pub(super) const TOPICS: &[Topic] = &[
             (
                 "repo-pool allocate my-project --owner-pid $$ --meta task_id=123",
                 "held for as long as this shell lives, with a note",
+            ),
+            (
+                "repo-pool allocate my-project --wait 10m --key fix-login",
+                "in line for a slot if none is free; with the same key again, the same slot",
             ),
             (
                 "vars=$(repo-pool allocate my-project --export) && eval \"$vars\"",
@@ -46,6 +53,10 @@ pub(super) const TOPICS: &[Topic] = &[
             (
                 "repo-pool release \"$slot\"",
                 "the slot whose path allocate printed",
+            ),
+            (
+                "repo-pool release --key fix-login",
+                "the slot that was allocated with this key",
             ),
             (
                 "repo-pool release my-project/slot2 --discard",
