@@ -49,6 +49,17 @@ pub fn digest(pool: &Pool<'_>, digest: &mut DefaultHasher) {
     }
 }
 
+/// What tells the originals at these paths, or below them, from others.
+pub fn stamps(pool: &Pool<'_>, paths: &[String]) -> Result<Vec<String>> {
+    if pool.settings.copy.is_empty() {
+        return Ok(Vec::new());
+    }
+    let is_meant = |path: &Path| paths.iter().any(|meant| path.starts_with(meant));
+    let all = originals(pool)?.into_iter();
+    let meant = all.filter(|(path, _)| is_meant(path));
+    Ok(meant.map(|(_, original)| original.stamp).collect())
+}
+
 /// Puts every file into the slot that it does not have as it is in `files/`, and takes out what is not
 /// to be copied any more. The slot is clean at `commit`. Returns what was done.
 pub fn put_in(pool: &Pool<'_>, number: u32, commit: &Oid) -> Result<Option<String>> {
@@ -139,9 +150,25 @@ pub fn set_apart(pool: &Pool<'_>, number: u32, seen: &mut Status) {
         .map(|copied| copied.path.as_ref().to_owned())
         .collect();
     seen.untracked.retain(|path| !unchanged.contains(path));
-    seen.ignored
-        .retain(|path| ends_in_slash(path) || !unchanged.contains(path));
+    seen.ignored.retain(|path| match ends_in_slash(path) {
+        true => !holds_only(&top, path, &unchanged),
+        false => !unchanged.contains(path),
+    });
     seen.furnished = unchanged.into_iter().collect();
+}
+
+/// Whether there is nothing in a directory of the tree but these files.
+fn holds_only(top: &Path, dir: &Path, files: &BTreeSet<PathBuf>) -> bool {
+    if !files.iter().any(|file| file.starts_with(dir)) {
+        return false;
+    }
+    let names = fs::list_dir_if_there(&top.join(dir)).ok().flatten();
+    names.is_some_and(|names| {
+        names.iter().all(|name| {
+            let path = dir.join(name);
+            files.contains(&path) || holds_only(top, &path, files)
+        })
+    })
 }
 
 fn ends_in_slash(path: &Path) -> bool {

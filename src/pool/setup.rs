@@ -41,8 +41,9 @@ pub fn due(pool: &Pool<'_>, number: u32, commit: &Oid) -> Result<Option<String>>
 fn digest(pool: &Pool<'_>, command: &str, commit: &Oid) -> Result<String> {
     let inputs = &pool.settings.setup_inputs;
     let contents = kept::entries(&pool.git, &pool.paths.repository(), commit, inputs)?;
+    let copied = copies::stamps(pool, inputs)?;
     let mut digest = DefaultHasher::new();
-    (command, inputs, contents).hash(&mut digest);
+    (command, inputs, contents, copied).hash(&mut digest);
     Ok(format!("{:016x}", digest.finish()))
 }
 

@@ -89,6 +89,26 @@ fn every_slot_has_the_files_as_they_are_in_the_folder() {
     assert!(!out.ok().stderr.contains("\ngit "), "{out}");
 }
 
+/// A directory that git ignores and that holds only copies is not named as something that was deleted.
+#[test]
+fn what_is_put_back_is_not_said_to_be_deleted() {
+    let (world, _) = declared(
+        r#"["target/conf/a", "node_modules"]"#,
+        &[("target/conf/a", "a"), ("node_modules/m/x", "x")],
+    );
+    let dir = world.pool("allocate p").ok().path();
+    fs::write(dir.join("target/built"), "x").expect("writing");
+    let out = world.pool("release p/slot1");
+    out.ok()
+        .says("ignored files were deleted")
+        .says("target/")
+        .never_says("node_modules");
+    let dir = world.slot_dir("slot1");
+    assert!(!dir.join("target/built").exists());
+    assert_content(&dir.join("target/conf/a"), "a");
+    assert_content(&dir.join("node_modules/m/x"), "x");
+}
+
 /// A copy that was changed is work like any other file that git does not track: saved if it is not
 /// ignored; then the original is back.
 #[test]

@@ -155,6 +155,28 @@ fn it_runs_again_when_an_input_changed() {
     assert!(text.ends_with("run\nagain\n"), "{text}");
 }
 
+/// A copied file may be an input as well.
+#[test]
+fn a_copied_file_may_be_an_input() {
+    let settings = format!(
+        "setup = '{COUNT}'\nsetup_inputs = [\"conf\"]\nkeep = [\"target/\"]\ncopy = [\"conf/local\"]"
+    );
+    let (world, remote) = declared(1, &settings);
+    let file = world.pool_dir("p").join("files/conf/local");
+    fs::create_dir_all(file.parent().expect("a parent")).expect("a directory");
+    fs::write(&file, "1").expect("writing");
+    create(&world, &remote).ok();
+    for (round, content) in ["22", "333"].into_iter().enumerate() {
+        fs::write(&file, content).expect("writing");
+        let dir = world.pool("allocate p").ok().path();
+        assert_eq!(runs(&world, "slot1"), round + 2);
+        let copied = fs::read_to_string(dir.join("conf/local")).expect("copied");
+        assert_eq!(copied, content);
+        world.pool("release p/slot1").ok();
+        assert_eq!(world.slot("p/slot1")["verified"], true);
+    }
+}
+
 /// A release that brings a slot to a base with other inputs does not run it: the next `warm` or
 /// `allocate` does, before anybody has the slot.
 #[test]
