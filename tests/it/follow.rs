@@ -1,73 +1,24 @@
 //! `log -f`: each event once, as it comes.
 
-use crate::support::{World, kill, until};
+use crate::support::{Piped, World, kill};
 use rustix::process::Signal;
 use serde_json::Value;
-use std::io::{BufRead, BufReader, Lines, Write};
-use std::process::{Child, ChildStdout, Stdio};
+use std::io::Write;
 
-/// A `log -f` under way; dropped before its end, it is killed.
-struct Followed {
-    child: Child,
-    out: Option<Lines<BufReader<ChildStdout>>>,
+fn follow(world: &World, args: &str) -> Piped {
+    let mut command = world.command(env!("CARGO_BIN_EXE_repo-pool"));
+    command.args(["log", "-f"]).args(args.split_whitespace());
+    Piped::start(command)
 }
 
-impl Followed {
-    #[track_caller]
-    fn start(world: &World, args: &str) -> Self {
-        let mut child = world
-            .command(env!("CARGO_BIN_EXE_repo-pool"))
-            .args(["log", "-f"])
-            .args(args.split_whitespace())
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("starting it");
-        let out = BufReader::new(child.stdout.take().expect("its output"));
-        Self {
-            child,
-            out: Some(out.lines()),
-        }
-    }
-
-    /// The next line. A test that gets none hangs until whoever runs it has had enough; the watchdog
-    /// ends it before.
-    #[track_caller]
-    fn line(&mut self) -> String {
-        let out = self.out.as_mut().expect("it is read");
-        out.next().expect("its end came first").expect("a line")
-    }
-
-    /// The next document.
-    #[track_caller]
-    fn event(&mut self) -> Value {
-        let line = self.line();
-        serde_json::from_str(&line).unwrap_or_else(|e| panic!("{e}: {line}"))
-    }
-
-    /// Reads until an event of this kind; all that came.
-    #[track_caller]
-    fn events_to(&mut self, kind: &str) -> Vec<Value> {
-        let mut events = Vec::new();
-        loop {
-            events.push(self.event());
-            if events.last().is_some_and(|event| event["kind"] == kind) {
-                return events;
-            }
-        }
-    }
-
-    #[track_caller]
-    fn code(&mut self) -> Option<i32> {
-        until("it ends", || self.child.try_wait().expect("waiting")).code()
-    }
-}
-
-impl Drop for Followed {
-    fn drop(&mut self) {
-        if matches!(self.child.try_wait(), Ok(None)) {
-            let _ = self.child.kill();
-            let _ = self.child.wait();
+/// Reads until an event of this kind; all that came.
+#[track_caller]
+fn events_to(followed: &mut Piped, kind: &str) -> Vec<Value> {
+    let mut events = Vec::new();
+    loop {
+        events.push(followed.json());
+        if events.last().is_some_and(|event| event["kind"] == kind) {
+            return events;
         }
     }
 }
@@ -88,16 +39,16 @@ fn the_newest_events_are_followed_by_those_that_come() {
     let all = world.pool("log p --json").ok().json_lines();
     for signal in [Signal::INT, Signal::TERM, Signal::HUP] {
         let before = world.pool("log p --json").ok().json_lines();
-        let mut followed = Followed::start(&world, "p -n 2 --json");
+        let mut followed = follow(&world, "p -n 2 --json");
         assert_eq!(
-            [followed.event(), followed.event()],
+            [followed.json(), followed.json()],
             before[before.len() - 2..]
         );
         world.allocate("p --no-fetch");
-        assert_eq!(kinds(&followed.events_to("allocated")), ["allocated"]);
+        assert_eq!(kinds(&events_to(&mut followed, "allocated")), ["allocated"]);
         world.pool("release p/slot1").ok();
-        followed.events_to("released");
-        kill(followed.child.id(), signal);
+        events_to(&mut followed, "released");
+        kill(followed.pid(), signal);
         assert_eq!(followed.code(), Some(0), "{signal:?}");
     }
     let newest = world.pool("log p -n 3 --json").ok().json_lines();
@@ -111,12 +62,12 @@ fn the_newest_events_are_followed_by_those_that_come() {
 #[test]
 fn no_event_is_lost_or_doubled_when_the_history_is_rotated() {
     let (world, _remote) = World::with_pool(1);
-    let mut followed = Followed::start(&world, "p -n 100000 --json");
-    let mut seen = followed.events_to("created");
+    let mut followed = follow(&world, "p -n 100000 --json");
+    let mut seen = events_to(&mut followed, "created");
     let file = world.pool_dir("p").join("events.jsonl");
     for _ in 0..3 {
         world.allocate("p --no-fetch");
-        seen.extend(followed.events_to("allocated"));
+        seen.extend(events_to(&mut followed, "allocated"));
         // So much that the next command rotates it. No event is in it.
         let mut history = std::fs::File::options()
             .append(true)
@@ -132,7 +83,7 @@ fn no_event_is_lost_or_doubled_when_the_history_is_rotated() {
             std::fs::metadata(&file).expect("it").len() < before,
             "it was rotated"
         );
-        seen.extend(followed.events_to("released"));
+        seen.extend(events_to(&mut followed, "released"));
         let now = world.pool("log p --json").ok().json_lines();
         // What is kept is the end of what was followed: one older file is.
         assert!(seen.ends_with(&now), "{seen:#?}\n{now:#?}");
@@ -163,9 +114,9 @@ fn no_event_is_lost_or_doubled_when_the_history_is_rotated() {
 #[test]
 fn a_closed_pipe_ends_it_although_nothing_happens() {
     let (world, _remote) = World::with_pool(1);
-    let mut followed = Followed::start(&world, "p");
+    let mut followed = follow(&world, "p");
     assert!(followed.line().contains("created"));
-    followed.out = None;
+    followed.close();
     assert_eq!(followed.code(), Some(0));
 }
 
@@ -174,36 +125,33 @@ fn a_closed_pipe_ends_it_although_nothing_happens() {
 fn what_is_made_meanwhile_is_followed() {
     let world = World::new();
     let url = world.remote().url();
-    let mut followed = Followed::start(&world, "--json");
+    let mut followed = follow(&world, "--json");
     for name in ["one", "two"] {
         world.pool(format!("create {name} {url} -n 1")).ok();
-        let events = followed.events_to("created");
+        let events = events_to(&mut followed, "created");
         assert!(
             events.iter().all(|event| event["repo_name"] == name),
             "{events:?}"
         );
     }
     world.allocate("one --no-fetch");
-    assert_eq!(followed.event()["repo_name"], "one");
+    assert_eq!(followed.json()["repo_name"], "one");
 }
 
 /// Section 3: of a slot only its own events are shown.
 #[test]
 fn a_slot_is_followed_alone() {
     let (world, _remote) = World::with_pool(2);
-    let mut followed = Followed::start(&world, "p/slot2 --json -n 0");
-    // What happened before it looked is not shown: it has looked when the next shows.
-    world.allocate("p --no-fetch");
-    world.allocate("p --no-fetch");
-    until("it has seen something", || {
-        world.pool("release p/slot1").ok();
-        world.pool("release p/slot2").ok();
+    let mut followed = follow(&world, "p/slot2 --json -n 1000");
+    for _ in 0..2 {
         world.allocate("p --no-fetch");
-        world.allocate("p --no-fetch");
-        Some(())
-    });
-    let event = followed.event();
-    assert_eq!(event["slot_id"], "workspace-p-slot2", "{event}");
+    }
+    for slot in ["p/slot1", "p/slot2"] {
+        world.pool(["release", slot]).ok();
+    }
+    let events = events_to(&mut followed, "released");
+    let own = |event: &Value| event["slot_id"] == "workspace-p-slot2";
+    assert!(events.iter().all(own), "{events:?}");
     world.pool("log -f q").code(7);
     world.pool("log -f p/slot9").code(7);
 }
@@ -212,7 +160,7 @@ fn a_slot_is_followed_alone() {
 #[test]
 fn lines_are_readable_and_harmless() {
     let (world, _remote) = World::with_pool(1);
-    let mut followed = Followed::start(&world, "-n 1");
+    let mut followed = follow(&world, "-n 1");
     let first = followed.line();
     world
         .pool(["allocate", "p", "--no-fetch", "--owner", "me\x1b[31m"])

@@ -1,9 +1,8 @@
 //! `status --watch`: a screen that is drawn anew, and what comes instead where there is none.
 
-use crate::support::{Call, Terminal, World, alive, until};
+use crate::support::{Call, Piped, Terminal, World, until};
 use rustix::process::Signal;
-use std::io::{BufRead, BufReader};
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 const ENTER: &str = "\x1b[?1049h";
 const LEAVE: &str = "\x1b[?1049l";
@@ -155,34 +154,22 @@ fn work_in_a_slot_is_seen_by_who_watches_it() {
 }
 
 /// Starts it with its output in a pipe.
-fn piped(world: &World, args: &str) -> (std::process::Child, BufReader<std::process::ChildStdout>) {
-    let mut child = watching(world, args)
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .spawn()
-        .expect("starting it");
-    let out = BufReader::new(child.stdout.take().expect("its output"));
-    (child, out)
+fn piped(world: &World, args: &str) -> Piped {
+    Piped::start(watching(world, args))
 }
 
 /// Section 4: with `--json` one document a line; it ends quietly when nobody reads them any more.
 #[test]
 fn documents_are_printed_one_a_line_until_nobody_reads_them() {
     let (world, _remote) = World::with_pool(1);
-    for (args, key) in [
-        ("--watch=20ms", "pools"),
-        ("p --watch=20ms", "pool"),
-        ("p/slot1 --watch=20ms", "slot"),
-    ] {
-        let (mut child, out) = piped(&world, &format!("{args} --json"));
-        for line in out.lines().take(3) {
-            let doc: serde_json::Value =
-                serde_json::from_str(&line.expect("a line")).expect("a document");
-            assert_eq!(doc["schema"], 1);
+    for (of, key) in [("", "pools"), ("p ", "pool"), ("p/slot1 ", "slot")] {
+        let mut watched = piped(&world, &format!("{of}--watch=20ms --json"));
+        for _ in 0..3 {
+            let doc = watched.json();
             assert!(doc.get(key).is_some(), "{doc}");
         }
-        let status = until("it ends", || child.try_wait().expect("waiting"));
-        assert_eq!(status.code(), Some(0), "{args}");
+        watched.close();
+        assert_eq!(watched.code(), Some(0), "{of}");
     }
 }
 
@@ -190,32 +177,27 @@ fn documents_are_printed_one_a_line_until_nobody_reads_them() {
 #[test]
 fn a_closed_pipe_ends_it_at_once() {
     let (world, _remote) = World::with_pool(1);
-    let (mut child, mut out) = piped(&world, "--watch=10h p");
-    let mut line = String::new();
-    out.read_line(&mut line).expect("a line");
+    let mut watched = piped(&world, "--watch=10h p");
+    let line = watched.line();
     assert!(line.contains("every 10h"), "{line}");
-    drop(out);
-    let status = until("it ends", || child.try_wait().expect("waiting"));
-    assert_eq!(status.code(), Some(0));
+    watched.close();
+    assert_eq!(watched.code(), Some(0));
 }
 
 /// Section 3: without a terminal, or on one that can't be drawn on, one picture comes after the other.
 #[test]
 fn pictures_follow_each_other_where_none_can_be_drawn_over() {
     let (world, _remote) = World::with_pool(1);
-    let (mut child, out) = piped(&world, "--watch=20ms p");
-    let lines: Vec<String> = out
-        .lines()
-        .take(40)
-        .map(|line| line.expect("a line"))
-        .collect();
+    let mut watched = piped(&world, "--watch=20ms p");
+    let lines: Vec<String> = (0..40).map(|_| watched.line()).collect();
     let titles = lines
         .iter()
         .filter(|line| line.starts_with("p  every 20.0 ms"))
         .count();
     assert!(titles >= 3, "{lines:#?}");
     assert!(!lines.concat().contains('\x1b'), "{lines:?}");
-    until("it ends", || child.try_wait().expect("waiting"));
+    watched.close();
+    assert_eq!(watched.code(), Some(0));
 
     let script = format!(
         "TERM=dumb exec {} status --watch=1h p",
@@ -236,14 +218,10 @@ fn watching_waits_for_nobody() {
     let (world, _remote) = World::with_pool(1);
     let locks = ["pool.lock", "slot1.lock", "fetch.lock"].map(|lock| world.hold(lock));
     for args in ["--watch=10ms", "p --watch=10ms", "p/slot1 --watch=10ms"] {
-        let (mut child, mut out) = piped(&world, &format!("{args} --json"));
-        let mut line = String::new();
-        out.read_line(&mut line).expect("a line");
-        assert!(line.starts_with("{\"schema\":1"), "{line}");
-        crate::support::kill(child.id(), Signal::INT);
-        let status = until("it ends", || child.try_wait().expect("waiting"));
-        assert_eq!(status.code(), Some(0), "{args}");
-        assert!(!alive(child.id()));
+        let mut watched = piped(&world, &format!("{args} --json"));
+        watched.json();
+        crate::support::kill(watched.pid(), Signal::INT);
+        assert_eq!(watched.code(), Some(0), "{args}");
     }
     drop(locks);
 }

@@ -1,6 +1,6 @@
-# {NAME} POOL [OPTION…]  takes a slot of POOL and goes there; the options are those of `repo-pool allocate`
-# {NAME} - [OPTION…]     goes back and gives the slot back; the options are those of `repo-pool release`
-# {NAME}                 shows the pools
+# {NAME} POOL [OPTION]...: takes a slot of POOL and goes there; the options are those of `repo-pool allocate`
+# {NAME} - [OPTION]...: goes back and gives the slot back; the options are those of `repo-pool release`
+# {NAME}: shows the pools
 function {NAME} --description 'Take a slot of a pool and go there; - gives it back'
     if test (count $argv) -eq 0
         command repo-pool status

@@ -1,6 +1,6 @@
-# {NAME} POOL [OPTION…]  takes a slot of POOL and goes there; the options are those of `repo-pool allocate`
-# {NAME} - [OPTION…]     goes back and gives the slot back; the options are those of `repo-pool release`
-# {NAME}                 shows the pools
+# {NAME} POOL [OPTION]...: takes a slot of POOL and goes there; the options are those of `repo-pool allocate`
+# {NAME} - [OPTION]...: goes back and gives the slot back; the options are those of `repo-pool release`
+# {NAME}: shows the pools
 {NAME}() {
     if [ "$#" -eq 0 ]; then
         command repo-pool status
@@ -58,7 +58,7 @@ __repo_pool_back() {
     esac
     case $code in
         0 | 7) ;;
-        *) {CD} -- "$here" ;;
+        *) {CD} -- "$here" || : ;;
     esac
     return "$code"
 }
