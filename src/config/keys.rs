@@ -31,8 +31,6 @@ pub enum Kind {
     Choice {
         /// The words.
         allowed: &'static [&'static str],
-        /// Words with a meaning that this version does not support.
-        later: &'static [&'static str],
     },
     /// A text.
     Text {
@@ -180,7 +178,6 @@ pub const KEYS: &[Key] = &[
             "strategy",
             Kind::Choice {
                 allowed: Strategy::WORDS,
-                later: &[],
             },
             "\"worktree\"",
             "What a slot is: a worktree of the pool's repository, or a full clone while it is in use.",
@@ -269,7 +266,6 @@ pub const KEYS: &[Key] = &[
         "on_fetch_failure",
         Kind::Choice {
             allowed: &["error", "use-cache"],
-            later: &[],
         },
         "\"error\"",
         "When fetching fails: \"error\" fails, \"use-cache\" warns and uses the last fetch.",
@@ -290,7 +286,6 @@ pub const KEYS: &[Key] = &[
         "rescue",
         Kind::Choice {
             allowed: &["all", "commits", "off"],
-            later: &[],
         },
         "\"all\"",
         "Which unlanded work is saved before cleaning: \"all\", \"commits\" or \"off\".",

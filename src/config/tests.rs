@@ -217,8 +217,8 @@ fn what_later_versions_bring_is_said_to_be_unsupported() {
         assert_eq!(said(&text), [expected]);
     }
     assert_eq!(
-        said("[pools.a]\nrepo_url = '/a'\nstrategy = 'clone'\n"),
-        ["3: pools.a.strategy: \"clone\" is not supported by this version (allowed: \"worktree\")"]
+        said("[pools.a]\nrepo_url = '/a'\nstrategy = 'copy'\n"),
+        ["3: pools.a.strategy: \"copy\" is not known (allowed: \"worktree\", \"clone\")"]
     );
 }
 

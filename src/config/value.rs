@@ -75,11 +75,9 @@ impl Value {
                 "false" | "0" => Ok(Self::Bool(false)),
                 _ => Err("is neither true nor false".into()),
             },
-            Kind::Choice { allowed, later } => {
+            Kind::Choice { allowed } => {
                 if allowed.contains(&text) {
                     Ok(Self::Text(text.into()))
-                } else if later.contains(&text) {
-                    Err("is not supported by this version".into())
                 } else {
                     Err("is not known".into())
                 }
