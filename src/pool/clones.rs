@@ -34,6 +34,11 @@ pub fn put_back(pool: &Pool<'_>, number: u32) -> Result<()> {
     standalone::put_back(&pool.git, &pool.worktree(number))
 }
 
+/// Whether a killed command has left its holder without it.
+pub fn is_away(pool: &Pool<'_>, strategy: Strategy, number: u32) -> bool {
+    strategy == Strategy::Clone && standalone::is_away(&pool.worktree(number)).unwrap_or_default()
+}
+
 /// Its holder goes on with it, where it stands now.
 pub fn put_back_moved(pool: &Pool<'_>, number: u32) -> Result<()> {
     standalone::put_back_moved(&pool.git, &pool.worktree(number))

@@ -5,7 +5,8 @@
 
 use super::journal::{self, SlotWork};
 use super::{
-    Pool, anew, hand_out, holder, leaving, occupants, park, ready, release, retire, script, slots,
+    Pool, anew, clones, hand_out, holder, leaving, occupants, park, ready, release, retire, script,
+    slots,
 };
 use crate::domain::lease::Verdict;
 use crate::domain::pool::PoolRecord;
@@ -27,7 +28,9 @@ pub fn leftovers(pool: &Pool<'_>) -> Result<PoolRecord> {
     let mut settled = false;
     let unsettled = |slot: &&SlotRecord| {
         slot.operation.is_some()
-            || slot.state == SlotState::Allocated && park::is_parked(pool, slot.number)
+            || slot.state == SlotState::Allocated
+                && (park::is_parked(pool, slot.number)
+                    || clones::is_away(pool, record.strategy, slot.number))
     };
     for slot in record.slots.iter().filter(unsettled) {
         match one(pool, slot.number) {
@@ -59,12 +62,15 @@ pub fn one(pool: &Pool<'_>, number: u32) -> Result<Option<OperationKind>> {
         return Ok(None);
     };
     let locked = pool.lock()?;
-    let operation = locked
-        .record
-        .slot(number)
-        .and_then(|slot| slot.operation.clone());
+    let slot = locked.record.slot(number).cloned();
     drop(locked);
-    let Some(operation) = operation else {
+    let held = slot
+        .as_ref()
+        .is_some_and(|slot| slot.state == SlotState::Allocated);
+    let Some(operation) = slot.and_then(|slot| slot.operation) else {
+        if held {
+            clones::put_back(pool, number)?;
+        }
         return Ok(None);
     };
     let work = SlotWork {

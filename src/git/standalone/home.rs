@@ -96,7 +96,7 @@ pub fn bring_home(git: &Git, slot: &Worktree, is_held: IsHeld<'_>) -> Result<()>
         // One whose making was interrupted holds nothing.
         return remove::remove_tree(&slot.admin.join(ASIDE));
     };
-    check_linked(&repository)?;
+    check_linked(slot, &repository)?;
     let gathered = gather_from(git, slot, &repository, is_held)?;
     if fs::metadata_if_there(&slot.admin)?.is_none() {
         let commit = resolve(&repository, "HEAD")?.or(gathered.theirs.values().next().cloned());
@@ -125,6 +125,7 @@ fn gather_from(
     let theirs = ref_files::read(repository)?.found;
     let mut ours = ref_files::read(&slot.common)?.found;
     objects::bring(git, &repository.join("objects"), &slot.common)?;
+    objects::share_lfs(repository, &slot.common)?;
     let given = ref_files::packed(&read_file(&slot.admin.join(GIVEN))?).found;
     let mut takes = Vec::new();
     let mut left: Vec<Oid> = logs.iter().cloned().collect();

@@ -102,6 +102,9 @@ fn resolve(repository: &Path, name: &str) -> Result<Option<Oid>> {
 
 /// Gives the slot a repository of its own. Only for one that is clean and about to be handed out.
 pub fn send_out(git: &Git, slot: &Worktree) -> Result<()> {
+    if !of_clones(&slot.common)? {
+        note(&slot.common)?;
+    }
     if slot.own_repository()?.is_some() {
         return Ok(());
     }
@@ -114,7 +117,9 @@ pub fn send_out(git: &Git, slot: &Worktree) -> Result<()> {
     build(git, slot, &aside, &refs)?;
     let given = shown(&refs);
     fs::write_atomic(&slot.admin.join(GIVEN), &given, fs::Durability::RenameOnly)?;
-    put_in_place(slot, &aside)
+    put_in_place(slot, &aside)?;
+    // There is one index, and it is the holder's.
+    slot.forget_index()
 }
 
 /// Gives the slot back the repository that was taken home last, as it was.
@@ -137,7 +142,8 @@ pub fn put_back_moved(git: &Git, slot: &Worktree) -> Result<()> {
     objects::share(&slot.common.join("objects"), &kept.join("objects"))?;
     let refs = ref_files::read(&slot.common)?.found;
     stand(slot, &kept, &refs)?;
-    put_back(git, slot)
+    put_back(git, slot)?;
+    slot.forget_index()
 }
 
 /// Gives the repository at `new`, which is being made, whatever objects a slot that stands alone has
@@ -147,6 +153,11 @@ pub fn lend(git: &Git, slot: &Worktree, new: &Path) -> Result<()> {
         Some(own) => objects::bring(git, &own.join("objects"), new),
         None => Ok(()),
     }
+}
+
+/// Whether the slot's own repository was taken home and its holder still waits for it.
+pub fn is_away(slot: &Worktree) -> Result<bool> {
+    Ok(is_real_dir(&slot.admin.join(KEPT))? && slot.own_repository()?.is_none())
 }
 
 /// Lets a slot that stands alone share the objects of the repository `new` instead of those of `old`,
@@ -176,6 +187,7 @@ fn build(git: &Git, slot: &Worktree, to: &Path, refs: &BTreeMap<String, Oid>) ->
         fs::create_private_dir_all(&to.join(dir))?;
     }
     objects::share(&slot.common.join("objects"), &to.join("objects"))?;
+    objects::share_lfs(&slot.common, to)?;
     write(to, "packed-refs", &shown(refs))?;
     let remote_head = format!("{TRACKING}HEAD");
     let text = read_file(&slot.common.join(&remote_head))?;
@@ -254,14 +266,20 @@ fn tracking(git: &Git, common: &Path, branch: Option<&str>) -> Result<Vec<reposi
 }
 
 /// Refuses a repository that can't be put away: others work with it.
-fn check_linked(repository: &Path) -> Result<()> {
+fn check_linked(slot: &Worktree, repository: &Path) -> Result<()> {
     let inner = repository.join("worktrees");
     if !is_real_dir(&inner)? {
         return Ok(());
     }
     for name in fs::list_dir_if_there(&inner)?.unwrap_or_default() {
         let linked = parse::linked(&read_file(&inner.join(name).join("gitdir"))?);
-        if let Some(tree) = linked.filter(|tree| tree.join(".git").is_file()) {
+        // One inside the slot is where the slot is now.
+        let is_there = |tree: &PathBuf| {
+            let inside = tree.strip_prefix(&slot.home);
+            let now = inside.map_or_else(|_| tree.clone(), |inside| slot.path.join(inside));
+            now.join(".git").is_file()
+        };
+        if let Some(tree) = linked.filter(is_there) {
             return Err(Error::Refused {
                 message: format!(
                     "{} is a worktree of the slot's own repository, which goes when the slot is given back",

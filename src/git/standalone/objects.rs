@@ -116,6 +116,29 @@ fn is_same_file(one: &Path, other: &Path) -> Result<bool> {
     Ok(one.is_some() && one == of(other)?)
 }
 
+/// Lets the files of git-lfs in one repository be in another too: they are named after their contents.
+pub fn share_lfs(from: &Path, to: &Path) -> Result<()> {
+    let mut dirs = vec![Path::new("lfs/objects").to_owned()];
+    while let Some(dir) = dirs.pop() {
+        if !is_real_dir(&from.join(&dir))? {
+            continue;
+        }
+        for name in fs::list_dir_if_there(&from.join(&dir))?.unwrap_or_default() {
+            let place = dir.join(name);
+            let kind = fs::metadata_if_there(&from.join(&place))?;
+            if kind.as_ref().is_some_and(|kind| kind.is_dir()) {
+                dirs.push(place);
+            } else if kind.is_some_and(|kind| kind.is_file())
+                && fs::metadata_if_there(&to.join(&place))?.is_none()
+            {
+                fs::create_private_dir_all(&to.join(&dir))?;
+                link_or_copy(&from.join(&place), &to.join(&place))?;
+            }
+        }
+    }
+    Ok(())
+}
+
 /// The same file under another name, or a copy with its time.
 pub fn link_or_copy(from: &Path, to: &Path) -> Result<()> {
     match link(from, to) {
