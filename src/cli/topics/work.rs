@@ -21,16 +21,12 @@ pub(super) const TOPICS: &[Topic] = &[
                 "work in a slot, until repo-pool release",
             ),
             (
-                "repo-pool allocate . --branch fix-login",
-                "a slot of the repository in this directory, on a branch",
+                "repo-pool allocate . --branch fix-login --key fix-login --wait 10m",
+                "on a branch; in line if no slot is free, and the same slot for the same key",
             ),
             (
                 "repo-pool allocate my-project --owner-pid $$ --meta task_id=123",
                 "held for as long as this shell lives, with a note",
-            ),
-            (
-                "repo-pool allocate my-project --wait 10m --key fix-login",
-                "in line for a slot if none is free; with the same key again, the same slot",
             ),
             (
                 "vars=$(repo-pool allocate my-project --export) && eval \"$vars\"",
@@ -53,10 +49,6 @@ pub(super) const TOPICS: &[Topic] = &[
             (
                 "repo-pool release \"$slot\"",
                 "the slot whose path allocate printed",
-            ),
-            (
-                "repo-pool release --key fix-login",
-                "the slot that was allocated with this key",
             ),
             (
                 "repo-pool release my-project/slot2 --discard",
