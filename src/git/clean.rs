@@ -196,7 +196,10 @@ fn take_apart(
     if filled {
         let nested = seen.nested().map(Path::to_owned);
         let places: Vec<PathBuf> = seen.submodules.iter().cloned().chain(nested).collect();
+        // Half emptied by a command that was killed, they would look like somebody's work.
+        submodules::begin(slot)?;
         submodules::empty(slot, &places)?;
+        submodules::end(slot)?;
         done.operations.push("empty submodules".into());
     }
     let embedded = seen.embedded.iter().map(|dir| dir.join(".git")).collect();

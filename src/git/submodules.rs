@@ -17,7 +17,7 @@ use crate::domain::{Error, Result};
 use crate::sys::lock::FileLock;
 use crate::sys::{fs, remove};
 
-/// The note in the registration while the pool fills a slot's submodules.
+/// The note in the registration while the pool empties or fills a slot's submodules.
 const NOTE: &str = "repo-pool-filling";
 
 /// The longest `.git` file that is read, in bytes.
@@ -28,12 +28,12 @@ pub fn begin(slot: &Worktree) -> Result<()> {
     fs::write_atomic(&slot.admin.join(NOTE), b"", fs::Durability::RenameOnly)
 }
 
-/// Notes that they are filled.
+/// Notes that they are empty, or filled to the end.
 pub fn end(slot: &Worktree) -> Result<()> {
     fs::remove_file_if_there(&slot.admin.join(NOTE)).map(drop)
 }
 
-/// Empties submodules that were not filled to the end: what differs in them is nobody's work. The
+/// Empties submodules that were not emptied or filled to the end: what differs in them is nobody's work. The
 /// slot's lock is held, so that no git of ours is at it any more.
 pub fn discard_unfinished(git: &Git, slot: &Worktree, lock: &FileLock) -> Result<()> {
     if fs::metadata_if_there(&slot.admin.join(NOTE))?.is_none() {

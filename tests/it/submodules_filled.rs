@@ -1,5 +1,7 @@
 //! Pools whose slots have their submodules.
 
+#[cfg(debug_assertions)]
+use crate::support::crash_places;
 use crate::support::{Remote, World, tree};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -336,5 +338,46 @@ fn submodules_that_lead_elsewhere_are_refused() {
         let out = world.pool(format!("create p {}", remote.url()));
         out.code(1).silent().says("is not taken");
         assert_eq!(world.list(), [""; 0]);
+    }
+}
+
+/// 9.4: killed before any of its effects, a command leaves no slot half filled, and no work is lost.
+#[cfg(debug_assertions)]
+#[test]
+fn a_kill_at_any_point_leaves_no_slot_half_filled() {
+    const KILLED: i32 = 128 + 9;
+    let (world, [remote, library, _]) = filled("true");
+    for verb in ["release", "warm"] {
+        let mut kills = 0;
+        for point in crash_places(32) {
+            let dir = allocate(&world, "--no-fetch");
+            let slot = dir.display().to_string();
+            let work = format!("{verb} {point}\n");
+            fs::write(dir.join("work.txt"), &work).expect("writing");
+            let args = match verb {
+                "warm" => {
+                    world.push_commit(&library, "newest.txt", &work);
+                    bump(&world, &remote, &library);
+                    vec!["warm".to_owned(), "p".to_owned()]
+                }
+                verb => vec![verb.to_owned(), slot.clone()],
+            };
+            let call = world.call(args).env("REPO_POOL_JOBS", "1");
+            let out = call.env("REPO_POOL_CRASH_AT", point.to_string()).run();
+            out.one_of(&[0, KILLED]);
+            world.pool(["release", &slot]).ok();
+            assert!(world.is_rescued("p", &work), "{verb} {point}");
+            for dir in [allocate(&world, ""), allocate(&world, "")] {
+                assert_filled(&world, &dir, "lib", &library);
+                release(&world, &dir);
+            }
+            world.pool("recover p").ok();
+            world.assert_sound("p");
+            if out.code == 0 {
+                break;
+            }
+            kills += 1;
+        }
+        assert!(kills > 0, "{verb}: it was never killed");
     }
 }
