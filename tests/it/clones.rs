@@ -360,6 +360,12 @@ fn clones_share_the_files_of_their_objects() {
     world.git(&one, "fsck");
 }
 
+/// The short form of a campaign.
+#[test]
+fn random_kills_break_nothing() {
+    over_clones(|| crate::kill_loop::kill_at_random(100));
+}
+
 macro_rules! over_clones {
     ($($module:ident::$test:ident)*) => {
         $(
@@ -411,7 +417,6 @@ over_clones! {
     available::available_after_odd_heads
     crash_points::allocate
     crash_points::release
-    kill_loop::random_kills_break_nothing
     model::random_operations_keep_every_promise
     model::random_operations_of_several_at_once_keep_every_promise
 }

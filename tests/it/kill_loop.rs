@@ -66,11 +66,16 @@ struct Shared {
 
 /// 4.1, 9.4, section 6: no slot held twice, no work lost, no file torn, nothing wedged.
 #[test]
-pub fn random_kills_break_nothing() {
+fn random_kills_break_nothing() {
+    kill_at_random(KILLS);
+}
+
+/// Kills as often as the environment says, or as `usual` does.
+pub fn kill_at_random(usual: u64) {
     let wanted = std::env::var("REPO_POOL_TEST_KILLS")
         .ok()
         .and_then(|text| text.parse().ok())
-        .unwrap_or(KILLS);
+        .unwrap_or(usual);
     let random = Random::new();
     let world = World::new();
     let remote = world.small_remote("remote");
