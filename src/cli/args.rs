@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::builder::NonEmptyStringValueParser as Text;
 use clap::{Args, Subcommand, ValueHint};
 
-use super::values::{self, ExportShell, FindingKind, MetricsFormat, Strategy};
+use super::values::{self, FindingKind, MetricsFormat, ScriptShell, Strategy};
 
 /// What `init` takes.
 #[derive(Debug, Clone, Args)]
@@ -51,7 +51,7 @@ pub struct AllocateArgs {
     pub pool: String,
     /// Print lines that set the slot's variables, for `eval`, instead of the path [default SHELL: sh]
     #[arg(long, value_name = "SHELL", num_args = 0..=1, require_equals = true, default_missing_value = "sh")]
-    pub export: Option<ExportShell>,
+    pub export: Option<ScriptShell>,
     /// Which slot is wanted and what is recorded about it.
     #[command(flatten)]
     pub options: AllocateOptions,

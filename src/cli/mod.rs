@@ -29,8 +29,8 @@ pub use clap_complete::Shell;
 pub use hook::{ClaudeCodeArgs, ClaudeCodeCommand, HookArgs, HookCommand, InstallToolArgs, Tool};
 pub use original::ORIGINAL;
 pub use topics::{ENVIRONMENT, EXIT_CODES, FILES, GROUPS, Group, Row, Topic, WORKSPACE, topic};
-pub use values::{ColorWhen, ExportShell, FindingKind, MetricsFormat, Strategy};
-pub use view_args::{CompletionsArgs, FunctionShell, LogArgs, ShellInitArgs, StatusArgs};
+pub use values::{ColorWhen, FindingKind, MetricsFormat, ScriptShell, Strategy};
+pub use view_args::{CompletionsArgs, LogArgs, ShellInitArgs, StatusArgs};
 
 /// The name of the program, as it is typed and as its pages are called.
 pub const PROGRAM: &str = "repo-pool";

@@ -57,21 +57,21 @@ pub enum MetricsFormat {
     Json,
 }
 
-/// The shells that lines which set variables can be for.
+/// The shells that lines can be written for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum ExportShell {
-    /// sh and whatever reads its language
-    #[value(help = None::<&str>, alias = "dash", alias = "ksh")]
-    Sh,
-    /// bash
+pub enum ScriptShell {
+    /// GNU bash
     #[value(help = None::<&str>)]
     Bash,
-    /// zsh
+    /// Z shell
     #[value(help = None::<&str>)]
     Zsh,
     /// fish
     #[value(help = None::<&str>)]
     Fish,
+    /// Any other that reads the language of POSIX: dash, busybox
+    #[value(help = None::<&str>, alias = "dash", alias = "ksh")]
+    Sh,
 }
 
 /// What `recover` can find.

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use clap::builder::NonEmptyStringValueParser as Text;
-use clap::{Args, ValueEnum, ValueHint};
+use clap::{Args, ValueHint};
 use clap_complete::Shell;
 
-use super::values;
+use super::values::{self, ScriptShell};
 
 /// What `status` takes.
 #[derive(Debug, Clone, Args)]
@@ -54,27 +54,10 @@ pub struct CompletionsArgs {
 pub struct ShellInitArgs {
     /// The shell
     #[arg(value_enum, value_name = "SHELL")]
-    pub shell: FunctionShell,
+    pub shell: ScriptShell,
     /// The name of the function
     #[arg(long = "cmd", value_name = "NAME", default_value = "rp", value_parser = function_name, value_hint = ValueHint::Other)]
     pub name: String,
-}
-
-/// A shell that can be given a function.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum FunctionShell {
-    /// GNU bash
-    #[value(help = None::<&str>)]
-    Bash,
-    /// Z shell
-    #[value(help = None::<&str>)]
-    Zsh,
-    /// fish
-    #[value(help = None::<&str>)]
-    Fish,
-    /// Any other shell in the way of POSIX that knows `local`: dash, busybox
-    #[value(help = None::<&str>)]
-    Sh,
 }
 
 /// Words that no shell takes for a function's name.

@@ -6,7 +6,7 @@ use std::os::unix::ffi::OsStrExt;
 use serde_json::{Map, Value};
 
 use super::session::Session;
-use crate::cli::{AllocateArgs, AllocateOptions, ExportShell};
+use crate::cli::{AllocateArgs, AllocateOptions, ScriptShell};
 use crate::config::Flags;
 use crate::domain::lease::{LABEL_MAX, METADATA_MAX, Owner};
 use crate::domain::process::ProcessStamp;
@@ -53,7 +53,7 @@ fn tell(
     session: &Session,
     pool: &Pool<'_>,
     allocated: &Allocated,
-    export: Option<ExportShell>,
+    export: Option<ScriptShell>,
     as_json: bool,
 ) -> std::result::Result<(), (Error, &'static str)> {
     let environment = export.map(|_| variables(pool, allocated)).transpose();
@@ -64,8 +64,8 @@ fn tell(
         session.output.json("slot", &slot)
     } else if let Some((variables, shell)) = environment.zip(export) {
         let shell = match shell {
-            ExportShell::Fish => Shell::Fish,
-            ExportShell::Sh | ExportShell::Bash | ExportShell::Zsh => Shell::Posix,
+            ScriptShell::Fish => Shell::Fish,
+            ScriptShell::Sh | ScriptShell::Bash | ScriptShell::Zsh => Shell::Posix,
         };
         session.output.data(shell::exports(shell, &variables))
     } else {

@@ -5,7 +5,7 @@
 
 use super::completions::Target;
 use super::session::Session;
-use crate::cli::{FunctionShell, ShellInitArgs};
+use crate::cli::{ScriptShell, ShellInitArgs};
 use crate::domain::Result;
 use crate::report::output::unless_closed;
 
@@ -20,13 +20,13 @@ pub fn run(session: &Session, args: &ShellInitArgs) -> Result<u8> {
 
 /// The function called `name`, and what completes its arguments.
 #[must_use]
-pub fn generate(shell: FunctionShell, name: &str) -> String {
+pub fn generate(shell: ScriptShell, name: &str) -> String {
     let target = Target::Allocating(name);
     let (script, completion) = match shell {
-        FunctionShell::Bash => (in_sh("builtin cd", "", name), target.bash()),
-        FunctionShell::Zsh => (in_sh("builtin cd", "typeset -g ", name), target.zsh()),
-        FunctionShell::Sh => (in_sh("command cd", "", name), String::new()),
-        FunctionShell::Fish => (FISH.replace("{NAME}", name), target.fish()),
+        ScriptShell::Bash => (in_sh("builtin cd", "", name), target.bash()),
+        ScriptShell::Zsh => (in_sh("builtin cd", "typeset -g ", name), target.zsh()),
+        ScriptShell::Sh => (in_sh("command cd", "", name), String::new()),
+        ScriptShell::Fish => (FISH.replace("{NAME}", name), target.fish()),
     };
     match completion.is_empty() {
         true => script,

@@ -1,6 +1,6 @@
 //! Files that are copied as they are, and files that grow.
 
-use std::fs::{File, OpenOptions, Permissions};
+use std::fs::{File, Metadata, OpenOptions, Permissions};
 use std::io::{self, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::Path;
@@ -14,10 +14,22 @@ use crate::sys::crash;
 /// Copies a file with its permissions; the target must not exist. Where the file system can, the two
 /// share their blocks.
 pub fn copy_with_mode(from: &Path, to: &Path) -> Result<()> {
+    copy(from, to, |source, target| {
+        let mode = source.permissions().mode() & 0o777;
+        target.set_permissions(Permissions::from_mode(mode))
+    })
+}
+
+/// Copies the content of a file into a new one, 0600, which `finish` may change as the first was.
+pub(super) fn copy(
+    from: &Path,
+    to: &Path,
+    finish: impl FnOnce(&Metadata, &File) -> io::Result<()>,
+) -> Result<()> {
     let opened = open_to_read(from).map_err(|e| Error::io("open", from, e))?;
     let mut source = opened.file;
-    let mut copy = || {
-        let mode = source.metadata()?.permissions().mode() & 0o777;
+    let written = || {
+        let before = source.metadata()?;
         crash::point("make", to);
         let mut target = OpenOptions::new()
             .write(true)
@@ -26,9 +38,9 @@ pub fn copy_with_mode(from: &Path, to: &Path) -> Result<()> {
             .open(to)?;
         crash::point("copy to", to);
         io::copy(&mut source, &mut target)?;
-        target.set_permissions(Permissions::from_mode(mode))
+        finish(&before, &target)
     };
-    copy().map_err(|e| Error::io("copy to", to, e))
+    written().map_err(|e| Error::io("copy to", to, e))
 }
 
 /// Whether two files have the same content and permissions. A link is no file.
@@ -42,7 +54,7 @@ pub fn are_equal(one: &Path, other: &Path) -> bool {
     };
     let compare = || -> io::Result<bool> {
         let ((a, one), (b, other)) = (open(one)?, open(other)?);
-        let mode = |metadata: &std::fs::Metadata| metadata.permissions().mode() & 0o777;
+        let mode = |metadata: &Metadata| metadata.permissions().mode() & 0o777;
         let alike = a.is_file() && b.is_file() && a.len() == b.len() && mode(&a) == mode(&b);
         Ok(alike && have_the_same(one, other)?)
     };

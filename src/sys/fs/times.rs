@@ -1,34 +1,19 @@
 //! The modification times of files: kept by a copy, or set.
 
-use std::fs::OpenOptions;
-use std::io;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use rustix::fs::{AtFlags, CWD, Timespec, Timestamps, UTIME_OMIT, utimensat};
 
-use super::open_to_read;
+use super::copy::copy;
 use crate::domain::{Error, Result};
 use crate::sys::{clock, crash};
 
 /// Copies a file with its modification time; the target must not exist. The copy is 0600.
 pub fn copy_with_time(from: &Path, to: &Path) -> Result<()> {
-    let opened = open_to_read(from).map_err(|e| Error::io("open", from, e))?;
-    let mut source = opened.file;
-    let mut copy = || {
-        let time = source.metadata()?.modified()?;
-        crash::point("make", to);
-        let mut target = OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .open(to)?;
-        crash::point("copy to", to);
-        io::copy(&mut source, &mut target)?;
+    copy(from, to, |source, target| {
         crash::point("set the time of", to);
-        target.set_modified(time)
-    };
-    copy().map_err(|e| Error::io("copy to", to, e))
+        target.set_modified(source.modified()?)
+    })
 }
 
 /// Copies a file, with a time later than that of anything that was written so far; the target must
