@@ -7,13 +7,16 @@ use super::{Determined, RescueView};
 
 /// What is in a slot, who is in it, and what became of it before.
 #[derive(Debug, Clone, Default, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct SlotDetails {
     /// The work in it; absent while a command works on it.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, schemars(extend("nullable" = true)))]
     pub work: Determined<SlotContent>,
     /// The processes inside.
     pub processes: Vec<ProcessView>,
     /// The work that was saved from it, oldest first; `null` if git can't tell.
+    #[cfg_attr(test, schemars(extend("nullable" = true)))]
     pub rescues: Option<Vec<RescueView>>,
     /// How it was last cleaned.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -22,6 +25,7 @@ pub struct SlotDetails {
 
 /// The work in a slot. What could not be determined is `null`.
 #[derive(Debug, Clone, Default, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct SlotContent {
     /// The first line of its commit's message.
     pub commit_subject: Option<String>,
@@ -45,6 +49,7 @@ pub struct SlotContent {
 
 /// Paths, by what has become of them.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct ChangeCounts {
     /// Those that the index has in another way than the commit.
     pub staged: u64,
@@ -58,6 +63,7 @@ pub struct ChangeCounts {
 
 /// A process inside a slot.
 #[derive(Debug, Clone, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct ProcessView {
     /// Its pid.
     pub pid: u32,
@@ -70,6 +76,7 @@ pub struct ProcessView {
 
 /// A cleaning that is over.
 #[derive(Debug, Clone, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct PastCleanup {
     /// When it ended.
     pub time: Timestamp,
