@@ -12,6 +12,7 @@ mod mount;
 mod out;
 mod random;
 mod scene;
+pub mod schemas;
 mod servers;
 mod stand;
 mod terminal;
