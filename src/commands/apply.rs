@@ -2,16 +2,13 @@
 
 mod watch;
 
-use std::collections::BTreeMap;
 use std::io;
-
-use serde_json::json;
 
 use super::session::Session;
 use crate::cli::ApplyArgs;
 use crate::config::Config;
 use crate::domain::apply::{Planned, Step};
-use crate::domain::outcome::{RescueView, StepResult, StepView};
+use crate::domain::outcome::{AppliedView, RescueView, StepResult, StepView};
 use crate::domain::{Error, Result};
 use crate::pool::apply::{self, Applied, Sight};
 use crate::pool::parallel;
@@ -190,18 +187,7 @@ fn count(views: &[StepView], result: StepResult) -> usize {
 fn show(session: &Session, views: &[StepView], dry_run: bool) -> io::Result<()> {
     let output = &session.output;
     if output.is_json() {
-        let results = ["unchanged", "planned", "done", "refused", "failed"];
-        let kinds = [
-            StepResult::Unchanged,
-            StepResult::Planned,
-            StepResult::Done,
-            StepResult::Refused,
-            StepResult::Failed,
-        ];
-        let counts = kinds.map(|result| count(views, result));
-        let summary: BTreeMap<_, _> = results.into_iter().zip(counts).collect();
-        let result = json!({ "dry_run": dry_run, "steps": views, "summary": summary });
-        return output.json("result", &result);
+        return output.json("result", &AppliedView::new(dry_run, views.to_vec()));
     }
     let told = |view: &&StepView| dry_run || view.error.is_none();
     let lines: Vec<StepView> = views.iter().filter(told).cloned().collect();

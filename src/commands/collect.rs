@@ -1,9 +1,8 @@
 //! `collect`: bring a slot's branches into the user's own repository.
 
-use serde_json::json;
-
 use super::session::{self, Session};
 use crate::cli::CollectArgs;
+use crate::domain::outcome::Collected;
 use crate::domain::{Error, Result};
 use crate::pool::{Pool, collect};
 use crate::report::output::unless_closed;
@@ -18,7 +17,10 @@ pub fn run(session: &Session, args: &CollectArgs) -> Result<u8> {
     let into = target(&pool, args)?;
     let branches = collect::collect(&pool, number, &into)?;
     if session.output.is_json() {
-        let result = json!({ "into": into.display().to_string(), "branches": branches });
+        let result = Collected {
+            into: into.display().to_string(),
+            branches,
+        };
         unless_closed(session.output.json("result", &result))?;
         return Ok(0);
     }

@@ -9,6 +9,7 @@ use crate::cli::ConfigCommand;
 use crate::config::keys::{self, Kind};
 use crate::config::{Effective, parse};
 use crate::domain::Result;
+use crate::domain::outcome::{ConfigChecked, ConfigPath, SettingView};
 use crate::report::output::unless_closed;
 use crate::report::tables;
 
@@ -63,7 +64,10 @@ fn as_json(settings: &[Effective]) -> Value {
     let map: Map<String, Value> = settings
         .iter()
         .map(|setting| {
-            let shown = json!({ "value": value_of(setting), "origin": setting.origin.to_string() });
+            let shown = json!(SettingView {
+                value: value_of(setting),
+                origin: setting.origin.to_string(),
+            });
             (setting.key.to_owned(), shown)
         })
         .collect();
@@ -90,7 +94,11 @@ fn check(session: &Session) -> Result<u8> {
     let file = config.file().display().to_string();
     let pools = config.declared().count();
     if session.output.is_json() {
-        let result = json!({ "config": file, "exists": config.file_exists(), "pools": pools });
+        let result = ConfigChecked {
+            config: file,
+            exists: config.file_exists(),
+            pools: pools as u64,
+        };
         unless_closed(session.output.json("result", &result))?;
         return Ok(0);
     }
@@ -107,11 +115,10 @@ fn check(session: &Session) -> Result<u8> {
 fn path(session: &Session) -> Result<u8> {
     let (file, _) = session.config_file(&session.located()?);
     let file = std::path::absolute(&file).unwrap_or(file);
+    let file = file.display().to_string();
     unless_closed(match session.output.is_json() {
-        true => session
-            .output
-            .json("result", &json!({ "config": file.display().to_string() })),
-        false => session.output.data(file.display().to_string()),
+        true => session.output.json("result", &ConfigPath { config: file }),
+        false => session.output.data(file),
     })?;
     Ok(0)
 }

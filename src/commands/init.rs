@@ -1,10 +1,9 @@
 //! `init`: choose a place for the workspace.
 
-use serde_json::json;
-
 use super::session::Session;
 use crate::cli::InitArgs;
 use crate::config::template;
+use crate::domain::outcome::WorkspaceView;
 use crate::domain::{Error, Result};
 use crate::report::escape::shell_word;
 use crate::report::output::unless_closed;
@@ -35,8 +34,11 @@ pub fn run(session: &Session, args: &InitArgs) -> Result<u8> {
     }
     let root = workspace.root().display().to_string();
     if session.output.is_json() {
-        let result =
-            json!({ "workspace": root, "config": file.display().to_string(), "created": made });
+        let result = WorkspaceView {
+            workspace: root,
+            config: file.display().to_string(),
+            created: made,
+        };
         unless_closed(session.output.json("result", &result))?;
         return Ok(0);
     }

@@ -1,9 +1,8 @@
 //! `list`: the pools' names.
 
-use serde_json::json;
-
 use super::session::Session;
 use crate::domain::Result;
+use crate::domain::outcome::PoolNames;
 use crate::report::output::unless_closed;
 
 /// Prints the names, one a line.
@@ -13,7 +12,8 @@ pub fn run(session: &Session) -> Result<u8> {
         None => Vec::new(),
     };
     if session.output.is_json() {
-        unless_closed(session.output.json("result", &json!({ "pools": names })))?;
+        let pools = names.iter().map(ToString::to_string).collect();
+        unless_closed(session.output.json("result", &PoolNames { pools }))?;
         return Ok(0);
     }
     let lines: Vec<String> = names.iter().map(ToString::to_string).collect();

@@ -1,11 +1,10 @@
 //! `metrics`: how the work of pools went, for who watches them.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::session::{self, Session};
 use crate::cli::{MetricsArgs, MetricsFormat};
-use crate::domain::outcome::PoolMetrics;
+use crate::domain::outcome::{MetricsView, PoolMetrics};
 use crate::domain::{Error, Result};
 use crate::pool::{find, metrics};
 use crate::report::output::unless_closed;
@@ -18,7 +17,7 @@ pub fn run(session: &Session, args: &MetricsArgs) -> Result<u8> {
     let pools = pools(session, args.pool.as_deref())?;
     let text = match format {
         MetricsFormat::Prometheus => prometheus::text(&pools),
-        MetricsFormat::Json => document("result", &BTreeMap::from([("pools", &pools)]))
+        MetricsFormat::Json => document("result", &MetricsView { pools })
             .map_err(|error| Error::failed(format!("cannot show the metrics: {error}")))?,
     };
     match &args.output {

@@ -1,11 +1,9 @@
 //! `recover`: find what is wrong and put it right.
 
-use serde_json::json;
-
 use super::session::{self, Session};
 use crate::cli::RecoverArgs;
 use crate::config::Flags;
-use crate::domain::outcome::{Finding, FindingKind, FindingResult};
+use crate::domain::outcome::{Finding, FindingKind, FindingResult, Recovered};
 use crate::domain::{Error, Result};
 use crate::pool::{Context, Pool, find, parallel};
 use crate::recover::{self, Request};
@@ -103,24 +101,9 @@ fn kinds(args: &RecoverArgs) -> Vec<FindingKind> {
 }
 
 fn report(session: &Session, findings: &[Finding]) -> Result<()> {
-    let count = |result| {
-        findings
-            .iter()
-            .filter(|finding| finding.result == result)
-            .count()
-    };
     let output = &session.output;
     if output.is_json() {
-        let summary = json!({
-            "found": findings.len(),
-            "repaired": count(FindingResult::Done),
-            "planned": count(FindingResult::Planned),
-            "reported": count(FindingResult::Reported),
-            "failed": count(FindingResult::Failed),
-        });
-        return unless_closed(
-            output.json_object(&json!({ "findings": findings, "summary": summary })),
-        );
+        return unless_closed(output.json_object(&Recovered::from(findings.to_vec())));
     }
     if findings.is_empty() {
         output.note("nothing is wrong");

@@ -1,7 +1,5 @@
 //! `release`: give slots back.
 
-use serde_json::json;
-
 use super::session::{self, Session};
 use crate::cli::ReleaseArgs;
 use crate::config::Flags;
@@ -149,7 +147,7 @@ fn report(session: &Session, released: &[Released], several: bool) -> Result<()>
         let written = match released {
             [one] if !several => session.output.json_object(one),
             [] => Ok(()),
-            all => session.output.json_object(&json!({ "released": all })),
+            all => session.output.json("released", &all),
         };
         return unless_closed(written);
     }

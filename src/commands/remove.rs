@@ -1,11 +1,10 @@
 //! `remove-slot` and `remove-pool`.
 
-use serde_json::json;
-
 use super::release;
 use super::session::{self, Session};
 use crate::cli::{RemovePoolArgs, RemoveSlotArgs};
 use crate::domain::Result;
+use crate::domain::outcome::Removed;
 use crate::pool::find;
 use crate::pool::retire::{self, Request};
 use crate::report::output::unless_closed;
@@ -27,10 +26,10 @@ pub fn slot(session: &Session, args: &RemoveSlotArgs) -> Result<u8> {
     release::tell_of_rescue(session, rescue.as_ref());
     let id = pool.slot_id(number).to_string();
     if session.output.is_json() {
-        let mut result = json!({ "removed": id });
-        if let Some(rescue) = &rescue {
-            result["rescue"] = json!(rescue);
-        }
+        let result = Removed {
+            removed: id.clone(),
+            rescue,
+        };
         unless_closed(session.output.json("result", &result))?;
     }
     session.output.note(&format!("removed slot {id}"));
@@ -46,11 +45,11 @@ pub fn pool(session: &Session, args: &RemovePoolArgs) -> Result<u8> {
     limits::raise_open_files();
     retire::remove_pool(&pool, args.force)?;
     if session.output.is_json() {
-        unless_closed(
-            session
-                .output
-                .json("result", &json!({ "removed": pool.name })),
-        )?;
+        let result = Removed {
+            removed: pool.name.to_string(),
+            rescue: None,
+        };
+        unless_closed(session.output.json("result", &result))?;
     }
     session.output.note(&format!("removed pool {}", pool.name));
     Ok(0)

@@ -1,13 +1,11 @@
 //! `rescue`: saved work.
 
-use serde_json::json;
-
 use super::session::{self, Session};
 use crate::cli::{
     RescueCommand, RescueDropArgs, RescueListArgs, RescueRestoreArgs, RescueShowArgs,
 };
 use crate::domain::event::EventKind;
-use crate::domain::outcome::{RescueView, Restored};
+use crate::domain::outcome::{Dropped, RescueView, Restored};
 use crate::domain::{Error, Result};
 use crate::pool::rescues::{self, Found};
 use crate::pool::{Context, parallel, restore};
@@ -182,9 +180,9 @@ fn drop_some(session: &Session, args: &RescueDropArgs) -> Result<u8> {
             EventKind::RescueDropped,
         )?;
     }
-    let ids: Vec<&str> = found.iter().map(|one| one.kept.id.as_str()).collect();
     if session.output.is_json() {
-        unless_closed(session.output.json("result", &json!({ "dropped": ids })))?;
+        let dropped = found.iter().map(|one| one.kept.id.clone()).collect();
+        unless_closed(session.output.json("result", &Dropped { dropped }))?;
     }
     for one in &found {
         session.output.note(&format!(

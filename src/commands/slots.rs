@@ -1,7 +1,5 @@
 //! `add-slot`: add slots to a pool.
 
-use serde_json::json;
-
 use super::session::{self, Session};
 use crate::cli::AddSlotArgs;
 use crate::domain::Result;
@@ -28,7 +26,7 @@ pub fn add(session: &Session, args: &AddSlotArgs) -> Result<u8> {
     if session.output.is_json() {
         let written = match views.as_slice() {
             [one] => session.output.json("slot", one),
-            all => session.output.json_object(&json!({ "slots": all })),
+            all => session.output.json("slots", &all),
         };
         unless_closed(written)?;
     } else {

@@ -1,11 +1,9 @@
 //! `warm`: make idle slots ready ahead of use.
 
-use serde_json::json;
-
 use super::session::{self, Session};
 use crate::cli::WarmArgs;
 use crate::config::Flags;
-use crate::domain::outcome::{WarmResult, WarmedPool};
+use crate::domain::outcome::{WarmResult, Warmed, WarmedPool};
 use crate::domain::remote::PoolArgument;
 use crate::domain::{Error, Result};
 use crate::pool::fetch::Freshness;
@@ -176,14 +174,6 @@ fn report_json(session: &Session, warmed: &[WarmedPool]) -> Result<()> {
     if !session.output.is_json() {
         return Ok(());
     }
-    let count = |result| -> usize { warmed.iter().map(|pool| pool.count(result)).sum() };
-    let summary = json!({
-        "warmed": count(WarmResult::Warmed),
-        "already_warm": count(WarmResult::AlreadyWarm),
-        "passed_over": count(WarmResult::PassedOver),
-        "failed": count(WarmResult::Failed),
-        "failed_pools": warmed.iter().filter(|pool| pool.error.is_some()).count(),
-    });
-    let result = json!({ "pools": warmed, "summary": summary });
+    let result = Warmed::from(warmed.to_vec());
     unless_closed(session.output.json("result", &result))
 }

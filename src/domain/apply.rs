@@ -75,6 +75,7 @@ pub struct KnownSlot {
 
 /// One thing to do to a pool, or one that is left as it is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(tag = "action", rename_all = "snake_case")]
 pub enum Step {
     /// The pool is made.

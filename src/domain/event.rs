@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 
 /// What kind of thing happened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum EventKind {
     /// The pool was made.
@@ -50,8 +51,10 @@ pub enum EventKind {
 
 /// One line of a pool's history. What does not apply is absent.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Event {
     /// The format's number.
+    #[cfg_attr(test, schemars(extend("const" = 1)))]
     pub schema: u32,
     /// When it happened.
     pub time: Timestamp,

@@ -133,6 +133,7 @@ pub struct Moment {
 
 /// The holder, as recorded.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Owner {
     /// A name for people.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -4,7 +4,7 @@
 //! (`Some(None)`). Times are RFC 3339 UTC, durations are seconds.
 
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::lease::Owner;
@@ -15,20 +15,28 @@ use super::slot::SlotState;
 mod apply;
 mod details;
 mod metrics;
+mod recover;
 mod rescue;
+mod results;
 mod warm;
 
-pub use apply::{StepResult, StepView};
+pub use apply::{AppliedView, ApplySummary, StepResult, StepView};
 pub use details::{ChangeCounts, PastCleanup, ProcessView, SlotContent, SlotDetails};
 pub use metrics::{BucketView, Figures, PoolMetrics, WorkView};
+pub use recover::{Finding, FindingAction, FindingKind, FindingResult, RecoverSummary, Recovered};
 pub use rescue::{CommitView, PathView, RescueDetails, RescueView, Restored};
-pub use warm::{WarmResult, WarmedPool, WarmedSlot};
+pub use results::{
+    Collected, ConfigChecked, ConfigPath, Dropped, ImportView, LeftBehind, MetricsView, PoolNames,
+    Removed, SettingView, WorkspaceView,
+};
+pub use warm::{WarmResult, WarmSummary, Warmed, WarmedPool, WarmedSlot};
 
 /// A value that may not apply (absent) or not be determinable (`null`).
 pub type Determined<T> = Option<Option<T>>;
 
 /// A slot, as shown.
 #[derive(Debug, Clone, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct SlotView {
     /// `workspace-<pool>-slot<N>`.
     pub slot_id: String,
@@ -60,9 +68,11 @@ pub struct SlotView {
     pub total_usage_seconds: f64,
     /// The branch it is on; absent when HEAD is detached.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, schemars(extend("nullable" = true)))]
     pub current_branch: Determined<String>,
     /// The commit it is at.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, schemars(extend("nullable" = true)))]
     pub current_commit: Determined<String>,
     /// The holder's notes.
     pub metadata: Map<String, Value>,
@@ -101,9 +111,11 @@ pub struct SlotView {
     pub operation: Option<OperationView>,
     /// Whether a command holds its lock right now.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, schemars(extend("nullable" = true)))]
     pub is_locked: Determined<bool>,
     /// What its directory takes on disk, in bytes; a file with several names in it counts once.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, schemars(extend("nullable" = true)))]
     pub disk_usage_bytes: Determined<u64>,
     /// The numbers that it has to itself in the workspace, once somebody has asked for them.
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
@@ -118,12 +130,14 @@ pub struct SlotView {
 
 /// A holder, as shown.
 #[derive(Debug, Clone, Default, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct OwnerView {
     /// The holder as recorded.
     #[serde(flatten)]
     pub owner: Owner,
     /// `alive`, `dead` or `unknown`.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, schemars(extend("enum" = ["alive", "dead", "unknown"])))]
     pub liveness: Option<&'static str>,
     /// The pid of the process that called `allocate`.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -139,8 +153,10 @@ pub struct OwnerView {
 
 /// Whether a slot may be taken back from its holder, as shown.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct ReclaimView {
     /// `reclaimable`, `not_yet` or `doubtful`.
+    #[cfg_attr(test, schemars(extend("enum" = ["reclaimable", "not_yet", "doubtful"])))]
     pub verdict: &'static str,
     /// What speaks against the holder, and what against taking the slot back.
     pub reason: String,
@@ -151,6 +167,7 @@ pub struct ReclaimView {
 
 /// An operation under way, as shown.
 #[derive(Debug, Clone, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct OperationView {
     /// The verb.
     pub kind: String,
@@ -163,6 +180,7 @@ pub struct OperationView {
 
 /// The counts of a pool.
 #[derive(Debug, Clone, Default, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Summary {
     /// All slots.
     pub total_slots: u64,
@@ -197,6 +215,7 @@ pub struct Summary {
 
 /// A pool in the list of pools.
 #[derive(Debug, Clone, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct PoolSummary {
     /// Its name.
     pub repo_name: String,
@@ -210,6 +229,7 @@ pub struct PoolSummary {
     pub operation: Option<OperationView>,
     /// What its directory takes on disk, in bytes.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, schemars(extend("nullable" = true)))]
     pub disk_usage_bytes: Determined<u64>,
     /// Why its record can't be read, if it can't.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -218,6 +238,7 @@ pub struct PoolSummary {
 
 /// A pool with its slots.
 #[derive(Debug, Clone, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct PoolView {
     /// Its name.
     pub repo_name: String,
@@ -248,12 +269,15 @@ pub struct PoolView {
     pub fetched_at: Option<Timestamp>,
     /// Whether a command holds the pool's lock right now.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, schemars(extend("nullable" = true)))]
     pub is_locked: Determined<bool>,
     /// What its directory takes on disk, in bytes; a file with several names in it counts once.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, schemars(extend("nullable" = true)))]
     pub disk_usage_bytes: Determined<u64>,
     /// What the shared repository takes on disk, in bytes.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, schemars(extend("nullable" = true)))]
     pub repository_bytes: Determined<u64>,
     /// Its counts.
     pub summary: Summary,
@@ -263,6 +287,7 @@ pub struct PoolView {
 
 /// What cleaning a slot did.
 #[derive(Debug, Clone, Default, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct CleanupView {
     /// Whether the slot is clean now.
     pub success: bool,
@@ -276,6 +301,7 @@ pub struct CleanupView {
 
 /// A slot that was given back.
 #[derive(Debug, Clone, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Released {
     /// The slot after it.
     pub slot: SlotView,
@@ -291,112 +317,10 @@ pub struct Released {
 
 /// A remote branch.
 #[derive(Debug, Clone, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct BranchView {
     /// Its name at the remote.
     pub name: String,
     /// Its commit.
     pub commit: String,
-}
-
-/// What `recover` found, and what became of it.
-#[derive(Debug, Clone, Serialize)]
-pub struct Finding {
-    /// What is wrong.
-    pub kind: FindingKind,
-    /// The slot it concerns.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub slot_id: Option<String>,
-    /// The pool it concerns.
-    pub repo_name: String,
-    /// What is done about it.
-    pub action: FindingAction,
-    /// What became of that.
-    pub result: FindingResult,
-    /// The particulars, for people.
-    pub detail: String,
-}
-
-/// What can be wrong.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum FindingKind {
-    /// A command was killed and left its operation in the journal.
-    UnfinishedOperation,
-    /// A slot's directory is gone.
-    MissingDirectory,
-    /// A slot's `.git`, HEAD or index is damaged.
-    DamagedSlot,
-    /// The holder of a slot is provably gone.
-    DeadOwner,
-    /// The lease of a slot's holder ran out.
-    ExpiredLease,
-    /// A slot has been held for longer than `stale_after`.
-    StaleAllocation,
-    /// A slot is out of use.
-    IsolatedSlot,
-    /// A lock file of git's that nobody holds.
-    StaleGitLock,
-    /// A temporary file or directory of a killed command.
-    Leftover,
-    /// A lock file of a slot that is no more.
-    OrphanedLock,
-    /// A slot whose registration in git is gone.
-    LostRegistration,
-    /// A registration in git that is not the pool's.
-    ForeignRegistration,
-    /// A directory among the slots that is none.
-    ForeignDirectory,
-    /// A pool's record that can't be read.
-    UnreadableRecord,
-    /// What all slots share is not as the pool made it.
-    ChangedConfig,
-    /// Objects of the pool's repository that are missing or damaged.
-    CorruptObjects,
-    /// Directories that are gone as if their disk were not mounted.
-    Unmounted,
-}
-
-impl FindingKind {
-    /// The kind with this published name.
-    pub fn from_name(name: &str) -> Option<Self> {
-        serde_json::from_value(Value::String(name.to_owned())).ok()
-    }
-}
-
-/// What is done about a finding.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum FindingAction {
-    /// Carry a killed operation to its end.
-    Complete,
-    /// Take a killed operation back.
-    Undo,
-    /// Make the slot anew.
-    Rebuild,
-    /// Put one thing right.
-    Repair,
-    /// Give the slot back, its work saved.
-    Release,
-    /// Tell a person.
-    Report,
-    /// Take the slot out of use.
-    Isolate,
-    /// Delete a leftover.
-    Remove,
-    /// Bring an isolated slot back.
-    Restore,
-}
-
-/// What became of a finding.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum FindingResult {
-    /// Done.
-    Done,
-    /// It would be done (`--dry-run`).
-    Planned,
-    /// Left to a person.
-    Reported,
-    /// It was tried and failed.
-    Failed,
 }

@@ -15,6 +15,7 @@ pub const SCHEMA: u32 = 1;
 
 /// How a pool's slots are made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Strategy {
     /// git worktrees of one bare repository.

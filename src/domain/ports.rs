@@ -42,6 +42,7 @@ impl fmt::Display for PortRange {
 
 /// What a slot has to itself in its workspace.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Numbers {
     /// A small number, from 1.
     pub index: u32,

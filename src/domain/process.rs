@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// A process that can be recognised later: a pid alone is reused, so all five must agree.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct ProcessStamp {
     /// The machine's name.
     pub host: String,

@@ -12,6 +12,7 @@ const RECORD: &str = "Repo-Pool-Rescue: ";
 
 /// What made saving necessary.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Reason {
     /// The slot was given back.

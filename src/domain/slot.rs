@@ -15,6 +15,7 @@ use super::process::ProcessStamp;
 
 /// What may be done with a slot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum SlotState {
     /// Ready to be handed out; never has an operation under way.

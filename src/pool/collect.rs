@@ -3,22 +3,14 @@
 use std::path::{Path, PathBuf};
 
 use super::{Pool, clones};
+use crate::domain::outcome::BranchView;
 use crate::domain::{Error, Result};
 use crate::git::parse::{self, Head};
 use crate::git::{refs, repository, snapshot, view};
 
-/// A branch that was brought over.
-#[derive(Debug, Clone, serde::Serialize)]
-pub struct Collected {
-    /// Its name.
-    pub name: String,
-    /// Its commit.
-    pub commit: String,
-}
-
 /// Fetches the slot's branches into the repository at `into`. Branches there are only ever moved
 /// forward; one that is checked out there or has commits of its own is git's to refuse.
-pub fn collect(pool: &Pool<'_>, number: u32, into: &Path) -> Result<Vec<Collected>> {
+pub fn collect(pool: &Pool<'_>, number: u32, into: &Path) -> Result<Vec<BranchView>> {
     let target = repository::local(&pool.git, into)?;
     if target.path.starts_with(pool.workspace.root()) {
         return Err(Error::usage(format!(
@@ -58,7 +50,7 @@ pub fn collect(pool: &Pool<'_>, number: u32, into: &Path) -> Result<Vec<Collecte
 
 /// The branches that the slot has been on in its current or last allocation and that hold commits
 /// that the remote does not have: HEAD's own history names them.
-fn made_in(pool: &Pool<'_>, number: u32) -> Result<Vec<Collected>> {
+fn made_in(pool: &Pool<'_>, number: u32) -> Result<Vec<BranchView>> {
     clones::gather(pool, number)?;
     let worktree = pool.worktree(number);
     let mut names = parse::checked_out(&worktree.history()?);
@@ -74,7 +66,7 @@ fn made_in(pool: &Pool<'_>, number: u32) -> Result<Vec<Collected>> {
         let full = format!("refs/heads/{name}");
         match refs::commit_of(&pool.git, &repository, &full)? {
             Some(commit) if !snapshot::is_landed(&pool.git, &repository, &commit)? => {
-                found.push(Collected { name, commit });
+                found.push(BranchView { name, commit });
             }
             Some(_) => {}
             // git does not tell a branch that it can't read from one that is not there.

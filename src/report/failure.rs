@@ -2,15 +2,14 @@
 
 use std::io;
 
-use serde::Serialize;
-use serde::ser::{SerializeMap, Serializer};
-
 use super::escape::{escape, escape_lines};
 use super::hints;
 use super::human;
 use super::tone::{Tone, painted};
 use crate::domain::names::SlotId;
 use crate::domain::{Error, GitFailure};
+
+pub(super) mod document;
 
 /// Why a command failed, as people, programs and the shell are told.
 #[derive(Debug, Clone)]
@@ -214,42 +213,6 @@ fn indented(lines: &[String]) -> String {
     lines.iter().map(|line| format!("\n  {line}")).collect()
 }
 
-/// The published shape: `{"kind", "message", "hints", "git"?}`.
-impl Serialize for Failure {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(None)?;
-        map.serialize_entry("kind", self.kind)?;
-        map.serialize_entry("message", &self.message)?;
-        map.serialize_entry("hints", &self.hints)?;
-        if let Some(git) = &self.git {
-            map.serialize_entry("git", &GitDocument::from(git))?;
-        }
-        map.end()
-    }
-}
-
-#[derive(Serialize)]
-struct GitDocument<'a> {
-    command: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    exit_code: Option<i32>,
-    stdout: &'a str,
-    stderr: &'a str,
-    duration_seconds: f64,
-}
-
-impl<'a> From<&'a GitFailure> for GitDocument<'a> {
-    fn from(git: &'a GitFailure) -> Self {
-        Self {
-            command: &git.command,
-            exit_code: git.exit_code,
-            stdout: &git.stdout,
-            stderr: &git.stderr,
-            duration_seconds: git.duration.as_secs_f64(),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
@@ -339,6 +302,9 @@ mod tests {
             ),
             (Error::failed("f"), "internal", 1),
         ];
+        let mut kinds: Vec<_> = table.iter().map(|row| row.1).collect();
+        kinds.dedup();
+        assert_eq!(kinds, document::KINDS);
         for (error, kind, exit) in table {
             let text = format!("{error:?}");
             let failure = Failure::from(error);

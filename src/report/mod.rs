@@ -14,6 +14,8 @@ mod observer;
 pub mod output;
 pub mod progress;
 pub mod prometheus;
+#[cfg(test)]
+mod schemas;
 pub mod screen;
 pub mod shell;
 mod stream;

@@ -2,11 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use serde_json::json;
-
 use super::super::session::Session;
 use crate::cli::ImportArgs;
 use crate::config::{self, Imported, template};
+use crate::domain::outcome::{ImportView, LeftBehind};
 use crate::domain::{Error, Result};
 use crate::report::human;
 use crate::report::output::unless_closed;
@@ -41,17 +40,17 @@ pub(super) fn run(session: &Session, args: &ImportArgs) -> Result<u8> {
 }
 
 fn document(session: &Session, imported: &Imported, file: Option<&Path>) -> std::io::Result<()> {
-    let left = imported.left.iter();
-    let left =
-        left.map(|left| json!({ "place": left.place, "what": left.what, "reason": left.why }));
-    let mut result = json!({
-        "pools": imported.pools,
-        "toml": imported.toml,
-        "left_behind": left.collect::<Vec<_>>(),
+    let left = imported.left.iter().map(|left| LeftBehind {
+        place: left.place.to_string(),
+        what: left.what.to_string(),
+        reason: left.why.to_string(),
     });
-    if let Some(file) = file {
-        result["config"] = json!(file.display().to_string());
-    }
+    let result = ImportView {
+        pools: imported.pools as u64,
+        toml: imported.toml.clone(),
+        left_behind: left.collect(),
+        config: file.map(|file| file.display().to_string()),
+    };
     session.output.json("result", &result)
 }
 

@@ -6,8 +6,56 @@ use super::RescueView;
 use crate::domain::SlotId;
 use crate::domain::apply::{Planned, Step};
 
+/// What was done to bring the pools to what is declared, or would be.
+#[derive(Debug, Clone, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct AppliedView {
+    /// Whether it was only looked at.
+    pub dry_run: bool,
+    /// The steps, one by one.
+    pub steps: Vec<StepView>,
+    /// How many steps came to what.
+    pub summary: ApplySummary,
+}
+
+/// How many steps came to what.
+#[derive(Debug, Clone, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct ApplySummary {
+    /// Steps that were done.
+    pub done: u64,
+    /// Steps that could not be done.
+    pub failed: u64,
+    /// Steps that would be done.
+    pub planned: u64,
+    /// Steps that were refused.
+    pub refused: u64,
+    /// Where there was nothing to do.
+    pub unchanged: u64,
+}
+
+impl AppliedView {
+    /// The steps with their counts.
+    pub fn new(dry_run: bool, steps: Vec<StepView>) -> Self {
+        let count = |result| steps.iter().filter(|step| step.result == result).count() as u64;
+        let summary = ApplySummary {
+            done: count(StepResult::Done),
+            failed: count(StepResult::Failed),
+            planned: count(StepResult::Planned),
+            refused: count(StepResult::Refused),
+            unchanged: count(StepResult::Unchanged),
+        };
+        Self {
+            dry_run,
+            steps,
+            summary,
+        }
+    }
+}
+
 /// A step, and what became of it.
 #[derive(Debug, Clone, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct StepView {
     /// The pool it is about.
     pub repo_name: String,
@@ -29,6 +77,7 @@ pub struct StepView {
 
 /// What became of a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum StepResult {
     /// There was nothing to do.

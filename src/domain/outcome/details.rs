@@ -7,9 +7,11 @@ use super::{Determined, RescueView};
 
 /// What is in a slot, who is in it, and what became of it before.
 #[derive(Debug, Clone, Default, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct SlotDetails {
     /// The work in it; absent while a command works on it.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, schemars(extend("nullable" = true)))]
     pub work: Determined<SlotContent>,
     /// What is wrong with its files.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -17,6 +19,7 @@ pub struct SlotDetails {
     /// The processes inside.
     pub processes: Vec<ProcessView>,
     /// The work that was saved from it, oldest first; `null` if git can't tell.
+    #[cfg_attr(test, schemars(extend("nullable" = true)))]
     pub rescues: Option<Vec<RescueView>>,
     /// How it was last cleaned.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -25,6 +28,7 @@ pub struct SlotDetails {
 
 /// The work in a slot. What could not be determined is `null`.
 #[derive(Debug, Clone, Default, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct SlotContent {
     /// The first line of its commit's message.
     pub commit_subject: Option<String>,
@@ -48,6 +52,7 @@ pub struct SlotContent {
 
 /// Paths, by what has become of them.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct ChangeCounts {
     /// Those that the index has in another way than the commit.
     pub staged: u64,
@@ -61,6 +66,7 @@ pub struct ChangeCounts {
 
 /// A process inside a slot.
 #[derive(Debug, Clone, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct ProcessView {
     /// Its pid.
     pub pid: u32,
@@ -73,6 +79,7 @@ pub struct ProcessView {
 
 /// A cleaning that is over.
 #[derive(Debug, Clone, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct PastCleanup {
     /// When it ended.
     pub time: Timestamp,

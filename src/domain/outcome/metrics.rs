@@ -8,6 +8,7 @@ use crate::domain::metrics::{Histogram, Metrics, Runs};
 
 /// The metrics of a pool.
 #[derive(Debug, Clone, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct PoolMetrics {
     /// Its name.
     pub repo_name: String,
@@ -21,6 +22,7 @@ pub struct PoolMetrics {
 
 /// What is known about a pool's work.
 #[derive(Debug, Clone, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Figures {
     /// Its remote, without secrets.
     pub repo_url: String,
@@ -41,6 +43,7 @@ pub struct Figures {
     pub total_rescues: u64,
     /// What lies in the trash, to be deleted.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, schemars(extend("nullable" = true)))]
     pub trash_entries: Determined<u64>,
     /// Handing out.
     pub allocations: WorkView,
@@ -52,6 +55,7 @@ pub struct Figures {
 
 /// One kind of work, as shown: how often it was done, and how long it took when it succeeded.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct WorkView {
     /// How often it succeeded.
     pub total: u64,
@@ -80,6 +84,7 @@ pub struct WorkView {
 
 /// How many took at most so long.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct BucketView {
     /// The bound, in seconds.
     pub le: f64,

@@ -8,6 +8,7 @@ use crate::domain::rescue::{Amounts, Name, Reason, Record};
 
 /// Work that was saved.
 #[derive(Debug, Clone, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct RescueView {
     /// What it is called by: the part of the ref after `refs/repo-pool/rescue/`.
     pub rescue_id: String,
@@ -57,6 +58,7 @@ pub struct RescueView {
     pub conflicts: u64,
     /// What only saved work holds of it, in bytes.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, schemars(extend("nullable" = true)))]
     pub size_bytes: Determined<u64>,
 }
 
@@ -99,6 +101,7 @@ impl RescueView {
 
 /// Everything about one piece of saved work.
 #[derive(Debug, Clone, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct RescueDetails {
     /// What the list says of it.
     #[serde(flatten)]
@@ -113,6 +116,7 @@ pub struct RescueDetails {
 
 /// A commit, as listed.
 #[derive(Debug, Clone, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct CommitView {
     /// Its id.
     pub commit: String,
@@ -125,6 +129,7 @@ pub struct CommitView {
 
 /// A path with a change that no commit held.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct PathView {
     /// The path; bytes that are no UTF-8 are replaced.
     pub path: String,
@@ -134,6 +139,7 @@ pub struct PathView {
 
 /// Saved work that was brought back.
 #[derive(Debug, Clone, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Restored {
     /// What was brought back; it is still there.
     pub rescue_id: String,

@@ -14,6 +14,7 @@ mod out;
 mod piped;
 mod random;
 mod scene;
+pub mod schemas;
 mod servers;
 mod stand;
 mod terminal;

@@ -1,5 +1,6 @@
 //! What a finished command left: its code, its output, and the questions tests ask of them.
 
+use super::schemas;
 use serde_json::Value;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -98,23 +99,25 @@ impl Out {
         path
     }
 
-    /// stdout must be exactly one JSON document of schema 1; this is it.
+    /// stdout must be exactly one JSON document, of those that are published; this is it.
     #[track_caller]
     pub fn json(&self) -> Value {
         let value: Value = serde_json::from_str(&self.stdout)
             .unwrap_or_else(|e| panic!("stdout is not one JSON document: {e}\n{self}"));
-        assert_eq!(value["schema"], 1, "schema\n{self}");
+        schemas::assert_published(&value);
         value
     }
 
-    /// stdout must be one JSON document a line; these are they.
+    /// stdout must be one of the published JSON documents a line; these are they.
     #[track_caller]
     pub fn json_lines(&self) -> Vec<Value> {
         self.stdout
             .lines()
             .map(|line| {
-                serde_json::from_str(line)
-                    .unwrap_or_else(|e| panic!("not JSON: {e}: {line}\n{self}"))
+                let value = serde_json::from_str(line)
+                    .unwrap_or_else(|e| panic!("not JSON: {e}: {line}\n{self}"));
+                schemas::assert_published(&value);
+                value
             })
             .collect()
     }
@@ -131,9 +134,7 @@ impl Out {
         };
         let value: Value = serde_json::from_str(&self.stderr[start..])
             .unwrap_or_else(|e| panic!("stderr is not a JSON document: {e}\n{self}"));
-        assert_eq!(value["schema"], 1, "schema\n{self}");
-        assert!(value["error"]["message"].is_string(), "message\n{self}");
-        assert!(value["error"]["hints"].is_array(), "hints\n{self}");
+        schemas::assert_is("error", &value);
         value["error"].clone()
     }
 
