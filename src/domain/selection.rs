@@ -78,16 +78,17 @@ pub enum Keyed {
 /// Looks for the slot that is held under `key`. One that is being given back or removed is not any
 /// more.
 pub fn keyed(pool: &PoolRecord, key: &str) -> Keyed {
-    let found = pool.slots.iter().find(|slot| {
-        let kind = slot.operation.as_ref().map(|operation| operation.kind);
-        match kind {
-            Some(OperationKind::Release | OperationKind::Remove) => false,
-            _ => slot.key() == Some(key),
-        }
-    });
+    let mut slots = pool.slots.iter();
+    let found = slots.find(|slot| slot.key() == Some(key) && !is_leaving(slot));
     match found {
         None => Keyed::Free,
         Some(slot) if slot.state == SlotState::Allocated => Keyed::Held(slot.number),
         Some(slot) => Keyed::Coming(slot.number),
     }
+}
+
+/// Whether a slot is being given back or removed.
+pub fn is_leaving(slot: &SlotRecord) -> bool {
+    let kind = slot.operation.as_ref().map(|operation| operation.kind);
+    matches!(kind, Some(OperationKind::Release | OperationKind::Remove))
 }

@@ -133,19 +133,26 @@ fn tell(pool: &Pool<'_>, request: &Request, number: u32, allocation: &Allocation
     ));
 }
 
-/// The slots of all pools that are held under `key`, those too that are being given back.
+/// The slots of all pools that are held under `key`; where there is none, those that are being given
+/// back.
 pub fn find<'c>(context: &'c Context<'_>, key: &str) -> Result<Vec<(Pool<'c>, u32)>> {
-    let mut found = Vec::new();
+    let (mut held, mut leaving) = (Vec::new(), Vec::new());
     for name in context.workspace.pool_names()? {
         // A record that can't be read is another command's problem.
         let Ok(record) = store::read(&context.workspace, &name) else {
             continue;
         };
-        let under_it = record.slots.iter().filter(|slot| {
+        for slot in &record.slots {
             let allocation = slot.allocation.as_ref();
-            allocation.is_some_and(|allocation| allocation.key.as_deref() == Some(key))
-        });
-        found.extend(under_it.map(|slot| (context.pool(&name), slot.number)));
+            if allocation.and_then(|allocation| allocation.key.as_deref()) != Some(key) {
+                continue;
+            }
+            let found = match selection::is_leaving(slot) {
+                true => &mut leaving,
+                false => &mut held,
+            };
+            found.push((context.pool(&name), slot.number));
+        }
     }
-    Ok(found)
+    Ok(if held.is_empty() { leaving } else { held })
 }

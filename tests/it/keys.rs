@@ -1,6 +1,6 @@
 //! `--key`: one key, one slot, for as long as it is held.
 
-use crate::support::{Running, World, alive, kill_on_drop, until};
+use crate::support::{Detached, Running, World, alive, await_quiet, kill_on_drop, until};
 use rustix::process::Signal;
 use std::collections::BTreeSet;
 
@@ -294,4 +294,23 @@ fn a_key_leads_to_one_slot_also_after_a_release_that_was_refused() {
     assert_eq!(slot["state"], "allocated", "{slot}");
     assert!(slot.get("key").is_none(), "{slot}");
     assert_eq!(world.pool("allocate p --key mine").ok().path(), second);
+}
+
+/// A slot that a process in the background still cleans is not the one that is held under its key now.
+#[test]
+fn release_by_key_means_the_slot_that_is_held_not_the_one_that_is_being_cleaned() {
+    let (world, _remote) = World::with_pool(2);
+    let first = world.pool("allocate p --key job").ok().path();
+    let (name, value) = Detached::STOPPED;
+    let call = world.call("release --key job --background");
+    call.env(name, value).run().ok();
+    let finisher = Detached::stopped(&world, "__finish-release");
+    let second = world.pool("allocate p --key job").ok().path();
+    assert_ne!(first, second);
+    world.pool("release --key job").ok();
+    assert_eq!(world.state("p/slot1"), "cleaning");
+    assert_eq!(world.state("p/slot2"), "available");
+    finisher.go_on();
+    await_quiet(&world);
+    world.assert_sound("p");
 }

@@ -96,6 +96,10 @@ pub fn changes_of_every_kind_come_back() {
             "announced",
             "echo new > announced; git add -N announced; echo gone > gone; git add -N gone; rm gone; : > e; git add e",
         ),
+        (
+            "announced, then taken for a commit's",
+            ": > e; git add e; git commit -qm e; git rm -q --cached e; git add -N e; git reset -q --hard; git status -s | grep -q '^DA e'",
+        ),
     ]);
 }
 
