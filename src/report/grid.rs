@@ -285,7 +285,7 @@ pub(super) fn width_of(text: &str) -> usize {
 
 /// A text without its middle, if it is wider than `width`: of paths and branches the end says
 /// more than the beginning.
-fn shortened(text: &str, width: u16) -> String {
+pub(super) fn shortened(text: &str, width: u16) -> String {
     let width = usize::from(width);
     if width_of(text) <= width {
         return text.to_owned();

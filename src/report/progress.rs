@@ -4,11 +4,18 @@ use std::sync::{Mutex, PoisonError};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use super::escape;
+use super::grid::shortened;
+use super::{escape, tables};
 use crate::domain::progress::Step;
 
 /// What may be kept of a line that has not ended; git's own are far shorter.
 const LINE_MAX: usize = 512;
+
+/// The columns that what a bar is about may take: beside it, progress still has its place.
+const TITLE_MAX: u16 = 30;
+
+/// What cannot fit beside the title and the bar is cut: a wrapped line would not be drawn over.
+const TEMPLATE: &str = "{prefix}  [{bar:12}] {wide_msg}";
 
 /// The phases of git's that are shown, as git names them.
 const PHASES: [&str; 8] = [
@@ -48,8 +55,7 @@ impl Progress {
 
     /// A bar for a clone; it is there at once, since a remote may take its time to answer.
     pub fn clone_bar(&self, name: &str) -> Bar {
-        let title = format!("cloning {}", escape::escape(name));
-        let bar = self.add(title, "waiting for the remote");
+        let bar = self.add("cloning", name, "waiting for the remote");
         if let Some(bar) = &bar.bar {
             bar.tick();
         }
@@ -58,17 +64,17 @@ impl Progress {
 
     /// A bar for a slot being made; it appears when there is progress to show.
     pub fn slot_bar(&self, name: &str) -> Bar {
-        self.add(format!("making {}", escape::escape(name)), "")
+        self.add("making", tables::short_id(name).as_ref(), "")
     }
 
     /// A bar for a fetch; it appears when there is progress to show.
     pub fn fetch_bar(&self, name: &str) -> Bar {
-        self.add(format!("fetching {}", escape::escape(name)), "")
+        self.add("fetching", name, "")
     }
 
     /// A bar for a set-up, which tells of no progress.
     pub fn setup_bar(&self, name: &str) -> Bar {
-        self.add(format!("setting up {}", escape::escape(name)), "")
+        self.add("setting up", tables::short_id(name).as_ref(), "")
     }
 
     /// The bar for a step.
@@ -90,13 +96,14 @@ impl Progress {
         }
     }
 
-    fn add(&self, title: String, message: &'static str) -> Bar {
+    fn add(&self, doing: &str, name: &str, message: &'static str) -> Bar {
+        let title = format!("{doing} {}", shortened(&escape::escape(name), TITLE_MAX));
         let bar = (!self.is_hidden()).then(|| {
             // Set up before it is added: from then on every change is drawn.
             let bar = ProgressBar::with_draw_target(Some(100), ProgressDrawTarget::hidden())
                 .with_prefix(title)
                 .with_message(message);
-            if let Ok(style) = ProgressStyle::with_template("{prefix}  [{bar:24}] {msg}") {
+            if let Ok(style) = ProgressStyle::with_template(TEMPLATE) {
                 bar.set_style(style.progress_chars("=> "));
             }
             self.bars.add(bar)
@@ -292,7 +299,7 @@ mod tests {
 
     impl indicatif::TermLike for Paper {
         fn width(&self) -> u16 {
-            100
+            80
         }
         fn move_cursor_up(&self, _: usize) -> io::Result<()> {
             Ok(())
@@ -331,14 +338,14 @@ mod tests {
         let clone = progress.clone_bar("my\x1bproject");
         assert_eq!(
             paper.take(),
-            "cloning my\\x1bproject  [                        ] waiting for the remote"
+            "cloning my\\x1bproject  [            ] waiting for the remote"
         );
         let slot = progress.slot_bar("p/slot1");
         assert_eq!(paper.take(), "");
         slot.feed(b"Updating files:  50% (1/2)\r");
         let shown = paper.take();
         assert!(
-            shown.contains("making p/slot1  [============>           ] updating files 50% (1/2)"),
+            shown.contains("making p/slot1  [======>     ] updating files 50% (1/2)"),
             "{shown}"
         );
         drop(slot);
@@ -346,6 +353,26 @@ mod tests {
         clone.finish("cloned");
         let shown = paper.take();
         assert!(shown.ends_with("cloned"), "{shown}");
+    }
+
+    #[test]
+    fn a_bar_keeps_to_one_line() {
+        let paper = Paper::default();
+        let target = ProgressDrawTarget::term_like(Box::new(paper.clone()));
+        let progress = Progress {
+            bars: MultiProgress::with_draw_target(target),
+        };
+        for pool in ["my-project", &"long".repeat(16)] {
+            let slot = progress.slot_bar(&format!("workspace-{pool}-slot12"));
+            slot.feed(b"Receiving objects:  45% (123456/274567), 120.00 MiB | 13.00 MiB/s\r");
+            let shown = paper.take();
+            assert!(shown.contains("/slot12  [=====>      ] receiving objects"), "{shown}");
+            for line in shown.split("making ").skip(1) {
+                assert!(line.chars().count() + "making ".len() <= 80, "{line}");
+            }
+            drop(slot);
+            paper.take();
+        }
     }
 
     proptest! {
