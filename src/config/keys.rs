@@ -202,6 +202,15 @@ pub const KEYS: &[Key] = &[
     Key {
         example: Some("true"),
         ..key(
+            "lfs",
+            Kind::Bool,
+            "false",
+            "Whether slots have the contents of files that git-lfs keeps; if not, pointers to them.",
+        )
+    },
+    Key {
+        example: Some("true"),
+        ..key(
             "submodules",
             Kind::Choice {
                 allowed: &["false", "true", "recursive"],

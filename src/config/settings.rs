@@ -57,6 +57,8 @@ pub struct Settings {
     pub depth: Option<u32>,
     /// The directories that slots have; none means everything.
     pub sparse: Vec<String>,
+    /// Whether slots have the contents of files that git-lfs keeps, and not pointers to them.
+    pub lfs: bool,
     /// Whether the submodules of slots are filled.
     pub submodules: Submodules,
     /// Patterns of ignored paths that cleaning leaves.
@@ -153,6 +155,7 @@ impl Settings {
             filter: text("filter"),
             depth: count("depth"),
             sparse: list("sparse"),
+            lfs: flag("lfs"),
             submodules: match text("submodules").as_deref() {
                 Some("true") => Submodules::On,
                 Some("recursive") => Submodules::Recursive,

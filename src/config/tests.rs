@@ -206,7 +206,7 @@ repo_url = "https://u:secret@"
     6: defaults.jobs: "4" is a text (allowed: a whole number from 0 to 1024)
     7: defaults.keep: the list holds "../x", which holds "..", and a whole number (allowed: a list of patterns relative to the slot, without "..")
     8: defaults.repo_url: belongs in [pools.NAME]
-    9: defaults.colour: unknown key (allowed: num_slots, max_slots, filter, depth, sparse, submodules, keep, keep_limit, copy, setup_timeout, lock_timeout, cleanup_timeout, git_timeout, stale_after, fetch_on_allocate, fetch_max_age, on_fetch_failure, clean_on_release, background_cleanup, rescue, rescue_expire, trash_limit, warmup_enabled, jobs, enable_metrics, ports, ports_per_slot, allow_network_filesystem)
+    9: defaults.colour: unknown key (allowed: num_slots, max_slots, filter, depth, sparse, lfs, submodules, keep, keep_limit, copy, setup_timeout, lock_timeout, cleanup_timeout, git_timeout, stale_after, fetch_on_allocate, fetch_max_age, on_fetch_failure, clean_on_release, background_cleanup, rescue, rescue_expire, trash_limit, warmup_enabled, jobs, enable_metrics, ports, ports_per_slot, allow_network_filesystem)
     10: pools.a: repo_url is missing
     11: pools.a.num_slots: 0 is out of range (allowed: a whole number from 1 to 10000)
     12: pools.a.enable_metrics: "yes" is a text (allowed: true or false)

@@ -148,7 +148,7 @@ fn complete(git: &Git, slot: &Worktree, commit: &Oid) -> Result<()> {
 /// Refuses files that can't be read, naming them.
 fn check_readable(slot: &Worktree, seen: &Status) -> Result<()> {
     let mut bad: Vec<(PathBuf, String)> = Vec::new();
-    for path in seen.changed.iter().chain(&seen.untracked) {
+    for path in seen.work() {
         let whole = slot.path.join(path);
         let is_there = path.parent().map_or(Ok(true), |parent| {
             fs::is_directory_below(&slot.path, parent)
@@ -300,7 +300,7 @@ fn stage_tree(scratch: &Scratch<'_>, stage: u8, lines: Vec<u8>) -> Result<Oid> {
 fn files(scratch: &Scratch<'_>, slot: &Worktree, seen: &Status) -> Result<Oid> {
     let mut out = Vec::new();
     let mut there = Vec::new();
-    for path in seen.changed.iter().chain(&seen.untracked) {
+    for path in seen.work() {
         let is_there = is_there(slot, path, seen)?;
         if is_there {
             there.extend_from_slice(path.as_os_str().as_bytes());

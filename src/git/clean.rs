@@ -133,6 +133,7 @@ pub fn to_goal(
         done.operations
             .extend(unseen::remove(git, slot, lock, known, &left_in)?);
     }
+    slot.note_filled()?;
     Ok(done)
 }
 

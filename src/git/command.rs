@@ -23,7 +23,7 @@ use crate::sys::lock::FileLock;
 use crate::sys::process::{Command, Ended, Finished, Limits};
 
 /// Settings that hold against any config file.
-const OVERRIDES: [&str; 14] = [
+const OVERRIDES: [&str; 18] = [
     "core.hooksPath=/dev/null",
     "core.fsmonitor=false",
     "core.splitIndex=false",
@@ -39,6 +39,11 @@ const OVERRIDES: [&str; 14] = [
     "core.trustctime=true",
     "core.checkStat=default",
     "core.ignoreStat=false",
+    // Pointers, whoever has git-lfs installed.
+    "filter.lfs.clean=",
+    "filter.lfs.smudge=",
+    "filter.lfs.process=",
+    "filter.lfs.required=false",
 ];
 
 /// How much of git's output an error keeps, in bytes.

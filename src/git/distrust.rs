@@ -30,7 +30,7 @@ const SUBMODULE: u32 = 0o160_000;
 const ATTRIBUTES: &str = ".gitattributes";
 
 /// The same look with those files among what was changed, if there are any: the index has lost what it
-/// knew of them. Where other attributes were in force, that is everything.
+/// knew of them. Where other attributes were in force, or other filters, that is everything.
 pub(super) fn mistrusted(
     git: &Git,
     slot: &Worktree,
@@ -42,7 +42,9 @@ pub(super) fn mistrusted(
     if !seen.hidden.is_empty() {
         return Ok(None);
     }
-    if let Some(attributes) = changed_attributes(seen) {
+    let otherwise = slot.is_filled_otherwise()?;
+    let otherwise = otherwise.then(|| PathBuf::from(ATTRIBUTES));
+    if let Some(attributes) = otherwise.or_else(|| changed_attributes(seen)) {
         let mut seen = seen.clone();
         seen.hidden.push(attributes);
         slot.forget_index()?;

@@ -20,6 +20,7 @@ pub mod gitmodules;
 pub mod hidden;
 pub mod kept;
 pub mod leftovers;
+pub mod lfs;
 mod litter;
 mod locked;
 pub mod module;

@@ -1,7 +1,7 @@
-//! What the pool writes into a slot's own config: which of the files it has, and that it takes part in
-//! submodules. Whatever else stands there was written by who worked in the slot, and goes.
+//! What the pool writes into a slot's own config: which of the files it has and in which form,
+//! and that it takes part in submodules. Whatever else stands there was written by who worked in the slot, and goes.
 
-use super::{Worktree, sparse};
+use super::{Worktree, lfs, sparse};
 use crate::domain::Result;
 use crate::sys::fs;
 
@@ -17,25 +17,25 @@ const ACTIVE: &str = "[submodule]\n\tactive = .\n";
 impl Worktree {
     /// Has git in the slot take part in the submodules that are filled.
     pub fn make_submodules_active(&self) -> Result<()> {
-        write(self, &format!("{}{ACTIVE}", about_sparse(self)))
+        write(self, &format!("{}{ACTIVE}", about_files(self)))
     }
 
-    /// Has git in the slot know which of the files it has.
-    pub fn make_sparse(&self) -> Result<()> {
+    /// Has git in the slot know which of the files it has, and in which form.
+    pub fn write_own_config(&self) -> Result<()> {
         sparse::write(self)?;
+        let own = about_files(self);
         let config = self.read(&self.admin.join(FILE))?.unwrap_or_default();
-        match self.sparse.is_on() && !config.starts_with(SPARSE.as_bytes()) {
-            true => write(self, SPARSE),
+        match !own.is_empty() && !config.starts_with(own.as_bytes()) {
+            true => write(self, &own),
             false => Ok(()),
         }
     }
 }
 
-fn about_sparse(slot: &Worktree) -> &'static str {
-    match slot.sparse.is_on() {
-        true => SPARSE,
-        false => "",
-    }
+fn about_files(slot: &Worktree) -> String {
+    let sparse = slot.sparse.is_on().then_some(SPARSE);
+    let lfs = slot.lfs.then_some(lfs::CONFIG);
+    sparse.into_iter().chain(lfs).collect()
 }
 
 fn write(slot: &Worktree, text: &str) -> Result<()> {
@@ -47,8 +47,8 @@ fn write(slot: &Worktree, text: &str) -> Result<()> {
 pub(super) fn expected(slot: &Worktree) -> Result<Vec<&'static str>> {
     let mut found = Vec::new();
     let config = slot.read(&slot.admin.join(FILE))?.unwrap_or_default();
-    let sparse = about_sparse(slot);
-    if [sparse.to_owned(), format!("{sparse}{ACTIVE}")]
+    let own = about_files(slot);
+    if [own.clone(), format!("{own}{ACTIVE}")]
         .iter()
         .any(|own| config == own.as_bytes())
     {

@@ -248,7 +248,11 @@ fn fetch(
 /// Adds what reaching a remote needs. ssh must not ask at a terminal: where the caller has not
 /// chosen how to run it, it is told so; a caller's own command is left as it is. What the
 /// repository's config says about ssh does not count: an agent may have written it.
-fn reaching<'g>(git: &'g Git, invocation: Invocation<'g>, url: &'g RemoteUrl) -> Invocation<'g> {
+pub(super) fn reaching<'g>(
+    git: &'g Git,
+    invocation: Invocation<'g>,
+    url: &'g RemoteUrl,
+) -> Invocation<'g> {
     let invocation = invocation.network(url);
     let by_ssh = url.local_path().is_none() && !url.stored().starts_with("http");
     let chosen = ["GIT_SSH_COMMAND", "GIT_SSH"].map(|name| git.network_variable(name).is_some());

@@ -8,7 +8,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use super::config_keys::{self, Sort};
-use super::{Git, Invocation, exclude, repository, view};
+use super::{Git, Invocation, exclude, lfs, repository, view};
 use crate::domain::{Error, Result, remote};
 use crate::sys::{fs, user};
 
@@ -240,9 +240,13 @@ fn is_obeyed(path: &Path) -> Result<bool> {
     };
     if metadata.is_dir() {
         let names = fs::list_dir_if_there(path)?.unwrap_or_default();
-        return Ok(names
-            .iter()
-            .any(|name| !name.as_encoded_bytes().ends_with(b".sample")));
+        for name in names {
+            let sample = name.as_encoded_bytes().ends_with(b".sample");
+            if !sample && !lfs::is_hook_at(&path.join(name))? {
+                return Ok(true);
+            }
+        }
+        return Ok(false);
     }
     if !metadata.is_file() || metadata.len() > CONFIG_MAX {
         return Ok(true);

@@ -28,6 +28,8 @@ pub struct Status {
     pub unmerged: Vec<PathBuf>,
     /// Those of them that are files or links in HEAD, the index or the tree, with what HEAD has.
     pub ordinary: Vec<Ordinary>,
+    /// Those of them that are there as git-lfs has put them in a pointer's place, and nobody's work.
+    pub smudged: BTreeSet<PathBuf>,
     /// The directories of what the index tracks, if they were looked for.
     pub tracked: Option<BTreeSet<PathBuf>>,
     /// Submodules with work inside; `git status` is not asked for those, see [`super::submodules`].
@@ -73,7 +75,14 @@ pub struct Ordinary {
 impl Status {
     /// Whether there is nothing that a commit does not hold, ignored files aside.
     pub fn has_changes(&self) -> bool {
-        !self.changed.is_empty() || !self.untracked.is_empty() || !self.dirty_submodules.is_empty()
+        self.work().next().is_some() || !self.dirty_submodules.is_empty()
+    }
+
+    /// The paths in which somebody has changed something.
+    pub fn work(&self) -> impl Iterator<Item = &PathBuf> {
+        let changed = self.changed.iter();
+        let own = changed.filter(|path| !self.smudged.contains(*path));
+        own.chain(&self.untracked)
     }
 
     /// Nested repositories among what is untracked.

@@ -9,7 +9,7 @@ use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
 use super::parse::{self, Head};
-use super::{Git, Invocation, Oid, Sparse, command, own_config, view};
+use super::{Git, Invocation, Oid, Sparse, command, lfs, own_config, view};
 use crate::domain::{Error, Result};
 use crate::sys::fs;
 
@@ -18,7 +18,7 @@ mod fault;
 pub use fault::Fault;
 
 /// What may stand in an idle slot's administrative directory.
-const ADMIN_FILES: [&str; 8] = [
+const ADMIN_FILES: [&str; 9] = [
     "HEAD",
     "index",
     "gitdir",
@@ -27,6 +27,7 @@ const ADMIN_FILES: [&str; 8] = [
     "logs",
     "ORIG_HEAD",
     "FETCH_HEAD",
+    lfs::FILLED,
 ];
 
 /// How the names of an index's shared parts begin, where a user has split it.
@@ -80,6 +81,8 @@ pub struct Worktree {
     pub common: PathBuf,
     /// Which of its files it has.
     pub sparse: Sparse,
+    /// Whether files that git-lfs keeps are there with their contents.
+    pub lfs: bool,
 }
 
 impl Worktree {
@@ -90,6 +93,7 @@ impl Worktree {
         self.registration(git)
             .args([command::joined("--work-tree=", &self.path)])
             .args(self.sparse.settings())
+            .args(lfs::settings(self.lfs))
             .cwd(&self.path)
     }
 
@@ -214,7 +218,7 @@ impl Worktree {
             crate::sys::remove::remove_tree(&self.admin.join(&name))?;
             removed.push(name.to_string_lossy().into_owned());
         }
-        self.make_sparse()?;
+        self.write_own_config()?;
         Ok(removed)
     }
 
@@ -380,7 +384,7 @@ impl Worktree {
         commit: &Oid,
         on_progress: &mut dyn FnMut(&[u8]),
     ) -> Result<()> {
-        self.make_sparse()?;
+        self.write_own_config()?;
         self.command(git)
             .holding(Some(lock))
             .while_progressing()
@@ -391,6 +395,7 @@ impl Worktree {
                 &format!("check out {}", self.path.display()),
                 on_progress,
             )?;
+        self.note_filled()?;
         self.verify_new(git, commit)
     }
 

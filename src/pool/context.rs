@@ -172,6 +172,7 @@ impl Pool<'_> {
             admin: self.paths.admin(number),
             common: self.paths.repository(),
             sparse: Sparse::new(&self.settings.sparse),
+            lfs: self.settings.lfs,
         }
     }
 

@@ -12,7 +12,7 @@ use crate::domain::pool::PoolRecord;
 use crate::domain::process::{Liveness, ProcessStamp};
 use crate::domain::slot::{SlotRecord, SlotState};
 use crate::git::status::{self, Status};
-use crate::git::{Git, refs, rescue, snapshot, unseen};
+use crate::git::{Git, lfs, refs, rescue, snapshot, unseen};
 use crate::store::events;
 use crate::sys::{inside, liveness, threads};
 
@@ -100,7 +100,9 @@ fn content(pool: &Pool<'_>, record: &PoolRecord, slot: &SlotRecord) -> Option<Sl
 fn look(pool: &Pool<'_>, number: u32, git: &Git) -> Option<Status> {
     let worktree = pool.worktree(number);
     let may_ask = unseen::may_be_read(&worktree).unwrap_or(false);
-    may_ask.then(|| status::look(git, &worktree, None).ok())?
+    let mut seen = may_ask.then(|| status::look(git, &worktree, None).ok())??;
+    lfs::set_apart(git, &worktree, &mut seen).ok()?;
+    Some(seen)
 }
 
 fn counts(seen: &Status) -> ChangeCounts {

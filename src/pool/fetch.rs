@@ -14,7 +14,7 @@ use crate::domain::progress::Step;
 use crate::domain::{Error, Result};
 use crate::git::parse::RemoteRefs;
 use crate::git::remote::{self, TRACKING};
-use crate::git::{Oid, Sparse, refs};
+use crate::git::{Oid, Sparse, lfs, refs};
 use crate::sys::lock::FileLock;
 use crate::sys::{clock, inside, liveness};
 
@@ -229,6 +229,10 @@ pub fn look(
     )?;
     let sparse = Sparse::new(&pool.settings.sparse);
     remote::bring_contents(&pool.git, repository, &url, &base_commit, &sparse)?;
+    // One that is made in the place of a damaged one gets those of the old one.
+    if pool.settings.lfs && repository == pool.paths.repository() {
+        lfs::bring(&pool.git, repository, &url, &base_commit)?;
+    }
     let state = RemoteState {
         base_branch,
         base_commit: Some(base_commit),

@@ -6,14 +6,14 @@
 
 use std::path::PathBuf;
 
-use super::{Pool, acquire, anew, clones, copies, park, presence, saving, slots};
+use super::{Pool, acquire, anew, clones, contents, copies, park, presence, saving, slots};
 use crate::domain::event::{Event, EventKind};
 use crate::domain::rescue::Reason;
 use crate::domain::{Error, GitFailure, Result, damage, names};
 use crate::git::parse::Head;
 use crate::git::status::{self, Status};
 use crate::git::worktree::Fault;
-use crate::git::{Oid, Worktree, advance, clean, hidden, refs, submodules};
+use crate::git::{Oid, Worktree, advance, clean, hidden, lfs, refs, submodules};
 use crate::sys::lock::FileLock;
 use crate::sys::{clock, fs, mounts, threads, user};
 
@@ -67,7 +67,7 @@ pub fn whole(
         worktree.rebuild_index(&pool.git, lock)?;
         repairs.note(pool, number, "its index was missing");
     }
-    let words = match look(pool, number, lock) {
+    let words = match look(pool, number, lock).map_err(contents::blameless) {
         Err(Error::Git { failure, .. })
             if failure.ended.is_none() && !damage::is_told_by(&failure) =>
         {
@@ -132,6 +132,7 @@ pub fn look(pool: &Pool<'_>, number: u32, lock: &FileLock) -> Result<Status> {
     seen.outside = entries.outside;
     seen.submodules = entries.submodules;
     copies::set_apart(pool, number, &mut seen);
+    lfs::set_apart(&pool.git, worktree, &mut seen)?;
     Ok(seen)
 }
 

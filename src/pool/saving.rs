@@ -130,7 +130,7 @@ fn record(
 /// The subject of the newest commit in it, or how many paths were changed.
 fn subject(pool: &Pool<'_>, seen: &Status, found: &Unlanded) -> Result<String> {
     let own = seen.commit.as_ref().filter(|_| found.commits > 0);
-    let paths = seen.changed.len() + seen.untracked.len();
+    let paths = seen.work().count();
     match own.or(found.left_behind.first().filter(|_| !found.changes)) {
         Some(commit) => rescue::subject(&pool.git, &pool.paths.repository(), commit),
         None => Ok(format!(
@@ -150,7 +150,7 @@ pub fn given_up(pool: &Pool<'_>, number: u32, seen: &Status) -> Result<Vec<Event
     if commits == 0 && left_behind.is_empty() && !changes {
         return Ok(Vec::new());
     }
-    let paths = seen.changed.len() + seen.untracked.len();
+    let paths = seen.work().count();
     let event = Event::new(EventKind::Discarded, &pool.name, clock::now())
         .slot(pool.slot_id(number))
         .detail(format!(

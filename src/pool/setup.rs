@@ -131,7 +131,7 @@ fn put_back(
     if !moved && !seen.has_changes() {
         return Ok(());
     }
-    let changed = named(seen.changed.iter().chain(&seen.untracked));
+    let changed = named(seen.work());
     pool.context.observer.warn(&format!(
         "the set-up of {} has changed what git tracks or does not ignore ({changed}); that was \
          taken back: what it makes has to be ignored by git, and named by `keep` in pools.toml",

@@ -62,7 +62,7 @@ pub fn resolve(
     };
     // Those of the base came with it.
     if Some(&target.commit) != record.remote.base_commit.as_ref() {
-        contents::bring(pool, record, &target.commit)?;
+        contents::bring_files(pool, record, &target.commit)?;
     }
     Ok(target)
 }

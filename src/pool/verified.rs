@@ -32,6 +32,7 @@ pub fn mark(pool: &Pool<'_>, number: u32, commit: &Oid) -> Option<Mark> {
     pool.settings.keep.hash(&mut digest);
     pool.settings.submodules.hash(&mut digest);
     pool.settings.sparse.hash(&mut digest);
+    pool.settings.lfs.hash(&mut digest);
     (&pool.settings.setup, &pool.settings.setup_inputs).hash(&mut digest);
     copies::digest(pool, &mut digest);
     commit.hash(&mut digest);
@@ -45,7 +46,7 @@ pub fn mark(pool: &Pool<'_>, number: u32, commit: &Oid) -> Option<Mark> {
     for name in FILES {
         seen(&worktree.admin.join(name)).hash(&mut digest);
     }
-    if worktree.sparse.is_on() {
+    if worktree.sparse.is_on() || worktree.lfs {
         for name in ["config.worktree", "info", "info/sparse-checkout"] {
             seen(&worktree.admin.join(name)).hash(&mut digest);
         }

@@ -182,6 +182,7 @@ fn clean_commit(pool: &Pool<'_>, number: u32, slot: &Worktree) -> Result<Option<
     let entries = hidden::entries(&pool.git, slot, None)?;
     let seen = status::look(&pool.git, slot, None)?;
     let clean = entries.hidden.is_empty()
+        && !slot.is_filled_otherwise()?
         && entries.outside.is_empty()
         && seen.branch.is_none()
         && !seen.has_changes()

@@ -26,7 +26,7 @@ mod lock_file;
 mod times;
 
 pub use super::mounts::{filesystem_kind, is_mount_point};
-pub use copy::{Appending, are_equal, copy_with_mode};
+pub use copy::{Appending, are_equal, copy_with_mode, have_same_content};
 pub use lock_file::{open_existing_lock_file, open_if_there, open_lock_file};
 pub use times::{copy_later, copy_with_time, set_modified};
 
@@ -169,6 +169,11 @@ pub fn write_public(path: &Path, bytes: &[u8]) -> Result<()> {
     }
     let mode = there.map_or(0o666, |there| there.mode() & 0o777);
     replace(path, bytes, Durability::Whole, mode)
+}
+
+/// The same for what is to be run.
+pub fn write_program(path: &Path, bytes: &[u8]) -> Result<()> {
+    replace(path, bytes, Durability::RenameOnly, 0o700)
 }
 
 fn write_new(path: &Path, bytes: &[u8], durability: Durability, mode: u32) -> io::Result<()> {

@@ -53,6 +53,7 @@ mod keys;
 mod kill_loop;
 mod layers;
 mod lease;
+mod lfs;
 mod line_ends;
 mod locks;
 mod metrics;

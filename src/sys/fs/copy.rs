@@ -45,6 +45,16 @@ pub(super) fn copy(
 
 /// Whether two files have the same content and permissions. A link is no file.
 pub fn are_equal(one: &Path, other: &Path) -> bool {
+    let mode = |metadata: &Metadata| metadata.permissions().mode() & 0o777;
+    are_alike(one, other, |a, b| mode(a) == mode(b))
+}
+
+/// Whether two files have the same content. A link is no file.
+pub fn have_same_content(one: &Path, other: &Path) -> bool {
+    are_alike(one, other, |_, _| true)
+}
+
+fn are_alike(one: &Path, other: &Path, also: impl Fn(&Metadata, &Metadata) -> bool) -> bool {
     let open = |path: &Path| -> io::Result<_> {
         let file = OpenOptions::new()
             .read(true)
@@ -54,8 +64,7 @@ pub fn are_equal(one: &Path, other: &Path) -> bool {
     };
     let compare = || -> io::Result<bool> {
         let ((a, one), (b, other)) = (open(one)?, open(other)?);
-        let mode = |metadata: &Metadata| metadata.permissions().mode() & 0o777;
-        let alike = a.is_file() && b.is_file() && a.len() == b.len() && mode(&a) == mode(&b);
+        let alike = a.is_file() && b.is_file() && a.len() == b.len() && also(&a, &b);
         Ok(alike && have_the_same(one, other)?)
     };
     // What can't be read is not known to be equal.
