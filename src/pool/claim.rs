@@ -60,11 +60,12 @@ pub fn slot(
 ) -> Result<Claimed> {
     loop {
         let locked = pool.lock()?;
-        if let Branch::Named { name, .. } = &target.branch {
-            branch_is_free(pool, &locked.record, name, None)?;
-        }
+        // Before the branch: who got a slot for the same key has the same branch in it.
         if is_keyed(&locked.record, request) {
             return Ok(Claimed::Keyed);
+        }
+        if let Branch::Named { name, .. } = &target.branch {
+            branch_is_free(pool, &locked.record, name, None)?;
         }
         let ahead = queue::ahead(pool, None)?;
         let wanted = &target.commit;

@@ -86,7 +86,9 @@ impl<'a, 'c> Waiting<'a, 'c> {
         if self.deadline.passed() {
             return Err(self.in_vain()?);
         }
-        let ticket = self.join()?;
+        let Some(ticket) = self.join()? else {
+            return Ok(Turn::Keyed);
+        };
         let mut notices = Notices::default();
         loop {
             notices.look_again();
@@ -101,15 +103,19 @@ impl<'a, 'c> Waiting<'a, 'c> {
         }
     }
 
-    fn join(&mut self) -> Result<Ticket> {
+    /// A place in line; none if a slot is held under the caller's key by now.
+    fn join(&mut self) -> Result<Option<Ticket>> {
         let locked = self.pool.lock()?;
+        if claim::is_keyed(&locked.record, self.request) {
+            return Ok(None);
+        }
         // That a branch is elsewhere is no matter of free slots.
         if let Some(branch) = &self.request.branch {
             claim::branch_is_free(self.pool, &locked.record, branch, None)?;
         }
         let ticket = queue::join(self.pool, &locked, self.place)?;
         self.place = Some(ticket.place);
-        Ok(ticket)
+        Ok(Some(ticket))
     }
 
     fn look(&mut self, ticket: &Ticket, notices: &mut Notices) -> Result<Option<Turn>> {

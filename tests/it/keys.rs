@@ -62,7 +62,12 @@ fn sixteen_at_once_with_one_key_get_one_slot() {
             }
         }
         let wait = if round % 2 == 0 { "" } else { "--wait 5m" };
-        let line = format!("allocate p --key k{round} --lock-timeout 5m {wait}");
+        // Agents' tools ask for a branch of the same name.
+        let branch = match round < 3 {
+            true => String::new(),
+            false => format!("--branch b{round}"),
+        };
+        let line = format!("allocate p --key k{round} --lock-timeout 5m {wait} {branch}");
         let crowd: Vec<Running> = (0..AT_ONCE).map(|_| world.call(&*line).spawn()).collect();
         let paths: BTreeSet<_> = crowd
             .into_iter()
