@@ -98,6 +98,30 @@ pub fn bring(git: &Git, repository: &Path, url: &RemoteUrl, commit: &Oid) -> Res
     if is_brought(repository, commit)? {
         return Ok(());
     }
+    fetch(git, repository, url, commit, &[])?;
+    install_hook(&repository.join("hooks"))?;
+    let note = view::path(repository).join(BROUGHT);
+    fs::write_atomic(&note, commit.as_bytes(), fs::Durability::RenameOnly)
+}
+
+/// Fetches what the user's own repository at `source` has of them: what was not pushed is nowhere else.
+/// The rest is fetched from the remote.
+pub fn bring_from_user(git: &Git, repository: &Path, source: &Path, commit: &Oid) -> Result<()> {
+    let url = RemoteUrl::new(&source.to_string_lossy())?;
+    let from = format!("lfs.url=file://{}", source.display());
+    match fetch(git, repository, &url, commit, &["-c", &from]) {
+        Err(Error::Git { .. }) => Ok(()),
+        other => other,
+    }
+}
+
+fn fetch(
+    git: &Git,
+    repository: &Path,
+    url: &RemoteUrl,
+    commit: &Oid,
+    settings: &[&str],
+) -> Result<()> {
     let place = Place::new(git, repository, commit)?;
     let command = git
         .repository(repository)
@@ -106,17 +130,13 @@ pub fn bring(git: &Git, repository: &Path, url: &RemoteUrl, commit: &Oid) -> Res
         .env("GIT_NO_LAZY_FETCH", "0")
         .args([command::joined("--work-tree=", &place.0)])
         .cwd(&place.0)
+        .args(settings)
         .args(["lfs", "fetch", "origin", commit]);
     let context = format!("fetch the contents that {} keeps by git-lfs", url.stored());
     match remote::reaching(git, command, url).run(&context) {
-        Err(Error::Git { failure, .. }) if is_absent(&failure.stderr) => {
-            return Err(not_installed());
-        }
-        other => other?,
-    };
-    install_hook(&repository.join("hooks"))?;
-    let note = view::path(repository).join(BROUGHT);
-    fs::write_atomic(&note, commit.as_bytes(), fs::Durability::RenameOnly)
+        Err(Error::Git { failure, .. }) if is_absent(&failure.stderr) => Err(not_installed()),
+        other => other.map(drop),
+    }
 }
 
 /// A directory to fetch in, which goes when it is dropped: git-lfs looks there for the file of the

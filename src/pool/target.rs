@@ -8,7 +8,7 @@ use crate::domain::remote::RemoteUrl;
 use crate::domain::{Error, Result};
 use crate::git::remote::{self, TRACKING};
 use crate::git::repository::LocalRepository;
-use crate::git::{Git, Oid, refs, snapshot};
+use crate::git::{Git, Oid, lfs, refs, snapshot};
 
 /// Where commits are kept that were fetched for a `--ref` and belong to no branch.
 const KEPT: &str = "refs/repo-pool/ref/";
@@ -254,6 +254,9 @@ fn from_source(pool: &Pool<'_>, source: &LocalRepository, name: &str) -> Result<
         let url = RemoteUrl::new(&source.path.to_string_lossy())?;
         let full = full_name(&pool.git, &source.asked, name)?.unwrap_or_else(|| oid.clone());
         remote::fetch_exactly(&pool.git, &repository, &url, &full, &format!("{KEPT}{oid}"))?;
+        if pool.settings.lfs {
+            lfs::bring_from_user(&pool.git, &repository, &source.path, &oid)?;
+        }
     }
     match refs::commit_of(&pool.git, &repository, &oid)? {
         Some(oid) => {

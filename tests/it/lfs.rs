@@ -270,6 +270,22 @@ fn contents_are_fetched_from_where_the_repository_says() {
     world.assert_sound("p");
 }
 
+/// 6.1: a commit that was not pushed has its contents in the user's own repository only.
+#[test]
+fn contents_that_were_not_pushed_come_from_the_users_repository() {
+    let Some((world, _remote)) = with_contents("") else {
+        return;
+    };
+    let author = world.path("author");
+    world.git(&author, "lfs install --local --skip-repo");
+    fs::write(author.join("big.bin"), content(4)).expect("writing");
+    world.git(&author, "commit -q -a -m unpushed");
+    let out = world.call("allocate . --ref HEAD").cwd(&author).run();
+    assert_eq!(big(&out.ok().path()), content(4));
+    release(&world);
+    world.assert_sound("p");
+}
+
 /// A PATH with git and nothing else.
 fn without_lfs(world: &World) -> String {
     let bin = world.path("bin");
