@@ -1,8 +1,9 @@
 //! Paths that git in every slot ignores, so that nobody adds them by accident: what the pool itself
 //! puts into slots.
 //!
-//! They stand in `info/exclude`, which all slots share and anybody may edit. What somebody else has
-//! written there stays. The tool's own git reads another one ([`super::view`]).
+//! They stand in `info/exclude`, which all slots share (a slot that stands alone has its own) and
+//! anybody may edit. What somebody else has written there stays. The tool's own git reads another one
+//! ([`super::view`]).
 
 use std::path::{Path, PathBuf};
 
@@ -36,6 +37,14 @@ pub fn bring(repository: &Path, paths: &[String]) -> Result<()> {
 pub fn is_as_made(repository: &Path) -> bool {
     let now = read(&place(repository));
     now.is_some() && now == read(&as_made(repository))
+}
+
+/// The same for a slot's own repository `to`, which is being made.
+pub(super) fn hand_on(repository: &Path, to: &Path) -> Result<()> {
+    match read(&as_made(repository)) {
+        Some(text) => fs::write_atomic(&place(to), &text, Durability::RenameOnly),
+        None => Ok(()),
+    }
 }
 
 /// Whether nobody else has written anything there that git would obey.

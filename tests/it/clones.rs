@@ -387,6 +387,7 @@ over_clones! {
     allocate_ref::allocate_branch_of_the_remote_tracks_it
     allocate_ref::allocate_branch_that_exists_is_met_at_its_tip
     allocate_ref::allocate_branch_held_by_another_slot_names_it
+    copies::every_slot_has_the_files_as_they_are_in_the_folder
     create::create_fills_every_slot_with_the_repositorys_content
     create::create_from_a_sha256_repository_works
     release::release_cleans_whatever_was_left

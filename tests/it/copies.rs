@@ -50,7 +50,7 @@ fn changes(world: &World, slot: &Path) -> String {
 /// Every slot has the files, with their modes, also after somebody changed or deleted them; no release
 /// finds work in them, and an idle slot stays verified.
 #[test]
-fn every_slot_has_the_files_as_they_are_in_the_folder() {
+pub fn every_slot_has_the_files_as_they_are_in_the_folder() {
     let copy = r#"[".env", "config/local.json", "certs/", "bin/tool"]"#;
     let files = [
         (".env", "A=1\n"),

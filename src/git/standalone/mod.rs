@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 use super::parse::{self, Head};
 use super::ref_files::{self, is_real_dir, read_file};
 use super::remote::TRACKING;
-use super::{Git, Oid, Worktree, lfs, repository, submodules, view};
+use super::{Git, Oid, Worktree, exclude, lfs, repository, submodules, view};
 use crate::domain::{Error, Result};
 use crate::sys::{fs, remove};
 
@@ -188,6 +188,7 @@ fn build(git: &Git, slot: &Worktree, to: &Path, refs: &BTreeMap<String, Oid>) ->
     }
     objects::share(&slot.common.join("objects"), &to.join("objects"))?;
     objects::share_lfs(&slot.common, to)?;
+    exclude::hand_on(&slot.common, to)?;
     write(to, "packed-refs", &shown(refs))?;
     let remote_head = format!("{TRACKING}HEAD");
     let text = read_file(&slot.common.join(&remote_head))?;
