@@ -126,8 +126,6 @@ fn fetch(
     let command = git
         .repository(repository)
         .env("GIT_LFS_FORCE_PROGRESS", "1")
-        // Without a pointer's blob nothing can be told of what it points to.
-        .env("GIT_NO_LAZY_FETCH", "0")
         .args([command::joined("--work-tree=", &place.0)])
         .cwd(&place.0)
         .args(settings)

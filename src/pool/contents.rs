@@ -27,8 +27,16 @@ pub fn bring_files(pool: &Pool<'_>, record: &PoolRecord, commit: &Oid) -> Result
 pub fn bring(pool: &Pool<'_>, record: &PoolRecord, commit: &Oid) -> Result<()> {
     let url = pool.url(record)?;
     let repository = pool.paths.repository();
-    let sparse = Sparse::new(&pool.settings.sparse);
-    remote::bring_contents(&pool.git, &repository, &url, commit, &sparse)
+    remote::bring_contents(&pool.git, &repository, &url, commit, &wanted(pool))
+}
+
+/// The files whose contents are brought: those that slots have, but git-lfs looks at all of them for
+/// pointers.
+pub fn wanted(pool: &Pool<'_>) -> Sparse {
+    match pool.settings.lfs {
+        true => Sparse::default(),
+        false => Sparse::new(&pool.settings.sparse),
+    }
 }
 
 /// Does what writes files of `commit`, once more if contents were lacking.

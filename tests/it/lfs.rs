@@ -238,6 +238,7 @@ fn a_changed_setting_writes_the_files_anew() {
         assert_eq!(big(&dir), content(1));
         release(&world);
         declare(&world, &remote, "");
+        assert_eq!(world.pool("recover --dry-run").code, 0);
         let dir = allocate(&world, "");
         assert!(big(&dir).starts_with(POINTER));
         assert!(!world.admin_dir("slot1").join("config.worktree").exists());
@@ -266,6 +267,24 @@ fn contents_are_fetched_from_where_the_repository_says() {
     };
     assert!(has(&world.bare("p")));
     assert_eq!(big(&allocate(&world, "")), content(1));
+    release(&world);
+    world.assert_sound("p");
+}
+
+/// Pointers are found where a partial clone has left files with the remote that no slot has.
+#[test]
+fn contents_come_to_sparse_slots_of_a_partial_clone() {
+    let Some((world, remote)) = with_lfs() else {
+        return;
+    };
+    world.git(&remote.path, "config uploadpack.allowFilter true");
+    let settings = "lfs = true\nfilter = \"blob:none\"\nsparse = [\"docs\"]";
+    declare(&world, &remote, settings);
+    world.pool(format!("create p {}", remote.url())).ok();
+    push(&world, 5);
+    let dir = allocate(&world, "");
+    assert_eq!(big(&dir), content(5));
+    assert!(!dir.join("src").exists());
     release(&world);
     world.assert_sound("p");
 }
