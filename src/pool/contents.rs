@@ -45,13 +45,23 @@ pub fn with<T>(pool: &Pool<'_>, commit: &Oid, mut act: impl FnMut() -> Result<T>
     if pool.settings.lfs && !lfs::is_brought(&pool.paths.repository(), commit)? {
         bring_files(pool, &pool.read()?, commit)?;
     }
-    match act() {
+    match act().map_err(blameless) {
         Err(error) if is_lacking(&error) => {
             let brought = bring(pool, &pool.read()?, commit);
             brought.map_err(|error| unreachable(commit, &error))?;
             act()
         }
-        other => other.map_err(blameless),
+        // git-lfs asks for what it lacks itself, but without what the user has set for the network.
+        Err(Error::Pool { .. }) if pool.settings.lfs => {
+            lfs::forget_brought(&pool.paths.repository())?;
+            let brought = bring_files(pool, &pool.read()?, commit);
+            brought.map_err(|error| match error {
+                Error::Git { .. } => unreachable(commit, &error),
+                other => other,
+            })?;
+            act().map_err(blameless)
+        }
+        other => other,
     }
 }
 

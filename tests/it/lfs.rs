@@ -271,6 +271,40 @@ fn contents_are_fetched_from_where_the_repository_says() {
     world.assert_sound("p");
 }
 
+/// Contents that were lost are fetched again, in the way in which the user reaches the remote.
+#[test]
+fn lost_contents_are_fetched_again() {
+    let Some((world, remote)) = with_lfs() else {
+        return;
+    };
+    let known = Remote {
+        path: world.path("known-elsewhere.git"),
+    };
+    declare(&world, &known, "lfs = true");
+    let run = |args: &str| {
+        world
+            .call(args)
+            .env("GIT_CONFIG_COUNT", "1")
+            .env(
+                "GIT_CONFIG_KEY_0",
+                format!("url.{}.insteadOf", remote.url()),
+            )
+            .env("GIT_CONFIG_VALUE_0", known.url())
+            .run()
+    };
+    run(&format!("create p {}", known.url())).ok();
+    fs::remove_dir_all(world.bare("p").join("lfs/objects")).expect("losing contents");
+    let out = without(&remote, || run("add-slot p"));
+    assert_eq!(out.code, 1);
+    out.says("can't be fetched");
+    run("add-slot p").ok();
+    for slot in world.slots("p") {
+        let dir = slot["slot_path"].as_str().expect("a path");
+        assert_eq!(big(&world.place(Path::new(dir))), content(1));
+    }
+    world.assert_sound("p");
+}
+
 /// Pointers are found where a partial clone has left files with the remote that no slot has.
 #[test]
 fn contents_come_to_sparse_slots_of_a_partial_clone() {
