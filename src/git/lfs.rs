@@ -92,6 +92,11 @@ pub fn is_brought(repository: &Path, commit: &Oid) -> Result<bool> {
     Ok(brought.is_some_and(|brought| brought == commit.as_bytes()))
 }
 
+/// Has them fetched again: some were lost.
+pub fn forget_brought(repository: &Path) -> Result<()> {
+    fs::remove_file_if_there(&view::path(repository).join(BROUGHT)).map(drop)
+}
+
 /// Fetches the contents of the files of `commit`, as far as they are not here. The remote is not asked
 /// if all are.
 pub fn bring(git: &Git, repository: &Path, url: &RemoteUrl, commit: &Oid) -> Result<()> {
@@ -126,8 +131,6 @@ fn fetch(
     let command = git
         .repository(repository)
         .env("GIT_LFS_FORCE_PROGRESS", "1")
-        // Without a pointer's blob nothing can be told of what it points to.
-        .env("GIT_NO_LAZY_FETCH", "0")
         .args([command::joined("--work-tree=", &place.0)])
         .cwd(&place.0)
         .args(settings)

@@ -27,8 +27,16 @@ pub fn bring_files(pool: &Pool<'_>, record: &PoolRecord, commit: &Oid) -> Result
 pub fn bring(pool: &Pool<'_>, record: &PoolRecord, commit: &Oid) -> Result<()> {
     let url = pool.url(record)?;
     let repository = pool.paths.repository();
-    let sparse = Sparse::new(&pool.settings.sparse);
-    remote::bring_contents(&pool.git, &repository, &url, commit, &sparse)
+    remote::bring_contents(&pool.git, &repository, &url, commit, &wanted(pool))
+}
+
+/// The files whose contents are brought: those that slots have, but git-lfs looks at all of them for
+/// pointers.
+pub fn wanted(pool: &Pool<'_>) -> Sparse {
+    match pool.settings.lfs {
+        true => Sparse::default(),
+        false => Sparse::new(&pool.settings.sparse),
+    }
 }
 
 /// Does what writes files of `commit`, once more if contents were lacking.
@@ -37,13 +45,23 @@ pub fn with<T>(pool: &Pool<'_>, commit: &Oid, mut act: impl FnMut() -> Result<T>
     if pool.settings.lfs && !lfs::is_brought(&pool.paths.repository(), commit)? {
         bring_files(pool, &pool.read()?, commit)?;
     }
-    match act() {
+    match act().map_err(blameless) {
         Err(error) if is_lacking(&error) => {
             let brought = bring(pool, &pool.read()?, commit);
             brought.map_err(|error| unreachable(commit, &error))?;
             act()
         }
-        other => other.map_err(blameless),
+        // git-lfs asks for what it lacks itself, but without what the user has set for the network.
+        Err(Error::Pool { .. }) if pool.settings.lfs => {
+            lfs::forget_brought(&pool.paths.repository())?;
+            let brought = bring_files(pool, &pool.read()?, commit);
+            brought.map_err(|error| match error {
+                Error::Git { .. } => unreachable(commit, &error),
+                other => other,
+            })?;
+            act().map_err(blameless)
+        }
+        other => other,
     }
 }
 

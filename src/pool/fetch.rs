@@ -7,14 +7,14 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::Path;
 use std::time::Duration;
 
-use super::{Pool, offline, quiet};
+use super::{Pool, contents, offline, quiet};
 use crate::domain::event::{Event, EventKind};
 use crate::domain::pool::{BootInstant, Compared, PoolRecord, RemoteState};
 use crate::domain::progress::Step;
 use crate::domain::{Error, Result};
 use crate::git::parse::RemoteRefs;
 use crate::git::remote::{self, TRACKING};
-use crate::git::{Oid, Sparse, lfs, refs};
+use crate::git::{Oid, lfs, refs};
 use crate::sys::lock::FileLock;
 use crate::sys::{clock, inside, liveness};
 
@@ -227,8 +227,8 @@ pub fn look(
         &base_commit,
         base_branch.as_deref(),
     )?;
-    let sparse = Sparse::new(&pool.settings.sparse);
-    remote::bring_contents(&pool.git, repository, &url, &base_commit, &sparse)?;
+    let wanted = contents::wanted(pool);
+    remote::bring_contents(&pool.git, repository, &url, &base_commit, &wanted)?;
     // One that is made in the place of a damaged one gets those of the old one.
     if pool.settings.lfs && repository == pool.paths.repository() {
         lfs::bring(&pool.git, repository, &url, &base_commit)?;

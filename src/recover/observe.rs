@@ -12,7 +12,7 @@ use crate::domain::slot::{OperationKind, SlotRecord, SlotState};
 use crate::domain::{Error, Result, damage};
 use crate::git::objects::{self, Depth};
 use crate::git::worktree::Fault;
-use crate::git::{Worktree, status};
+use crate::git::{Worktree, lfs, status};
 use crate::pool::{Pool, copies, holder, occupants, parallel, park, presence};
 use crate::sys::clock::{self, Deadline};
 use crate::sys::{fs, lock};
@@ -196,9 +196,10 @@ fn damage_of(
     slot: &SlotRecord,
 ) -> Result<(Option<String>, Option<String>)> {
     let own = |text: String| Ok((Some(text), None));
-    let seen = status::look(&pool.git, worktree, None).map(|mut seen| {
+    let seen = status::look(&pool.git, worktree, None).and_then(|mut seen| {
         copies::set_apart(pool, slot.number, &mut seen);
-        seen
+        lfs::set_apart(&pool.git, worktree, &mut seen)?;
+        Ok(seen)
     });
     match seen {
         Err(Error::Git { failure, .. }) if damage::is_told_by(&failure) => {

@@ -238,6 +238,7 @@ fn a_changed_setting_writes_the_files_anew() {
         assert_eq!(big(&dir), content(1));
         release(&world);
         declare(&world, &remote, "");
+        assert_eq!(world.pool("recover --dry-run").code, 0);
         let dir = allocate(&world, "");
         assert!(big(&dir).starts_with(POINTER));
         assert!(!world.admin_dir("slot1").join("config.worktree").exists());
@@ -266,6 +267,58 @@ fn contents_are_fetched_from_where_the_repository_says() {
     };
     assert!(has(&world.bare("p")));
     assert_eq!(big(&allocate(&world, "")), content(1));
+    release(&world);
+    world.assert_sound("p");
+}
+
+/// Contents that were lost are fetched again, in the way in which the user reaches the remote.
+#[test]
+fn lost_contents_are_fetched_again() {
+    let Some((world, remote)) = with_lfs() else {
+        return;
+    };
+    let known = Remote {
+        path: world.path("known-elsewhere.git"),
+    };
+    declare(&world, &known, "lfs = true");
+    let run = |args: &str| {
+        world
+            .call(args)
+            .env("GIT_CONFIG_COUNT", "1")
+            .env(
+                "GIT_CONFIG_KEY_0",
+                format!("url.{}.insteadOf", remote.url()),
+            )
+            .env("GIT_CONFIG_VALUE_0", known.url())
+            .run()
+    };
+    run(&format!("create p {}", known.url())).ok();
+    fs::remove_dir_all(world.bare("p").join("lfs/objects")).expect("losing contents");
+    let out = without(&remote, || run("add-slot p"));
+    assert_eq!(out.code, 1);
+    out.says("can't be fetched");
+    run("add-slot p").ok();
+    for slot in world.slots("p") {
+        let dir = slot["slot_path"].as_str().expect("a path");
+        assert_eq!(big(&world.place(Path::new(dir))), content(1));
+    }
+    world.assert_sound("p");
+}
+
+/// Pointers are found where a partial clone has left files with the remote that no slot has.
+#[test]
+fn contents_come_to_sparse_slots_of_a_partial_clone() {
+    let Some((world, remote)) = with_lfs() else {
+        return;
+    };
+    world.git(&remote.path, "config uploadpack.allowFilter true");
+    let settings = "lfs = true\nfilter = \"blob:none\"\nsparse = [\"docs\"]";
+    declare(&world, &remote, settings);
+    world.pool(format!("create p {}", remote.url())).ok();
+    push(&world, 5);
+    let dir = allocate(&world, "");
+    assert_eq!(big(&dir), content(5));
+    assert!(!dir.join("src").exists());
     release(&world);
     world.assert_sound("p");
 }
