@@ -249,6 +249,38 @@ fn a_sparse_partial_clone_has_only_what_its_slots_have() {
     world.assert_sound("p");
 }
 
+/// Section 6: an index that no tree can hold is saved, also if the contents of what is left out of the
+/// slot stay with the remote.
+#[test]
+fn what_the_index_of_a_sparse_partial_clone_announces_is_saved() {
+    let world = World::new();
+    let remote = world.remote();
+    world.git(&remote.path, "config uploadpack.allowFilter true");
+    declare(
+        &world,
+        &remote,
+        "sparse = [\"docs\"]\nfilter = \"blob:none\"",
+    );
+    world.pool(format!("create p {}", remote.url())).ok();
+    let dir = allocate(&world, "");
+    fs::write(dir.join("docs/new"), "announced\n").expect("writing");
+    world.git(&dir, "add -N docs/new");
+    let before = world.work(&dir);
+    let out = world.pool("release p/slot1 --json");
+    let id = out.ok().json()["rescue"]["rescue_id"].clone();
+    let id = id.as_str().expect("it was saved");
+    assert_eq!(allocate(&world, ""), dir);
+    world
+        .pool(["rescue", "restore", id, "--into", "p/slot1"])
+        .ok();
+    let after = world.work(&dir);
+    assert_eq!(after.status, before.status);
+    assert_eq!(after.index, before.index);
+    assert_eq!(after.files, before.files);
+    release(&world, &dir);
+    world.assert_sound("p");
+}
+
 /// 8.4: directories are named, inside the repository.
 #[test]
 fn wrong_directories_are_refused() {
