@@ -69,7 +69,7 @@ fn release(world: &World, dir: &Path) {
 
 /// 1.2, 2.1, 3.3: slots have these directories only, at every commit, and git in them knows it.
 #[test]
-fn slots_have_some_directories_only() {
+pub fn slots_have_some_directories_only() {
     let (world, remote) = sparse("[\"docs/\", \"deep/one\"]");
     let dirs = ["docs", "deep/one"];
     let dir = allocate(&world, "");
@@ -105,7 +105,7 @@ fn slots_have_some_directories_only() {
 
 /// 3.2, section 6: what somebody made outside is seen, saved and taken away; so is what they set.
 #[test]
-fn files_outside_are_seen_saved_and_cleaned() {
+pub fn files_outside_are_seen_saved_and_cleaned() {
     let (world, remote) = sparse("[\"docs\"]");
     let tip = world.tip(&remote, "main");
     let dir = allocate(&world, "");
