@@ -285,12 +285,7 @@ fn stage_tree(scratch: &Scratch<'_>, stage: u8, lines: Vec<u8>) -> Result<Oid> {
         .stdin(lines)
         .args(["update-index", "-z", "--index-info"])
         .run("save a stage of the index")?;
-    let output = scratch
-        .command()
-        .env("GIT_INDEX_FILE", &index)
-        .args(["write-tree"])
-        .run("save a stage of the index")?;
-    verified(output.text(), "write-tree")
+    scratch.write_tree_of(&index)
 }
 
 /// The tree of the files: the copied index, with every path that differs as it is now.

@@ -1,5 +1,8 @@
-//! What the pool writes into a slot's own config: which of the files it has and in which form,
-//! and that it takes part in submodules. Whatever else stands there was written by who worked in the slot, and goes.
+//! What the pool writes into a slot's own config: which of the files it has and in which form, and
+//! that it takes part in submodules. Whatever else stands there was written by who worked in the slot,
+//! and goes.
+
+use std::path::Path;
 
 use super::{Worktree, lfs, sparse};
 use crate::domain::Result;
@@ -43,15 +46,25 @@ fn write(slot: &Worktree, text: &str) -> Result<()> {
     fs::write_atomic(&file, text.as_bytes(), fs::Durability::RenameOnly)
 }
 
+/// What it says, if that is as the pool wrote it.
+fn as_written(slot: &Worktree) -> Result<Option<String>> {
+    let config = slot.read(&slot.admin.join(FILE))?.unwrap_or_default();
+    let files = about_files(slot);
+    let own = [files.clone(), format!("{files}{ACTIVE}")];
+    Ok(own.into_iter().find(|own| config == own.as_bytes()))
+}
+
+/// The same for a repository of the slot's own, which is being made at `to`: what its config says.
+pub(super) fn hand_on(slot: &Worktree, to: &Path) -> Result<String> {
+    sparse::hand_on(slot, to)?;
+    let written = as_written(slot)?;
+    Ok(written.unwrap_or_else(|| about_files(slot)))
+}
+
 /// What of it stands in the registration as the pool wrote it.
 pub(super) fn expected(slot: &Worktree) -> Result<Vec<&'static str>> {
     let mut found = Vec::new();
-    let config = slot.read(&slot.admin.join(FILE))?.unwrap_or_default();
-    let own = about_files(slot);
-    if [own.clone(), format!("{own}{ACTIVE}")]
-        .iter()
-        .any(|own| config == own.as_bytes())
-    {
+    if as_written(slot)?.is_some() {
         found.push(FILE);
     }
     if sparse::is_written(slot)? {

@@ -4,7 +4,7 @@
 //! repository before they are [`published`](Scratch::publish), it has no config, attributes or hooks
 //! that anybody could have written, and its index is its own.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::{Git, Invocation, Oid, Worktree, command, promised, snapshot, view};
 use crate::domain::{Error, Result};
@@ -137,9 +137,15 @@ impl<'a> Scratch<'a> {
 
     /// Writes the tree of its index.
     pub(super) fn write_tree(&self) -> Result<Oid> {
+        self.write_tree_of(&self.path("index"))
+    }
+
+    /// Writes the tree of another index.
+    pub(super) fn write_tree_of(&self, index: &Path) -> Result<Oid> {
         let missing = self.partial.then_some("--missing-ok");
         let output = self
             .command()
+            .env("GIT_INDEX_FILE", index)
             .args(["write-tree"])
             .args(missing)
             .run("write a tree")?;

@@ -88,10 +88,18 @@ const FILE: &str = "sparse-checkout";
 
 /// Writes the slot's patterns, if they are not as they should be.
 pub(super) fn write(slot: &Worktree) -> Result<()> {
-    if !slot.sparse.is_on() || is_written(slot)? {
+    match is_written(slot)? {
+        true => Ok(()),
+        false => hand_on(slot, &slot.admin),
+    }
+}
+
+/// Writes the slot's patterns for git in the repository `to`.
+pub(super) fn hand_on(slot: &Worktree, to: &Path) -> Result<()> {
+    if !slot.sparse.is_on() {
         return Ok(());
     }
-    let dir = slot.admin.join(INFO);
+    let dir = to.join(INFO);
     fs::create_private_dir_all(&dir)?;
     let text = slot.sparse.patterns();
     fs::write_atomic(&dir.join(FILE), text.as_bytes(), fs::Durability::RenameOnly)

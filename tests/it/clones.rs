@@ -404,6 +404,8 @@ over_clones! {
     saved_work::release_saves_edits_of_a_slot_with_a_split_index
     slots::remove_slot_force_saves_the_work_first
     slots::remove_pool_deletes_everything
+    sparse::slots_have_some_directories_only
+    sparse::files_outside_are_seen_saved_and_cleaned
     parking::an_idle_slot_is_parked_and_a_handed_out_one_is_not
     parking::a_verified_slot_needs_no_git
     parking::an_intruder_at_the_path_of_an_idle_slot_is_moved_aside

@@ -69,7 +69,7 @@ fn release(world: &World, dir: &Path) {
 
 /// 1.2, 2.1, 3.3: slots have these directories only, at every commit, and git in them knows it.
 #[test]
-fn slots_have_some_directories_only() {
+pub fn slots_have_some_directories_only() {
     let (world, remote) = sparse("[\"docs/\", \"deep/one\"]");
     let dirs = ["docs", "deep/one"];
     let dir = allocate(&world, "");
@@ -105,7 +105,7 @@ fn slots_have_some_directories_only() {
 
 /// 3.2, section 6: what somebody made outside is seen, saved and taken away; so is what they set.
 #[test]
-fn files_outside_are_seen_saved_and_cleaned() {
+pub fn files_outside_are_seen_saved_and_cleaned() {
     let (world, remote) = sparse("[\"docs\"]");
     let tip = world.tip(&remote, "main");
     let dir = allocate(&world, "");
@@ -246,6 +246,38 @@ fn a_sparse_partial_clone_has_only_what_its_slots_have() {
     assert_ne!(commit, tip);
     assert!(has());
     assert!(world.is_rescued("p", "edited\n"));
+    world.assert_sound("p");
+}
+
+/// Section 6: an index that no tree can hold is saved, also if the contents of what is left out of the
+/// slot stay with the remote.
+#[test]
+fn what_the_index_of_a_sparse_partial_clone_announces_is_saved() {
+    let world = World::new();
+    let remote = world.remote();
+    world.git(&remote.path, "config uploadpack.allowFilter true");
+    declare(
+        &world,
+        &remote,
+        "sparse = [\"docs\"]\nfilter = \"blob:none\"",
+    );
+    world.pool(format!("create p {}", remote.url())).ok();
+    let dir = allocate(&world, "");
+    fs::write(dir.join("docs/new"), "announced\n").expect("writing");
+    world.git(&dir, "add -N docs/new");
+    let before = world.work(&dir);
+    let out = world.pool("release p/slot1 --json");
+    let id = out.ok().json()["rescue"]["rescue_id"].clone();
+    let id = id.as_str().expect("it was saved");
+    assert_eq!(allocate(&world, ""), dir);
+    world
+        .pool(["rescue", "restore", id, "--into", "p/slot1"])
+        .ok();
+    let after = world.work(&dir);
+    assert_eq!(after.status, before.status);
+    assert_eq!(after.index, before.index);
+    assert_eq!(after.files, before.files);
+    release(&world, &dir);
     world.assert_sound("p");
 }
 

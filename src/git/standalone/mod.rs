@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 use super::parse::{self, Head};
 use super::ref_files::{self, is_real_dir, read_file};
 use super::remote::TRACKING;
-use super::{Git, Oid, Worktree, exclude, lfs, repository, submodules, view};
+use super::{Git, Oid, Worktree, exclude, lfs, own_config, repository, submodules, view};
 use crate::domain::{Error, Result};
 use crate::sys::{fs, remove};
 
@@ -207,9 +207,9 @@ fn build(git: &Git, slot: &Worktree, to: &Path, refs: &BTreeMap<String, Oid>) ->
     };
     let made = view::config_as_made(&slot.common)?.unwrap_or_default();
     let tracking = tracking(git, &slot.common, branch.as_deref())?;
-    let config = repository::clone_config(&String::from_utf8_lossy(&made), &tracking);
-    let about_lfs = if slot.lfs { lfs::CONFIG } else { "" };
-    write(to, "config", (config + about_lfs).as_bytes())?;
+    let config = repository::clone_config(&String::from_utf8_lossy(&made), &tracking)
+        + &own_config::hand_on(slot, to)?;
+    write(to, "config", config.as_bytes())?;
     if slot.lfs {
         lfs::install_hook(&to.join("hooks"))?;
     }
