@@ -366,7 +366,10 @@ mod tests {
             let slot = progress.slot_bar(&format!("workspace-{pool}-slot12"));
             slot.feed(b"Receiving objects:  45% (123456/274567), 120.00 MiB | 13.00 MiB/s\r");
             let shown = paper.take();
-            assert!(shown.contains("/slot12  [=====>      ] receiving objects"), "{shown}");
+            assert!(
+                shown.contains("/slot12  [=====>      ] receiving objects"),
+                "{shown}"
+            );
             for line in shown.split("making ").skip(1) {
                 assert!(line.chars().count() + "making ".len() <= 80, "{line}");
             }

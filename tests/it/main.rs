@@ -79,6 +79,7 @@ mod rescue_gc;
 mod rescue_random;
 mod saved_work;
 mod scale;
+mod session;
 mod settings;
 mod setup;
 mod shell_init;
