@@ -215,7 +215,7 @@ fn the_settings_are_shown_and_written() {
     let (dir, _remote) = checkout(&world);
     let install = |args: &str| {
         let call = world.call(format!("hook install claude-code {args}"));
-        call.cwd(&dir.join("docs")).run()
+        call.cwd(dir.join("docs")).run()
     };
     let shown: Value = serde_json::from_str(&install("").ok().stdout).unwrap();
     let file = dir.join(".claude/settings.local.json");
