@@ -86,8 +86,8 @@ fn run(cli: Cli, environment: Environment) -> ExitCode {
             let mut failure = Failure::from(error);
             if is_exec {
                 failure.hints.push(format!(
-                    "the command was not run: {} (exit code {} elsewhere)",
-                    failure.kind, failure.exit
+                    "the command was not run; of other verbs this is exit code {}",
+                    failure.exit
                 ));
             }
             output.error(&failure);
