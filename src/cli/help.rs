@@ -1,6 +1,7 @@
 //! Puts the tables of [`super::topics`] into the help texts: groups of verbs at the top level,
 //! exit codes and examples after each verb's options.
 
+use std::ffi::OsString;
 use std::fmt::Write as _;
 
 use clap::Command;
@@ -117,7 +118,7 @@ fn after_verb(verb: &str, style: HelpStyle) -> Option<String> {
 }
 
 /// Says where a command goes to who wrote `exec POOL CMD` without the `--`.
-pub(super) fn with_tip(mut error: clap::Error) -> clap::Error {
+pub(super) fn with_tip(mut error: clap::Error, args: &[OsString]) -> clap::Error {
     let stray = match error.get(ContextKind::InvalidArg) {
         Some(ContextValue::String(word)) if error.kind() == ErrorKind::UnknownArgument => word,
         _ => return error,
@@ -126,9 +127,30 @@ pub(super) fn with_tip(mut error: clap::Error) -> clap::Error {
         .get(ContextKind::Usage)
         .is_some_and(|usage| usage.to_string().contains("repo-pool exec"));
     if in_exec && !stray.starts_with('-') {
-        let tip = format!("the command goes after --: repo-pool exec POOL -- {stray}");
+        let meant = parted(args, stray)
+            .unwrap_or_else(|| format!("{} exec POOL -- {stray}", super::PROGRAM));
+        let tip = format!("the command goes after --: {meant}");
         let tips = ContextValue::StyledStrs(vec![StyledStr::from(tip)]);
         error.insert(ContextKind::Suggested, tips);
     }
     error
+}
+
+/// The command line with the `--` before `stray`, where all its words are plain ones, which a shell
+/// takes as they are.
+fn parted(args: &[OsString], stray: &str) -> Option<String> {
+    let mut words: Vec<&str> = args
+        .iter()
+        .skip(1)
+        .map(|arg| arg.to_str())
+        .collect::<Option<_>>()?;
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=@%+,".contains(c);
+    if !words.iter().all(|word| word.chars().all(plain)) {
+        return None;
+    }
+    // The pool's name may be the same word.
+    let from = words.iter().position(|word| *word == "exec")? + 2;
+    let at = words.iter().skip(from).position(|word| *word == stray)?;
+    words.insert(from + at, "--");
+    Some(format!("{} {}", super::PROGRAM, words.join(" ")))
 }

@@ -121,7 +121,7 @@ pub enum Verb {
     /// slot and makes it available. Without SLOT: the one in $REPO_POOL_SLOT, else the slot of
     /// the current directory. Releasing an available slot changes nothing.
     ///
-    /// Prints what was cleaned and what was saved.
+    /// Says on stderr what was saved; with --json prints what was cleaned, too.
     Release(ReleaseArgs),
     /// Extend the time for which a slot is held
     ///
@@ -209,15 +209,15 @@ pub enum Verb {
     Recover(RecoverArgs),
     /// Take an idle slot out of use
     ///
-    /// The slot keeps its content for inspection and is not handed out again until `recover SLOT`
+    /// The slot keeps its content for inspection and is not handed out again until `repo-pool recover SLOT`
     /// brings it back.
     ///
     /// Prints the slot.
     Isolate(IsolateArgs),
     /// Make idle slots ready ahead of use
     ///
-    /// Fetches, and brings idle slots to the newest base, clean and verified, so that the next
-    /// allocate finds them ready. Work found in an idle slot is saved first. Slots that are
+    /// Fetches, brings idle slots to the newest base, clean and verified, and runs their set-up where
+    /// its inputs changed, so that the next allocate finds them ready. Work found in an idle slot is saved first. Slots that are
     /// allocated, or that a process is in, are left alone. Without arguments: all pools that have
     /// warmup_enabled = true in the settings; to be run from cron or a timer.
     ///
@@ -300,9 +300,9 @@ where
 fn parse_by_the_whole(args: Vec<OsString>) -> Result<Cli, clap::Error> {
     let mut command = command();
     command
-        .try_get_matches_from_mut(args)
+        .try_get_matches_from_mut(&args)
         .and_then(|mut matches| Cli::from_arg_matches_mut(&mut matches))
-        .map_err(|error| help::with_tip(error).format(&mut command))
+        .map_err(|error| help::with_tip(error, &args).format(&mut command))
 }
 
 /// Whether `--json` stands among the arguments before `--`: a command line that cannot be parsed
@@ -316,6 +316,29 @@ where
         .map(Into::into)
         .take_while(|arg: &OsString| arg != "--")
         .any(|arg| arg == "--json")
+}
+
+/// Whether a command line, which cannot be parsed, is one of `exec`: its exit code tells then of
+/// this program's failure, and not of the command's.
+pub fn is_exec(args: &[OsString]) -> bool {
+    // What follows these is their value.
+    let takes_value = [
+        "--workspace",
+        "--config",
+        "--lock-timeout",
+        "--jobs",
+        "--color",
+    ];
+    let mut words = args.iter().skip(1);
+    while let Some(word) = words.next() {
+        let word = word.to_string_lossy();
+        if takes_value.contains(&word.as_ref()) {
+            words.next();
+        } else if !word.starts_with('-') {
+            return word == "exec";
+        }
+    }
+    false
 }
 
 /// The whole grammar, with the help texts in place.

@@ -198,7 +198,7 @@ fn exec_takes_its_command_after_two_dashes_untouched() {
 fn exec_without_two_dashes_says_where_the_command_goes() {
     let error = refused("exec p make test");
     let text = error.to_string();
-    assert!(text.contains("repo-pool exec POOL -- make"), "{text}");
+    assert!(text.contains("repo-pool exec p -- make test"), "{text}");
     assert!(!refused("exec p --made").to_string().contains("-- made"));
 }
 

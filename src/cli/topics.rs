@@ -117,7 +117,7 @@ pub const FILES: &[Row] = &[
     ("POOL/repo.git", "the repository they share"),
     (
         "POOL/view.git",
-        "the same for repo-pool's own git: links, with a config that no slot can write to",
+        "the same for repo-pool's own git, out of reach of the slots",
     ),
     ("POOL/pool.json", "the state of the pool and its slots"),
     ("POOL/events.jsonl", "the history; repo-pool log shows it"),

@@ -11,6 +11,7 @@ use crate::config::Flags;
 use crate::domain::lease::{LABEL_MAX, METADATA_MAX, Owner};
 use crate::domain::process::ProcessStamp;
 use crate::domain::{Error, Result};
+use crate::git::refs;
 use crate::pool::acquire::{self, Request};
 use crate::pool::fetch::Freshness;
 use crate::pool::find::{self, FoundPool};
@@ -118,8 +119,11 @@ pub struct Asked<'a> {
 impl<'a> Asked<'a> {
     /// Checks the options.
     pub fn new(options: &'a AllocateOptions) -> Result<Self> {
-        for name in [&options.reference, &options.branch].into_iter().flatten() {
-            crate::git::refs::check_name(name)?;
+        if let Some(name) = &options.reference {
+            refs::check_name(name)?;
+        }
+        if let Some(name) = &options.branch {
+            refs::check_branch_name(name)?;
         }
         if let Some(label) = &options.owner {
             check_label("--owner", label)?;

@@ -13,7 +13,7 @@ use crate::domain::{Error, Result};
 use crate::pool::apply::{self, Applied, Sight};
 use crate::pool::parallel;
 use crate::report::output::unless_closed;
-use crate::report::{Failure, human, tables};
+use crate::report::{Failure, tables};
 use crate::store::workspace::{self, Located};
 use crate::sys::limits;
 
@@ -61,7 +61,7 @@ fn once(session: &Session, args: &ApplyArgs, located: &Located, config: Config) 
                 known: Vec::new(),
             },
         };
-        return planned(session, &plan(&config, &sight, args.prune)?);
+        return planned(session, &plan(&config, &sight, args.prune)?, args.prune);
     }
     let mut context = session.context_or_new_by(located, config, flags)?;
     let sight = apply::look(&context, args.prune)?;
@@ -90,16 +90,15 @@ fn plan(config: &Config, sight: &Sight, prune: bool) -> Result<Vec<Planned>> {
 }
 
 /// Says what would be done.
-fn planned(session: &Session, planned: &[Planned]) -> Result<Ended> {
+fn planned(session: &Session, planned: &[Planned], prune: bool) -> Result<Ended> {
     let views: Vec<StepView> = planned.iter().map(StepView::planned).collect();
     let written = show(session, &views, true);
     let changes = count(&views, StepResult::Planned);
+    let prune = if prune { " --prune" } else { "" };
     session.output.note(&match changes {
         0 => "nothing would change".to_owned(),
-        n => format!(
-            "{}; `repo-pool apply` makes them",
-            human::count(n as u64, "change")
-        ),
+        1 => format!("1 change; `repo-pool apply{prune}` makes it"),
+        n => format!("{n} changes; `repo-pool apply{prune}` makes them"),
     });
     let any = |result| count(&views, result) > 0;
     let code = match () {

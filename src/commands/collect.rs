@@ -48,7 +48,7 @@ fn target(pool: &Pool<'_>, args: &CollectArgs) -> Result<std::path::PathBuf> {
         return Ok(current);
     }
     collect::home_of(pool)?.ok_or_else(|| {
-        Error::usage("no repository to bring the branches into is known")
+        Error::usage("the current directory is in no repository to bring the branches into")
             .with_hint("name one: --into DIR")
     })
 }

@@ -34,6 +34,8 @@ pub mod warm;
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use clap::error::ErrorKind;
+
 use crate::cli::{self, Cli, ColorWhen, Verb};
 use crate::config::Environment;
 use crate::domain::Result;
@@ -43,6 +45,9 @@ use session::Session;
 
 /// What `exec` ends with when not the command but this program failed.
 const EXEC_FAILED: u8 = 125;
+
+/// What a wrong command line ends with.
+const USAGE: u8 = 2;
 
 /// Runs the command line of this process and says how it ended.
 pub fn main() -> ExitCode {
@@ -57,11 +62,7 @@ pub fn main() -> ExitCode {
     match cli::parse_from(args.clone()) {
         Ok(cli) => run(cli, environment),
         Err(error) => {
-            let is_exec = args
-                .iter()
-                .skip(1)
-                .find(|arg| !arg.to_string_lossy().starts_with('-'))
-                .is_some_and(|verb| verb == "exec");
+            let is_exec = cli::is_exec(&args);
             unparsed(&error, cli::wants_json(args), is_exec, &environment)
         }
     }
@@ -85,8 +86,8 @@ fn run(cli: Cli, environment: Environment) -> ExitCode {
             let mut failure = Failure::from(error);
             if is_exec {
                 failure.hints.push(format!(
-                    "the command was not run: {} (exit code {} elsewhere)",
-                    failure.kind, failure.exit
+                    "the command was not run; of other verbs this is exit code {}",
+                    failure.exit
                 ));
             }
             output.error(&failure);
@@ -165,7 +166,17 @@ fn unparsed(error: &clap::Error, json: bool, is_exec: bool, environment: &Enviro
             Err(_) => ExitCode::FAILURE,
         };
     }
-    let failure = Failure::usage(&error.render().to_string());
+    let failure = match error.kind() {
+        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand if json => {
+            Failure::usage("a command is missing; --help names what there is")
+        }
+        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
+            // The help by itself says that something is missing, and what there is.
+            output.note(error.render().to_string().trim_end());
+            return ExitCode::from(USAGE);
+        }
+        _ => Failure::usage(&error.render().to_string()),
+    };
     output.error(&failure);
     ExitCode::from(if is_exec { EXEC_FAILED } else { failure.exit })
 }

@@ -105,7 +105,13 @@ fn one(
         force: args.force,
         lasting: false,
     };
-    let returned = release::release(&pool, number, &request)?;
+    let inherited = args.allocation.is_none() && request.allocation.is_some();
+    let returned = release::release(&pool, number, &request).map_err(|error| match error {
+        Error::StaleAllocation(text) if inherited => Error::StaleAllocation(format!(
+            "{text} (it is in $REPO_POOL_ALLOCATION: `unset REPO_POOL_ALLOCATION` if that is an old one)"
+        )),
+        other => other,
+    })?;
     tell_of_rescue(session, returned.rescue.as_ref());
     shown(&pool, returned)
 }

@@ -44,11 +44,11 @@ const FIXED: &[(&str, &str)] = &[
     ),
     (
         "REPO_POOL_SLOT",
-        "The slot that `release` and `collect` mean when none is given.",
+        "The slot that `release`, `renew`, `collect` and `rescue restore` mean when none is given.",
     ),
     (
         "REPO_POOL_ALLOCATION",
-        "The allocation that entitles to release $REPO_POOL_SLOT.",
+        "The allocation by which $REPO_POOL_SLOT is held: who has it may release and renew that.",
     ),
     (
         "XDG_DATA_HOME",

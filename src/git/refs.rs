@@ -27,15 +27,25 @@ pub fn check_name(name: &str) -> Result<()> {
     Ok(())
 }
 
+/// Refuses what can't be a branch's name, as far as that is seen without git.
+pub fn check_branch_name(name: &str) -> Result<()> {
+    check_name(name).map_err(|_| no_branch(name))
+}
+
+fn no_branch(name: &str) -> Error {
+    Error::usage(format!("{name:?} can't be a branch's name"))
+        .with_hint("no blanks, no `..` and none of `~^:?*[\\`, as in fix-login or feature/login")
+}
+
 /// Refuses what `git check-ref-format` refuses as a branch's name.
 pub fn check_branch(git: &Git, name: &str) -> Result<()> {
-    check_name(name)?;
+    check_branch_name(name)?;
     let checked = git
         .outside()
         .args(["check-ref-format", "--branch", name])
         .run_allowing(&[1, 128], "check the branch's name", &mut |_| ())?;
     if checked.code != 0 || name == "HEAD" {
-        return Err(Error::usage(format!("{name:?} can't be a branch's name")));
+        return Err(no_branch(name));
     }
     Ok(())
 }

@@ -185,7 +185,14 @@ pub fn local(git: &Git, path: &Path) -> Result<LocalRepository> {
         .bare()
         .cwd(path)
         .args(["rev-parse", "--path-format=absolute", "--git-common-dir"])
-        .run(&format!("find the repository of {}", path.display()))?;
+        .run(&format!("find the repository of {}", path.display()))
+        .map_err(|error| match error {
+            Error::Git { failure, .. } if failure.stderr.contains("not a git repository (") => {
+                Error::failed(format!("{} lies in no git repository", path.display()))
+                    .with_hint("give a path in one, or a pool's name (`repo-pool list`)")
+            }
+            other => other,
+        })?;
     let common = PathBuf::from(found.text());
     let root = match common.file_name() {
         Some(name) if name == ".git" => common.parent().unwrap_or(&common).to_owned(),

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use super::{Pool, holder, queue};
-use crate::config::parse::format_duration;
 use crate::domain::age;
 use crate::domain::lease::{self, Allocation, Doubt, Permission, Verdict};
 use crate::domain::slot::{SlotRecord, SlotState};
@@ -54,12 +53,12 @@ pub fn in_short(pool: &Pool<'_>) -> Result<String> {
 fn in_hand_of(slot: &SlotRecord, now: jiff::Timestamp) -> String {
     match (slot.state, &slot.allocation, &slot.operation) {
         (SlotState::Allocated, Some(allocation), _) => format!(
-            "is held by {} since {}",
+            "is held by {} for {}",
             holder::name(allocation),
             age::since(allocation.allocated_at, now)
         ),
         (SlotState::Cleaning, _, Some(operation)) => format!(
-            "is busy ({} since {})",
+            "is busy ({} for {})",
             operation.kind,
             age::since(operation.started_at, now)
         ),
@@ -72,7 +71,7 @@ fn holder_line(pool: &Pool<'_>, slot: &SlotRecord, in_line: usize, now: jiff::Ti
     let id = pool.slot_id(slot.number);
     match (slot.state, &slot.allocation, &slot.operation) {
         (SlotState::Allocated, Some(allocation), _) => format!(
-            "{id}: allocated to {} since {}{}",
+            "{id}: held by {} for {}{}",
             holder::name(allocation),
             age::since(allocation.allocated_at, now),
             way_out(pool, slot.number, allocation)
@@ -88,7 +87,7 @@ fn holder_line(pool: &Pool<'_>, slot: &SlotRecord, in_line: usize, now: jiff::Ti
                 .map(|process| format!(", pid {}", process.pid))
                 .unwrap_or_default();
             format!(
-                "{id}: {} under way since {}{pid}; if that was killed: repo-pool recover {id}",
+                "{id}: {} under way for {}{pid}; if that was killed: repo-pool recover {id}",
                 operation.kind,
                 age::since(operation.started_at, now)
             )
@@ -113,6 +112,7 @@ fn way_out(pool: &Pool<'_>, number: u32, allocation: &Allocation) -> String {
     let id = pool.slot_id(number);
     let facts = holder::facts(pool, number, allocation);
     let mut option = "";
+    let mut warning = "";
     let state = match holder::verdict(pool, number, allocation) {
         Verdict::Held => match lease::lease_left(allocation, &facts.now) {
             None => String::new(),
@@ -133,12 +133,22 @@ fn way_out(pool: &Pool<'_>, number: u32, allocation: &Allocation) -> String {
     };
     // The command is one that works: who stands against it is got past only by force.
     if let Permission::Forced(_) = lease::may_release(allocation, None, &facts, true) {
-        option = " --force (its holder is alive, or may be)";
+        option = " --force";
+        warning = "; its holder is alive, or may be";
     }
-    format!("{state}; free it: repo-pool release {id}{option}")
+    format!("{state}{warning}; free it: repo-pool release {id}{option}")
 }
 
-/// In whole seconds, rounded up: who waits for so long does not come too early.
+/// In whole seconds, or minutes of a longer time, rounded up: who waits for so long does not come too
+/// early.
 fn seconds(time: Duration) -> String {
-    format_duration(Duration::from_secs(time.as_secs().saturating_add(1)))
+    let seconds = time.as_secs().saturating_add(1);
+    let unit = if seconds < age::MINUTE {
+        1
+    } else {
+        age::MINUTE
+    };
+    age::age(Duration::from_secs(
+        seconds.div_ceil(unit).saturating_mul(unit),
+    ))
 }

@@ -127,7 +127,7 @@ fn tell(pool: &Pool<'_>, request: &Request, number: u32, allocation: &Allocation
         false => String::new(),
     };
     pool.context.observer.note(&format!(
-        "{} is held under that key already, since {}{unheeded}",
+        "{} is held under that key already, for {}{unheeded}",
         pool.slot_id(number),
         age::since(allocation.allocated_at, clock::now())
     ));

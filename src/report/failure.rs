@@ -113,11 +113,17 @@ impl From<Error> for Failure {
                 .hint("`repo-pool list` names the pools")
                 .hint("`repo-pool create NAME URL` makes one"),
             Error::SlotNotFound(slot) => {
-                let pool = slot.parse().map(|id: SlotId| id.pool.to_string());
-                Self::new("slot_not_found", 7, text).hint(format!(
-                    "`repo-pool status {}` shows the slots of a pool",
-                    pool.as_deref().unwrap_or("POOL")
-                ))
+                let failure = Self::new("slot_not_found", 7, text);
+                match slot.parse::<SlotId>() {
+                    Ok(id) => failure.hint(format!(
+                        "`repo-pool status {}` shows the slots of that pool",
+                        id.pool
+                    )),
+                    Err(_) => failure.hint(
+                        "slots are named POOL/slotN, or by a path in them; `repo-pool list` names \
+                         the pools",
+                    ),
+                }
             }
             Error::NoAvailableSlot {
                 pool,

@@ -154,7 +154,7 @@ fn what_is_no_hooks_input_is_refused() {
             "create",
             json!({ "cwd": plain, "name": "a" }).to_string(),
             1,
-            "not a git repository",
+            "lies in no git repository",
         ),
         (
             "create",

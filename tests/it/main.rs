@@ -81,6 +81,7 @@ mod rescue_random;
 mod saved_work;
 mod scale;
 mod schemas;
+mod session;
 mod settings;
 mod setup;
 mod shell_init;

@@ -7,6 +7,7 @@ use crate::cli::ImportArgs;
 use crate::config::{self, Imported, template};
 use crate::domain::outcome::{ImportView, LeftBehind};
 use crate::domain::{Error, Result};
+use crate::report::escape::shell_word;
 use crate::report::human;
 use crate::report::output::unless_closed;
 use crate::store::Workspace;
@@ -31,10 +32,17 @@ pub(super) fn run(session: &Session, args: &ImportArgs) -> Result<u8> {
     let pools = human::count(imported.pools as u64, "pool");
     match target {
         None => unless_closed(session.output.data(&imported.toml))?,
-        Some(file) => session.output.note(&format!(
-            "wrote {} with {pools}; `repo-pool apply --dry-run` says what they take",
-            file.display()
-        )),
+        Some(file) => {
+            // What `apply` reads by itself is the workspace's file.
+            let config = match args.output {
+                Some(Some(_)) => format!("--config {} ", shell_word(&file.to_string_lossy())),
+                _ => String::new(),
+            };
+            session.output.note(&format!(
+                "wrote {} with {pools}; `repo-pool {config}apply --dry-run` says what would be made",
+                file.display()
+            ));
+        }
     }
     Ok(0)
 }

@@ -26,9 +26,10 @@ pub fn install(session: &Session, args: &InstallToolArgs) -> Result<u8> {
     let file = file(session, args)?;
     let wanted = merged(Map::new(), &program).map_err(Error::failed)?;
     if !args.write {
-        session
-            .output
-            .note(&format!("to be put into {}, or --write:", file.display()));
+        session.output.note(&format!(
+            "these belong into {}; --write puts them there:",
+            file.display()
+        ));
         unless_closed(session.output.text(&text(&wanted)))?;
         return Ok(0);
     }

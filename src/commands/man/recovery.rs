@@ -47,7 +47,7 @@ const BEFORE: &[(&str, &[Part])] = &[
                 "repo-pool rescue list\nrepo-pool rescue show ID\nrepo-pool rescue restore ID --branch NAME",
             ),
             Text(
-                "find them and bring them back. What can not be saved is not cleaned either: the command \
+                "find them and bring them back. What cannot be saved is not cleaned either: the command \
                  ends with 5 and names the paths. Files that git ignores are not saved.",
             ),
         ],

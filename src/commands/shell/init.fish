@@ -41,7 +41,8 @@ function __repo_pool_back
     set -l here $PWD
     # A slot that nobody stands in can be parked.
     cd -- $__repo_pool_from[1] 2>/dev/null; or cd 2>/dev/null; or cd /
-    command repo-pool --workspace (__repo_pool_workspace $slot) release $slot $argv
+    # What an earlier `allocate --export` left in the environment does not speak for this slot.
+    REPO_POOL_ALLOCATION='' command repo-pool --workspace (__repo_pool_workspace $slot) release $slot $argv
     set -l code $status
     if contains -- $code 0 6 7
         # Given back, another's by now, or no more.

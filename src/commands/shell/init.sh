@@ -48,7 +48,8 @@ __repo_pool_back() {
     # A slot that nobody stands in can be parked.
     {CD} -- "$from" 2>/dev/null || {CD} -- "${HOME:-/}" 2>/dev/null || {CD} /
     code=0
-    command repo-pool --workspace "${slot%/*/worktrees/*}" release "$slot" "$@" || code=$?
+    # What an earlier `allocate --export` left in the environment does not speak for this slot.
+    REPO_POOL_ALLOCATION='' command repo-pool --workspace "${slot%/*/worktrees/*}" release "$slot" "$@" || code=$?
     case $code in
         0 | 6 | 7)
             # Given back, another's by now, or no more.
