@@ -1,5 +1,5 @@
 //! `man`: the manual pages: one for the program, one for each of its verbs, one for the settings
-//! ([`settings`]) and one about things that go wrong ([`recovery`]).
+//! (`settings`) and one about things that go wrong (`recovery`).
 //!
 //! [`pages`] only makes the bytes, so that a test can hold the committed files against them. The
 //! pages carry the version and no date, so that they change only when what they describe does.

@@ -5,7 +5,7 @@
 //! `.git` file leads nowhere makes git fail on the whole slot.
 //!
 //! A slot that stands alone has them in its own repository, and their directories name that. While that
-//! is put away they name where it is ([`follow`]).
+//! is put away they name where it is (`follow`).
 //!
 //! Each of them has a config that anybody may have written, so git looks into them one at a time,
 //! through a view as into the pool's repository, and never follows them by itself.

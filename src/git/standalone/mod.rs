@@ -3,7 +3,7 @@
 //! An idle slot of a pool of clones is a worktree like any other. When it is handed out, a whole
 //! repository takes the place of its `.git` file: with config, hooks, refs, stash and index of its
 //! own, and with the pool's objects as hard links, so that it needs nothing outside of it. When it
-//! comes back ([`home`]), what was made in it goes into the pool's repository, and the `.git` file
+//! comes back (`home`), what was made in it goes into the pool's repository, and the `.git` file
 //! takes its place again. So nothing that its holder has written there is ever read by git for
 //! anybody else, and cleaning, saving and verifying know one kind of slot.
 //!
