@@ -174,7 +174,7 @@ fn exec_follows_only_an_exec_that_is_gone() {
     let _command = kill_on_drop(running.line().parse().expect("a pid"));
     let out = world.pool("exec p --key job -- true");
     out.code(125).says("held under that key by a running exec");
-    out.says("stale_allocation");
+    out.says("exit code 6");
     let slot = world.pool("allocate p --key job").ok().path();
     let before = world.slot("p/slot1");
     running.signal(Signal::KILL);
@@ -203,7 +203,8 @@ fn who_asks_with_the_key_follows_a_holder_that_is_gone() {
     assert_eq!(world.slot("p/slot1")["owner"]["pid"], pid);
     owner.end();
     world.grow_silent("slot1", 20);
-    assert_eq!(world.slot("p/slot1")["reclaim"]["verdict"], "reclaimable");
+    let slot = world.slot("p/slot1");
+    assert_eq!(slot["reclaim"]["verdict"], "reclaimable", "{slot}");
     world.pool(&*line).ok();
     let slot = world.slot("p/slot1");
     assert_eq!(slot["owner"]["pid"], next.pid());
