@@ -21,9 +21,14 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A slot as it is now: HEAD as git has it, its lock, its holder, its disk use, and what is in it.
 pub fn slot(pool: &Pool<'_>, record: &PoolRecord, slot: &SlotRecord) -> SlotView {
-    let (details, mut view) = threads::both(
-        || details(pool, record, slot),
-        || view::slot(pool, record, slot),
+    // Before any git of ours works in the slot: it would be taken for somebody who is inside.
+    let (processes, mut view) = threads::both(
+        || processes(pool, slot.number),
+        || view::holder_of(pool, record, slot),
+    );
+    let (details, ()) = threads::both(
+        || details(pool, record, slot, processes),
+        || view::look_into(pool, slot, &mut view),
     );
     if let (Some(owner), Some(allocation)) = (&mut view.owner, &slot.allocation) {
         owner.command = allocation.owner.process.as_ref().and_then(command);
@@ -33,13 +38,18 @@ pub fn slot(pool: &Pool<'_>, record: &PoolRecord, slot: &SlotRecord) -> SlotView
     view
 }
 
-fn details(pool: &Pool<'_>, record: &PoolRecord, slot: &SlotRecord) -> SlotDetails {
+fn details(
+    pool: &Pool<'_>,
+    record: &PoolRecord,
+    slot: &SlotRecord,
+    processes: Vec<ProcessView>,
+) -> SlotDetails {
     // What a command does to it at this moment is no work of anybody's.
     let settled = slot.operation.is_none() && slot.state != SlotState::Cleaning;
     SlotDetails {
         work: settled.then(|| content(pool, record, slot)),
         fault: settled.then(|| fault(pool, slot.number)).flatten(),
-        processes: processes(pool, slot.number),
+        processes,
         rescues: saved(pool, slot.number),
         last_cleanup: last_cleanup(pool, slot.number),
     }

@@ -102,16 +102,19 @@ pub fn recorded(pool: &Pool<'_>, record: &PoolRecord, slot: &SlotRecord) -> Slot
     }
 }
 
-/// One slot as it is now: HEAD as git has it, its lock, its holder, its disk use.
-pub fn slot(pool: &Pool<'_>, record: &PoolRecord, slot: &SlotRecord) -> SlotView {
+/// One slot's lock and its holder as they are now. No process is started for that.
+pub fn holder_of(pool: &Pool<'_>, record: &PoolRecord, slot: &SlotRecord) -> SlotView {
     let locks = HeldLocks::now(&pool.paths.locks());
-    let mut view = current(pool, record, slot, &locks);
+    current(pool, record, slot, &locks)
+}
+
+/// Adds to the view of one slot what takes longer: HEAD as git has it, its disk use.
+pub fn look_into(pool: &Pool<'_>, slot: &SlotRecord, view: &mut SlotView) {
     (view.current_branch, view.current_commit) = head(pool, slot.number, &Branches::of(pool));
     let jobs = parallel::jobs(pool.settings.jobs);
     view.disk_usage_bytes = Some(disk::of_tree(&pool.worktree(slot.number).path, jobs));
     // Numbers that can't be read are told of by who needs them.
     view.numbers = ports::known(pool, slot.number).ok().flatten();
-    view
 }
 
 /// A slot's lock and its holder as they are now.

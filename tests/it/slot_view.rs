@@ -1,6 +1,6 @@
 //! `status SLOT`: who has it, since when, what is in it, what can be done.
 
-use crate::support::{World, snapshot};
+use crate::support::{Stand, World, snapshot, until};
 use serde_json::{Value, json};
 
 /// What people read of a slot, as lines of a key and what stands behind it.
@@ -251,4 +251,26 @@ fn a_damaged_slot_is_shown_as_far_as_it_can_be() {
     let text = card(&world, "p/slot4");
     assert!(behind(&text, "damage").contains("registration"), "{text}");
     assert!(text.contains("repo-pool recover p/slot4"), "{text}");
+}
+
+/// 5.2: the command's own git, at work in the slot, is nobody who is inside.
+#[test]
+fn who_looks_is_not_taken_for_who_is_inside() {
+    let (world, _remote) = World::with_pool(1);
+    let owner = world.helper(&world.path(""), "");
+    let line = format!("allocate p --ttl 1h --owner-pid {}", owner.pid());
+    world.pool(line).ok();
+    owner.end();
+    world.grow_silent("slot1", 20);
+    let stand = Stand::new(&world);
+    for number in 1..=4 {
+        stand.choose(number, "hold");
+        let call = world.call("--json status p/slot1");
+        let running = call.env("PATH", stand.path()).spawn();
+        let (held, _) = until("git is held", || stand.held());
+        stand.let_go(held);
+        let slot = &running.finish().ok().json()["slot"];
+        assert_eq!(slot["reclaim"]["verdict"], "reclaimable", "{slot}");
+        assert_eq!(slot["processes"], json!([]), "{slot}");
+    }
 }
