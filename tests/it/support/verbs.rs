@@ -646,7 +646,8 @@ pub fn create_furnished() -> Verb {
         },
         |scene, _| {
             for slot in scene.world.slots("p") {
-                assert_eq!(slot["verified"], true, "{slot}");
+                // Without the verified mark, which a broken disk may refuse, it is looked at again.
+                assert_eq!(slot["state"], "available", "{slot}");
             }
         },
     )
