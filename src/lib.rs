@@ -9,6 +9,7 @@
 //! |---|---|---|
 //! | [`commands`] | one file per verb: load, plan, act, report; wiring only | all below |
 //! | [`report`] | tables, JSON, progress, the only writer of stdout and stderr | config, sys |
+//! | [`dispatch`] | tasks, runs, launchers, the engine that runs a queue | pool, config, git, store, sys |
 //! | [`recover`] | observe, reconcile (pure), repair | pool, config, git, store, sys |
 //! | [`pool`] | the operations: provision, acquire, release, retire, fetch, clean | config, git, store, sys |
 //! | [`config`] | `pools.toml` and the effective settings with the origin of each | sys |
@@ -23,6 +24,7 @@
 pub mod cli;
 pub mod commands;
 pub mod config;
+pub mod dispatch;
 pub mod domain;
 pub mod git;
 pub mod pool;

@@ -5,6 +5,7 @@
 pub mod age;
 pub mod apply;
 pub mod damage;
+pub mod dispatch;
 pub mod error;
 pub mod event;
 pub mod furnished;

@@ -1,0 +1,87 @@
+//! Agent pools: where runners run, and how many.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+/// What runs an agent pool's runners.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Engine {
+    /// Processes of this machine.
+    LocalProcess,
+    /// Containers of this machine's docker.
+    Docker,
+    /// Jobs of a Kubernetes cluster.
+    Kubernetes,
+}
+
+/// An agent pool as configured.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AgentPool {
+    /// Its name.
+    pub name: String,
+    /// What runs its runners.
+    pub engine: Engine,
+    /// How many runners it has at most.
+    pub max_concurrency: u32,
+    /// Whether it takes tasks.
+    pub enabled: bool,
+    /// How much its running tasks may ask for together, in thousandths of a processor.
+    pub cpu_quota: Option<u32>,
+    /// The same in bytes of memory.
+    pub memory_quota: Option<u64>,
+    /// The skills that it serves, beside those that the mapping sends to it.
+    pub skills: Vec<String>,
+    /// Variables of its runners.
+    pub env: BTreeMap<String, String>,
+    /// A file of variables (`NAME=value` lines).
+    pub env_file: Option<PathBuf>,
+}
+
+/// The order in which ready tasks go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Policy {
+    /// The order of becoming ready.
+    Fifo,
+    /// High priority first.
+    #[default]
+    Priority,
+    /// By the mapping of skills first, then the best fit.
+    SkillBased,
+    /// The group with the least use over its weight first.
+    FairShare,
+}
+
+/// What holds for a whole run (`[dispatch]`).
+#[derive(Debug, Clone, PartialEq)]
+pub struct Rules {
+    /// How often files are looked at again with `--watch`, and a slot is asked for again.
+    pub poll_interval: Duration,
+    /// The order in which ready tasks go.
+    pub policy: Policy,
+    /// How many runners there are at most, over all agent pools.
+    pub max_global_concurrency: u32,
+    /// After how long without a heartbeat a runner is ended.
+    pub heartbeat_timeout: Duration,
+    /// How many attempts a task has that says nothing of its own.
+    pub retry_max_attempts: u32,
+    /// The first wait is 1 s, each further one so many times the one before.
+    pub retry_backoff_base: f64,
+    /// How long runners may take when the dispatcher is told to end.
+    pub graceful_shutdown_timeout: Duration,
+    /// Skills and the agent pools that serve them, the preferred first; `default`: for tasks whose
+    /// skill no entry names, and those without.
+    pub skill_mapping: BTreeMap<String, Vec<String>>,
+    /// With it, waiting so long is worth one step of priority.
+    pub aging_interval: Option<Duration>,
+    /// The weights of `fair-share` groups; 1 for those that are not named.
+    pub share_weights: BTreeMap<String, f64>,
+    /// How long an agent pool rests when a task says "try later".
+    pub cooldown: Duration,
+    /// The most output of one attempt that is kept, in bytes; more ends it.
+    pub log_limit: u64,
+}

@@ -1,0 +1,15 @@
+//! The queue of tasks as data, and every decision about it: what a task is, what happened, what
+//! follows from that, who goes next. Times come in as arguments.
+
+pub mod agents;
+pub mod control;
+pub mod end;
+pub mod event;
+pub mod ids;
+pub mod state;
+pub mod task;
+
+pub use end::{End, EndClass};
+pub use event::{Event, Record};
+pub use state::{RunState, TaskState};
+pub use task::{Base, Initial, Task, When};
