@@ -3,8 +3,10 @@
 //!
 //! | part | owns |
 //! |---|---|
+//! | [`run`] | a run on disk: its directory, lock, tasks, events, wishes |
 //! | [`launcher`] | the seam to what runs runners |
 //!
 //! The decisions (graph, order, limits, what an end means) are in [`crate::domain::dispatch`].
 
 pub mod launcher;
+pub mod run;
