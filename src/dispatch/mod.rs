@@ -3,8 +3,10 @@
 //!
 //! | part | owns |
 //! |---|---|
+//! | [`files`] | task files, as tasks or as everything that is wrong with them |
 //! | [`launcher`] | the seam to what runs runners |
 //!
 //! The decisions (graph, order, limits, what an end means) are in [`crate::domain::dispatch`].
 
+pub mod files;
 pub mod launcher;
