@@ -3,10 +3,12 @@
 //!
 //! | part | owns |
 //! |---|---|
+//! | [`files`] | task files, as tasks or as everything that is wrong with them |
 //! | [`run`] | a run on disk: its directory, lock, tasks, events, wishes |
 //! | [`launcher`] | the seam to what runs runners |
 //!
 //! The decisions (graph, order, limits, what an end means) are in [`crate::domain::dispatch`].
 
+pub mod files;
 pub mod launcher;
 pub mod run;

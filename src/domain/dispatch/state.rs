@@ -200,6 +200,8 @@ pub struct Run {
     pub last_number: u64,
     /// The highest token so far.
     pub last_token: u64,
+    /// How many lines of what people want were taken up.
+    pub controls: u64,
 }
 
 /// A run as its events tell it.
