@@ -40,7 +40,13 @@ pub fn commits(git: &Git, repository: &Path, one: &Oid, other: &Oid) -> Result<M
     }
     let command = dated(git, repository, &[one, other])?;
     let parents = [one.clone(), other.clone()];
-    commit_tree(command, &tree, &parents, "Merge for a task that depends on both").map(Merged::Commit)
+    commit_tree(
+        command,
+        &tree,
+        &parents,
+        "Merge for a task that depends on both",
+    )
+    .map(Merged::Commit)
 }
 
 /// A command that commits with the time of the newest of `parents`, so that it is the same each time.
@@ -50,8 +56,14 @@ fn dated<'g>(git: &'g Git, repository: &Path, parents: &[&Oid]) -> Result<super:
         .args(["show", "--no-patch", "--format=%ct"])
         .args(parents)
         .run("look at commits")?;
-    let newest = output.text().lines().filter_map(|line| line.parse::<i64>().ok()).max();
+    let newest = output
+        .text()
+        .lines()
+        .filter_map(|line| line.parse::<i64>().ok())
+        .max();
     let date = format!("@{} +0000", newest.unwrap_or_default());
     let command = git.repository(repository);
-    Ok(command.env("GIT_AUTHOR_DATE", &date).env("GIT_COMMITTER_DATE", &date))
+    Ok(command
+        .env("GIT_AUTHOR_DATE", &date)
+        .env("GIT_COMMITTER_DATE", &date))
 }

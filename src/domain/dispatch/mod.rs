@@ -5,12 +5,14 @@ pub mod agents;
 pub mod control;
 pub mod end;
 pub mod event;
+pub mod graph;
 pub mod ids;
 pub mod state;
-pub mod tally;
 pub mod task;
+#[cfg(test)]
+mod testing;
 
-pub use end::{End, EndClass};
+pub use end::{End, EndClass, Next};
 pub use event::{Event, Record};
 pub use state::{RunState, TaskState};
 pub use task::{Base, Initial, Task, When};
