@@ -4,7 +4,9 @@
 //! | part | owns |
 //! |---|---|
 //! | [`launcher`] | the seam to what runs runners |
+//! | [`metrics`] | the figures of a run, for Prometheus |
 //!
 //! The decisions (graph, order, limits, what an end means) are in [`crate::domain::dispatch`].
 
 pub mod launcher;
+pub mod metrics;
