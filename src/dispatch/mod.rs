@@ -3,6 +3,7 @@
 //!
 //! | part | owns |
 //! |---|---|
+//! | [`run`] | a run on disk: its directory, lock, tasks, events, wishes |
 //! | [`launcher`] | the seam to what runs runners |
 //! | [`metrics`] | the figures of a run, for Prometheus |
 //!
@@ -10,3 +11,4 @@
 
 pub mod launcher;
 pub mod metrics;
+pub mod run;

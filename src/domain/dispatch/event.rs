@@ -249,6 +249,11 @@ pub enum Event {
         /// The command that answers it.
         command: String,
     },
+    /// What people want of the run was taken up: so many lines of its `control.jsonl` by now.
+    ControlTaken {
+        /// All lines that were taken up.
+        lines: u64,
+    },
     /// Something a person should know.
     Warning {
         /// What.

@@ -7,6 +7,7 @@ pub mod end;
 pub mod event;
 pub mod ids;
 pub mod state;
+pub mod tally;
 pub mod task;
 
 pub use end::{End, EndClass};

@@ -39,6 +39,24 @@ pub enum TaskState {
     Dropped,
 }
 
+impl TaskState {
+    /// What people read.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Waiting => "waiting",
+            Self::Ready => "ready",
+            Self::Running => "running",
+            Self::Retrying => "retrying",
+            Self::Done => "done",
+            Self::Failed => "failed",
+            Self::Blocked => "blocked",
+            Self::Cancelled => "cancelled",
+            Self::NeedsAttention => "in need of attention",
+            Self::Dropped => "dropped",
+        }
+    }
+}
+
 /// An attempt that has not ended.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Open {
