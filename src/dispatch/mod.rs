@@ -5,8 +5,10 @@
 //! |---|---|
 //! | [`run`] | a run on disk: its directory, lock, tasks, events, wishes |
 //! | [`launcher`] | the seam to what runs runners |
+//! | [`metrics`] | the figures of a run, for Prometheus |
 //!
 //! The decisions (graph, order, limits, what an end means) are in [`crate::domain::dispatch`].
 
 pub mod launcher;
+pub mod metrics;
 pub mod run;
