@@ -17,7 +17,10 @@ pub struct Cleared {
 /// Makes room for `branch`: one of that name that holds commits of its own is renamed after the
 /// attempt `before`, any other is deleted.
 pub fn clear(git: &Git, repository: &Path, branch: &str, before: u32) -> Result<Cleared> {
-    let (local, remote) = (format!("refs/heads/{branch}"), format!("{TRACKING}{branch}"));
+    let (local, remote) = (
+        format!("refs/heads/{branch}"),
+        format!("{TRACKING}{branch}"),
+    );
     let kept = format!("{local}.a{before}");
     let found = refs::list(git, repository, &[&local, &remote, &format!("{kept}*")])?;
     let is_remote = found.iter().any(|reference| reference.name == remote);

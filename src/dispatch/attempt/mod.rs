@@ -21,10 +21,10 @@ use crate::domain::dispatch::event::{AttemptId, SlotRef};
 use crate::domain::dispatch::{End, EndClass, Task};
 use crate::domain::{Error, Result};
 use crate::pool::Context;
-use crate::sys::{heirs, signals};
+use crate::sys::{clock, signals};
 
-/// How long what a lost runner left running may take to end before it is killed.
-const GRACE: Duration = Duration::from_secs(10);
+/// The longest time between two looks at what has become of a runner.
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
 /// What all attempts of a run work with.
 pub struct Workshop<'a> {
@@ -103,6 +103,8 @@ pub enum Told {
     },
     /// Its runner runs since an earlier dispatcher.
     Adopted,
+    /// What has become of its runner can't be told for now.
+    Unseen(String),
     /// Its runner is there no more.
     Ended {
         /// How it ended.
@@ -221,7 +223,10 @@ impl Attempt<'_, '_> {
     fn held(&self) -> std::result::Result<Option<Held<'_>>, NoSlot> {
         if let Some(begun) = &self.plan.begun {
             let slot = begun.slot.as_ref();
-            return Ok(slot.map(|slot| Held::again(self.workshop, slot)).transpose().unwrap_or_default());
+            return Ok(slot
+                .map(|slot| Held::again(self.workshop, slot))
+                .transpose()
+                .unwrap_or_default());
         }
         let Some(repo) = self.plan.task.repo.clone() else {
             return Ok(None);
@@ -236,10 +241,6 @@ impl Attempt<'_, '_> {
             Ok(end) => end,
             Err(error) => failed(EndClass::Infra, &error),
         };
-        if end.class == EndClass::Lost {
-            let dir = self.workshop.run.attempt(&self.plan.id.task, self.plan.id.attempt);
-            heirs::end(environment::TASK_FILE, &dir, GRACE);
-        }
         let left = held.as_ref().and_then(|held| held.left());
         (self.tell)(Told::Ended { end, left });
         if let Some(held) = held {
@@ -250,6 +251,21 @@ impl Attempt<'_, '_> {
         }
     }
 
+    /// What has become of the runner. As long as that can't be told it may run, so nothing else can be
+    /// said of it.
+    fn find(&self, job: &Job) -> Found {
+        let mut pause = Duration::from_secs(1);
+        loop {
+            match self.launcher.find(job) {
+                Ok(found) => return found,
+                Err(error) => (self.tell)(Told::Unseen(error.reason())),
+            }
+            // Signals come to the engine.
+            drop(clock::pause(pause));
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        }
+    }
+
     /// Starts the runner, or finds it, and waits for its end.
     fn runner(&self, held: Option<&Held<'_>>) -> Result<End> {
         let job = Arc::new(environment::job(self.workshop, &self.plan, held)?);
@@ -257,10 +273,12 @@ impl Attempt<'_, '_> {
             None if self.reins.are_pulled() => return Ok(not_started()),
             None => {
                 let handle = self.launcher.start(&job)?;
-                (self.tell)(Told::Started { handle: handle.clone() });
+                (self.tell)(Told::Started {
+                    handle: handle.clone(),
+                });
                 handle
             }
-            Some(_) => match self.launcher.find(&job)? {
+            Some(_) => match self.find(&job) {
                 Found::Running(handle) => {
                     (self.tell)(Told::Adopted);
                     handle

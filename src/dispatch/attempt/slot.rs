@@ -81,7 +81,11 @@ pub fn allocate<'a>(
     let start = match plan.task.base {
         Base::Deps => match base::of(&found.pool, &plan.deps).map_err(of)? {
             base::Start::Commit(commit) => commit,
-            base::Start::Conflict { ours, theirs, paths } => {
+            base::Start::Conflict {
+                ours,
+                theirs,
+                paths,
+            } => {
                 return Err(conflict(plan, repo, &ours, &theirs, &paths));
             }
         },
@@ -144,7 +148,9 @@ fn request(workshop: &Workshop<'_>, plan: &Plan, found: &FoundPool<'_>) -> Reque
         grow_to: grows.then_some(most.unwrap_or(GROWS_TO)),
         wait: returning.then_some(workshop.rules.poll_interval),
         key: None,
-        prefer: prefer.filter(|(pool, _)| **pool == *name).map(|(_, number)| *number),
+        prefer: prefer
+            .filter(|(pool, _)| **pool == *name)
+            .map(|(_, number)| *number),
     }
 }
 

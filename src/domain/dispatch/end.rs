@@ -112,29 +112,6 @@ pub enum Next {
     Cancelled,
 }
 
-impl EndClass {
-    /// As it stands in JSON.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Done => "done",
-            Self::Failure => "failure",
-            Self::TryLater => "try_later",
-            Self::Permanent => "permanent",
-            Self::Configuration => "configuration",
-            Self::Oom => "oom",
-            Self::Timeout => "timeout",
-            Self::Stalled => "stalled",
-            Self::Silent => "silent",
-            Self::Output => "output",
-            Self::Infra => "infra",
-            Self::Lost => "lost",
-            Self::Evicted => "evicted",
-            Self::Cancelled => "cancelled",
-            Self::Stopped => "stopped",
-        }
-    }
-}
-
 impl Next {
     /// What follows for a task from its attempt under way, as `progress` has it, if that ends so;
     /// `None`: nothing, for it is done.
