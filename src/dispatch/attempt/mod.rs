@@ -261,7 +261,7 @@ impl Attempt<'_, '_> {
                 Err(error) => (self.tell)(Told::Unseen(error.reason())),
             }
             // Signals come to the engine.
-            drop(clock::pause(pause));
+            let _ = clock::pause(pause);
             pause = (pause * 2).min(LONGEST_PAUSE);
         }
     }
