@@ -54,6 +54,29 @@ pub enum EndClass {
     Stopped,
 }
 
+impl EndClass {
+    /// The word for it, as events have it.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::Failure => "failure",
+            Self::TryLater => "try_later",
+            Self::Permanent => "permanent",
+            Self::Configuration => "configuration",
+            Self::Oom => "oom",
+            Self::Timeout => "timeout",
+            Self::Stalled => "stalled",
+            Self::Silent => "silent",
+            Self::Output => "output",
+            Self::Infra => "infra",
+            Self::Lost => "lost",
+            Self::Evicted => "evicted",
+            Self::Cancelled => "cancelled",
+            Self::Stopped => "stopped",
+        }
+    }
+}
+
 /// How an attempt ended.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct End {
@@ -87,29 +110,6 @@ pub enum Next {
     Failed,
     /// It was cancelled.
     Cancelled,
-}
-
-impl EndClass {
-    /// As it stands in JSON.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Done => "done",
-            Self::Failure => "failure",
-            Self::TryLater => "try_later",
-            Self::Permanent => "permanent",
-            Self::Configuration => "configuration",
-            Self::Oom => "oom",
-            Self::Timeout => "timeout",
-            Self::Stalled => "stalled",
-            Self::Silent => "silent",
-            Self::Output => "output",
-            Self::Infra => "infra",
-            Self::Lost => "lost",
-            Self::Evicted => "evicted",
-            Self::Cancelled => "cancelled",
-            Self::Stopped => "stopped",
-        }
-    }
 }
 
 impl Next {

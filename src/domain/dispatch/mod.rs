@@ -8,7 +8,6 @@ pub mod event;
 pub mod graph;
 pub mod ids;
 pub mod state;
-pub mod tally;
 pub mod task;
 #[cfg(test)]
 mod testing;
