@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 /// What an attempt's end means for its task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum EndClass {
     /// It is done (0).
@@ -65,6 +66,7 @@ impl EndClass {
 
 /// How an attempt ended.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct End {
     /// What that means.
     pub class: EndClass,
