@@ -3,14 +3,18 @@
 
 pub mod agents;
 pub mod control;
+pub mod course;
 pub mod end;
 pub mod event;
+pub mod graph;
 pub mod ids;
+pub mod joining;
 pub mod state;
-pub mod tally;
 pub mod task;
+#[cfg(test)]
+mod testing;
 
-pub use end::{End, EndClass};
+pub use end::{End, EndClass, Next};
 pub use event::{Event, Record};
 pub use state::{RunState, TaskState};
 pub use task::{Base, Initial, Task, When};

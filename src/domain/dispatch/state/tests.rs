@@ -1,0 +1,2 @@
+use super::*;
+use crate::domain::dispatch::testing::{after, task};
