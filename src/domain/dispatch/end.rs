@@ -20,6 +20,7 @@ const JITTER: f64 = 0.2;
 
 /// What an attempt's end means for its task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum EndClass {
     /// It is done (0).
@@ -79,6 +80,7 @@ impl EndClass {
 
 /// How an attempt ended.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct End {
     /// What that means.
     pub class: EndClass,
