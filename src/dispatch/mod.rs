@@ -4,6 +4,7 @@
 //! | part | owns |
 //! |---|---|
 //! | [`files`] | task files, as tasks or as everything that is wrong with them |
+//! | [`engine`] | the loop that hears, records, and lets begin |
 //! | [`run`] | a run on disk: its directory, lock, tasks, events, wishes |
 //! | [`attempt`] | one attempt: its slot, its runner, the return of the slot |
 //! | [`launcher`] | the seam to what runs runners |
@@ -12,6 +13,7 @@
 //! The decisions (graph, order, limits, what an end means) are in [`crate::domain::dispatch`].
 
 pub mod attempt;
+pub mod engine;
 pub mod files;
 pub mod launcher;
 pub mod metrics;

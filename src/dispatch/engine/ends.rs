@@ -22,11 +22,18 @@ impl Engine<'_, '_> {
             Told::Question { question, command } => self.question(attempt, question, command),
             Told::Started { handle } => {
                 let runner = self.runner(attempt);
-                self.record(Event::RunnerStarted { attempt: id, runner, handle });
+                self.record(Event::RunnerStarted {
+                    attempt: id,
+                    runner,
+                    handle,
+                });
             }
             Told::Adopted => self.record(Event::RunnerAdopted { attempt: id }),
             Told::Unseen(reason) => self.record(Event::Warning {
-                text: format!("what has become of {} can't be told: {reason}", self.runner(attempt)),
+                text: format!(
+                    "what has become of {} can't be told: {reason}",
+                    self.runner(attempt)
+                ),
             }),
             Told::Ended { end, left } => self.ended(attempt, end, left),
             Told::Returned(returned) => self.returned(attempt, returned),
@@ -35,7 +42,10 @@ impl Engine<'_, '_> {
     }
 
     fn runner(&self, attempt: &AttemptId) -> String {
-        self.setting.workshop.run.runner(&attempt.task, attempt.attempt)
+        self.setting
+            .workshop
+            .run
+            .runner(&attempt.task, attempt.attempt)
     }
 
     /// Nothing has begun: the task waits for a slot.
@@ -44,7 +54,11 @@ impl Engine<'_, '_> {
         if !self.is_current(attempt) {
             return;
         }
-        self.record(Event::SlotUnavailable { attempt: attempt.clone(), pool, reason });
+        self.record(Event::SlotUnavailable {
+            attempt: attempt.clone(),
+            pool,
+            reason,
+        });
         let Some(task) = self.ledger.state().index(&attempt.task) else {
             return;
         };
@@ -62,7 +76,11 @@ impl Engine<'_, '_> {
         if self.is_current(attempt) {
             let task = Some(attempt.task.clone());
             self.finished(attempt);
-            self.record(Event::NeedsAttention { task, question, command });
+            self.record(Event::NeedsAttention {
+                task,
+                question,
+                command,
+            });
         }
     }
 
@@ -70,7 +88,9 @@ impl Engine<'_, '_> {
     fn is_current(&mut self, attempt: &AttemptId) -> bool {
         let current = self.ledger.state().is_current(attempt);
         if !current {
-            self.record(Event::StaleCompletion { attempt: attempt.clone() });
+            self.record(Event::StaleCompletion {
+                attempt: attempt.clone(),
+            });
         }
         current
     }
@@ -115,7 +135,10 @@ impl Engine<'_, '_> {
         let now = clock::now().as_millisecond();
         let until = now.saturating_add(i64::try_from(rest.as_millis()).unwrap_or(i64::MAX));
         self.scheduler.cool(&agent_pool, until);
-        self.record(Event::AgentPoolCooling { agent_pool, seconds: rest.as_secs_f64() });
+        self.record(Event::AgentPoolCooling {
+            agent_pool,
+            seconds: rest.as_secs_f64(),
+        });
     }
 
     /// The room of an attempt is free.
@@ -126,14 +149,23 @@ impl Engine<'_, '_> {
     }
 
     fn returned(&mut self, attempt: &AttemptId, returned: Returned) {
-        let Returned { slot_id, rescue, error } = returned;
+        let Returned {
+            slot_id,
+            rescue,
+            error,
+        } = returned;
         let attempt = attempt.clone();
         let state = self.ledger.state();
         let task = state.index(&attempt.task).map(|task| &state.tasks()[task]);
         if let Some(repo) = task.and_then(|task| task.repo.clone()) {
             self.scheduler.repo_free(&repo);
         }
-        self.record(Event::SlotReleased { attempt, slot_id, rescue, error });
+        self.record(Event::SlotReleased {
+            attempt,
+            slot_id,
+            rescue,
+            error,
+        });
     }
 }
 
@@ -150,14 +182,33 @@ fn ending(
     let (retry_in, counted) = match next {
         None => {
             let (commit, branch) = left.unzip();
-            return Event::RunnerCompleted { attempt, runner, slot_id, end, commit, branch };
+            return Event::RunnerCompleted {
+                attempt,
+                runner,
+                slot_id,
+                end,
+                commit,
+                branch,
+            };
         }
         Some(Next::Retry { after, counted }) => (Some(after.as_secs_f64()), counted),
         Some(Next::Failed) => (None, true),
         Some(Next::Cancelled) => (None, false),
     };
     match end.class {
-        EndClass::Lost => Event::RunnerLost { attempt, runner, slot_id, retry_in },
-        _ => Event::RunnerFailed { attempt, runner, slot_id, end, retry_in, counted },
+        EndClass::Lost => Event::RunnerLost {
+            attempt,
+            runner,
+            slot_id,
+            retry_in,
+        },
+        _ => Event::RunnerFailed {
+            attempt,
+            runner,
+            slot_id,
+            end,
+            retry_in,
+            counted,
+        },
     }
 }

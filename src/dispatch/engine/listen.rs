@@ -33,10 +33,12 @@ pub fn begin<'scope>(
             let sent = match ears.wait(limit) {
                 Heard::Over => return,
                 Heard::Signal(signal) => sender.send(Message::Signal(signal)),
-                Heard::Changed | Heard::TimeUp => sender.send(Message::Wishes).and_then(|()| match watch {
-                    true => sender.send(Message::Files),
-                    false => Ok(()),
-                }),
+                Heard::Changed | Heard::TimeUp => {
+                    sender.send(Message::Wishes).and_then(|()| match watch {
+                        true => sender.send(Message::Files),
+                        false => Ok(()),
+                    })
+                }
             };
             if sent.is_err() {
                 return;

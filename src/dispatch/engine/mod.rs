@@ -22,7 +22,6 @@ mod wishes;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
-use std::thread::Scope;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -32,13 +31,13 @@ use self::ledger::Ledger;
 use super::attempt::{Told, Wanted, Workshop};
 use super::files::{Defaults, Source};
 use super::launcher::Launcher;
-use super::metrics::Metrics;
-use super::run::{Document, Replayed};
+use super::metrics::{self, Metrics};
+use super::run::Replayed;
 use crate::domain::dispatch::agents::{AgentPool, Engine as Kind};
 use crate::domain::dispatch::course;
 use crate::domain::dispatch::event::AttemptId;
 use crate::domain::dispatch::scheduler::Scheduler;
-use crate::domain::dispatch::{Event, TaskState};
+use crate::domain::dispatch::{Event, Task};
 use crate::domain::{Error, Result};
 use crate::sys::clock::{self, Deadline};
 
@@ -120,29 +119,38 @@ struct Engine<'scope, 'e> {
 }
 
 /// Runs the tasks of a run that this process has, to the end. The exit code is the run's.
-pub fn run(setting: &Setting<'_>, document: Document) -> Result<u8> {
+pub fn run(setting: &Setting<'_>, files: Vec<Source>, tasks: Vec<Task>) -> Result<u8> {
     let workshop = setting.workshop;
     let configured: Vec<AgentPool> = setting.agent_pools.iter().map(|p| (**p).clone()).collect();
     let mut metrics = Metrics::new(workshop.run.name(), &configured);
     let replayed = Replayed::load(&workshop.run, &mut |record, changes, state| {
         metrics.observe(record, changes, state);
     })?;
-    let ledger = Ledger::new(replayed, metrics, setting.teller);
+    let figures = Some(workshop.run.metrics()).into_iter();
+    let figures = figures
+        .chain(setting.options.metrics_file.clone())
+        .collect();
+    let ledger = Ledger::new(
+        replayed,
+        metrics,
+        metrics::Files::new(figures),
+        setting.teller,
+    );
     let (sender, inbox) = channel();
     std::thread::scope(|threads| {
-        let _listener = listen::begin(threads, setting, &document.files, sender.clone())?;
+        let _listener = listen::begin(threads, setting, &files, sender.clone())?;
         let mut engine = Engine {
             scheduler: Scheduler::resume(ledger.state(), &configured, &workshop.rules),
             crew: Crew::new(threads, setting, sender.clone()),
             scope: course::Scope::default(),
-            files: document.files,
+            files,
             course: Course::On,
             setting,
             ledger,
             inbox,
             sender,
         };
-        engine.begin(document.tasks)?;
+        engine.begin(tasks)?;
         engine.work()
     })
 }
@@ -153,8 +161,8 @@ impl Engine<'_, '_> {
         loop {
             self.schedule();
             if self.ledger.write() {
-                self.crew.start_all();
-                self.write_metrics();
+                self.crew.start_all(self.ledger.state());
+                self.ledger.write_figures(false);
             }
             if let Some(code) = self.over() {
                 return self.end(code);
@@ -205,14 +213,24 @@ impl Engine<'_, '_> {
                 attempt: state.progress(placement.task).attempt + 1,
                 token: state.run().last_token + 1,
             };
-            let plan = self.crew.plan(state, placement.task, attempt, &placement.agent_pool, &self.files);
-            let runner = self.setting.workshop.run.runner(&plan.id.task, plan.id.attempt);
+            let plan = self.crew.plan(
+                state,
+                placement.task,
+                attempt,
+                &placement.agent_pool,
+                &self.files,
+            );
+            let runner = self
+                .setting
+                .workshop
+                .run
+                .runner(&plan.id.task, plan.id.attempt);
             self.record(Event::TaskAssigned {
                 attempt: plan.id.clone(),
                 runner,
                 agent_pool: placement.agent_pool.to_string(),
             });
-            self.crew.add(placement.task, plan);
+            self.crew.add(plan);
         }
     }
 
@@ -228,22 +246,28 @@ impl Engine<'_, '_> {
     /// Waits for the next message, or until something is due.
     fn hear(&self) -> std::result::Result<Message, RecvTimeoutError> {
         let now = clock::now();
-        let until = |time: Timestamp| Duration::try_from(time.duration_since(now)).unwrap_or_default();
+        let until =
+            |time: Timestamp| Duration::try_from(time.duration_since(now)).unwrap_or_default();
         let due = self.ledger.state().next_due().map(until);
         let wakes = self.scheduler.wakes_at(now.as_millisecond());
-        let wakes = wakes.and_then(|at| Timestamp::from_millisecond(at).ok()).map(until);
+        let wakes = wakes
+            .and_then(|at| Timestamp::from_millisecond(at).ok())
+            .map(until);
         let drained = match &self.course {
             Course::Draining { until, asked, .. } if *asked < Wanted::Stop => {
                 Some(until.remaining().unwrap_or_default())
             }
             _ => None,
         };
-        let metrics = self.crew_is_busy().then(|| self.ledger.figures_due()).flatten();
+        let metrics = self.ledger.figures_due();
         let waits = [due, wakes, drained, self.ledger.again(), metrics];
         match waits.into_iter().flatten().min() {
             // A millisecond later: what is due then is due for sure.
             Some(wait) => self.inbox.recv_timeout(wait + Duration::from_millis(1)),
-            None => self.inbox.recv().map_err(|_| RecvTimeoutError::Disconnected),
+            None => self
+                .inbox
+                .recv()
+                .map_err(|_| RecvTimeoutError::Disconnected),
         }
     }
 
@@ -279,7 +303,10 @@ impl Engine<'_, '_> {
         };
         match asked {
             Wanted::Hold => self.stop_all(Wanted::Stop, "the dispatcher was told to end at once"),
-            _ => self.stop_all(Wanted::Kill, "the dispatcher was told to end at once, again"),
+            _ => self.stop_all(
+                Wanted::Kill,
+                "the dispatcher was told to end at once, again",
+            ),
         }
     }
 
@@ -324,10 +351,19 @@ impl Engine<'_, '_> {
         }
         let ready = state.ready().find(|task| self.scope.has(*task))?;
         let id = state.tasks()[ready].id.to_string();
-        let off: Vec<String> = self.scheduler.utilization().iter().filter(|pool| !pool.enabled).map(|pool| pool.agent_pool.to_string()).collect();
+        let off: Vec<String> = self
+            .scheduler
+            .utilization()
+            .iter()
+            .filter(|pool| !pool.enabled)
+            .map(|pool| pool.agent_pool.to_string())
+            .collect();
         let (question, command) = match off.first() {
             Some(pool) => (
-                format!("no agent pool that takes tasks can run task {id}; not enabled: {}", off.join(", ")),
+                format!(
+                    "no agent pool that takes tasks can run task {id}; not enabled: {}",
+                    off.join(", ")
+                ),
                 format!("repo-pool dispatch pool enable {pool}"),
             ),
             None => (
@@ -335,20 +371,22 @@ impl Engine<'_, '_> {
                 format!("repo-pool dispatch why {id}"),
             ),
         };
-        self.record(Event::NeedsAttention { task: None, question, command });
+        self.record(Event::NeedsAttention {
+            task: None,
+            question,
+            command,
+        });
         Some(4)
     }
 
-    fn crew_is_busy(&self) -> bool {
-        self.ledger.state().count(TaskState::Running) > 0
-    }
-
     fn end(&mut self, code: u8) -> Result<u8> {
-        self.ledger.close(Event::RunEnded { code }).map_err(|error| {
-            Error::failed(format!("the end of the run could not be recorded: {error}"))
-                .with_hint("started again with the same files, the run goes on")
-        })?;
-        self.write_metrics_now();
+        self.ledger
+            .close(Event::RunEnded { code })
+            .map_err(|error| {
+                Error::failed(format!("the end of the run could not be recorded: {error}"))
+                    .with_hint("started again with the same files, the run goes on")
+            })?;
+        self.ledger.write_figures(true);
         Ok(code)
     }
 }

@@ -10,7 +10,6 @@ use crate::domain::dispatch::state::Index;
 use crate::domain::dispatch::{Event, Task};
 use crate::domain::slot::SlotState;
 use crate::store::pool as store;
-use crate::sys::clock;
 
 impl Engine<'_, '_> {
     /// Takes the run up with the tasks that its files hold now.
@@ -30,7 +29,13 @@ impl Engine<'_, '_> {
             .state()
             .open()
             .map(|(task, open)| {
-                (task, open.id.clone(), open.slot.clone(), open.agent_pool.clone(), open.cancelled)
+                (
+                    task,
+                    open.id.clone(),
+                    open.slot.clone(),
+                    open.agent_pool.clone(),
+                    open.cancelled,
+                )
             })
             .collect();
         for (task, id, mut slot, agent_pool, cancelled) in open {
@@ -39,7 +44,10 @@ impl Engine<'_, '_> {
                 && let Some((_, found)) = found
             {
                 // The dispatcher was killed before it could say so.
-                self.record(Event::SlotAllocated { attempt: id.clone(), slot: found.clone() });
+                self.record(Event::SlotAllocated {
+                    attempt: id.clone(),
+                    slot: found.clone(),
+                });
                 slot = Some(found);
             }
             let state = self.ledger.state();
@@ -51,7 +59,15 @@ impl Engine<'_, '_> {
                 self.crew.cancel(task);
             }
         }
-        for (id, slot) in self.ledger.state().run().unreleased.values().cloned().collect::<Vec<_>>() {
+        for (id, slot) in self
+            .ledger
+            .state()
+            .run()
+            .unreleased
+            .values()
+            .cloned()
+            .collect::<Vec<_>>()
+        {
             slots.remove(&id.token);
             self.give_back(id, slot);
         }
@@ -81,7 +97,8 @@ impl Engine<'_, '_> {
             let pool = workspace.pool(&name);
             for slot in record.slots {
                 let allocation = slot.allocation.as_ref();
-                let Some(allocation) = allocation.filter(|_| slot.state == SlotState::Allocated) else {
+                let Some(allocation) = allocation.filter(|_| slot.state == SlotState::Allocated)
+                else {
                     continue;
                 };
                 let note = |key: &str| allocation.metadata.get(key);

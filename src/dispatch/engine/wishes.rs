@@ -48,8 +48,15 @@ impl Engine<'_, '_> {
                     self.scheduler.set_priority(task, *priority);
                 }
             }
-            Event::AgentPoolChanged { agent_pool, enabled, max_concurrency } => {
-                if !self.scheduler.pool_changed(agent_pool, *enabled, *max_concurrency) {
+            Event::AgentPoolChanged {
+                agent_pool,
+                enabled,
+                max_concurrency,
+            } => {
+                if !self
+                    .scheduler
+                    .pool_changed(agent_pool, *enabled, *max_concurrency)
+                {
                     let text = format!("there is no agent pool {agent_pool}");
                     return self.record(Event::Warning { text });
                 }
@@ -65,11 +72,14 @@ impl Engine<'_, '_> {
 
     /// Reads the files again if one of them is not as it was.
     pub(super) fn read_files_again(&mut self) {
-        let changed = self.files.iter().any(|file| match fs::read_if_there(&file.path) {
-            Ok(Some(bytes)) => files::digest(&bytes) != file.digest,
-            // One that is not there is being replaced, or the next wish is about it.
-            _ => false,
-        });
+        let changed = self
+            .files
+            .iter()
+            .any(|file| match fs::read_if_there(&file.path) {
+                Ok(Some(bytes)) => files::digest(&bytes) != file.digest,
+                // One that is not there is being replaced, or the next wish is about it.
+                _ => false,
+            });
         if changed {
             self.load(&self.paths());
         }
@@ -103,12 +113,16 @@ impl Engine<'_, '_> {
 
     /// Lets the scheduler begin anew with what is known.
     pub(super) fn schedule_anew(&mut self) -> Result<()> {
-        let pools: Vec<_> = self.setting.agent_pools.iter().map(|p| (**p).clone()).collect();
+        let pools: Vec<_> = self
+            .setting
+            .agent_pools
+            .iter()
+            .map(|p| (**p).clone())
+            .collect();
         let state = self.ledger.state();
         let only = &self.setting.options.only;
-        self.scope = crate::domain::dispatch::course::Scope::of(state, only).map_err(|id| {
-            Error::usage(format!("--only {id}: there is no task of that id"))
-        })?;
+        self.scope = crate::domain::dispatch::course::Scope::of(state, only)
+            .map_err(|id| Error::usage(format!("--only {id}: there is no task of that id")))?;
         self.scheduler = Scheduler::resume(state, &pools, &self.setting.workshop.rules);
         for task in state.ready().filter(|task| !self.scope.has(*task)) {
             self.scheduler.withdraw(task);
@@ -117,6 +131,8 @@ impl Engine<'_, '_> {
     }
 
     fn warn(&mut self, error: &Error) {
-        self.record(Event::Warning { text: error.reason() });
+        self.record(Event::Warning {
+            text: error.reason(),
+        });
     }
 }

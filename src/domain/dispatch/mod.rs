@@ -9,6 +9,7 @@ pub mod event;
 pub mod graph;
 pub mod ids;
 pub mod joining;
+pub mod scheduler;
 pub mod state;
 pub mod task;
 #[cfg(test)]
@@ -16,5 +17,6 @@ mod testing;
 
 pub use end::{End, EndClass, Next};
 pub use event::{Event, Record};
+pub use scheduler::{Placement, Reason, Scheduler};
 pub use state::{RunState, TaskState};
 pub use task::{Base, Initial, Task, When};
