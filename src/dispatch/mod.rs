@@ -4,7 +4,9 @@
 //! | part | owns |
 //! |---|---|
 //! | [`launcher`] | the seam to what runs runners |
+//! | [`local`] | runners as processes of this machine |
 //!
 //! The decisions (graph, order, limits, what an end means) are in [`crate::domain::dispatch`].
 
 pub mod launcher;
+pub mod local;

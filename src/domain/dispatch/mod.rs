@@ -5,7 +5,9 @@ pub mod agents;
 pub mod control;
 pub mod end;
 pub mod event;
+pub mod exit;
 pub mod ids;
+pub mod pulse;
 pub mod state;
 pub mod task;
 
