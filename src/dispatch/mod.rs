@@ -9,6 +9,7 @@
 //! | [`attempt`] | one attempt: its slot, its runner, the return of the slot |
 //! | [`launcher`] | the seam to what runs runners |
 //! | [`metrics`] | the figures of a run, for Prometheus |
+//! | [`local`] | runners as processes of this machine |
 //!
 //! The decisions (graph, order, limits, what an end means) are in [`crate::domain::dispatch`].
 
@@ -16,5 +17,6 @@ pub mod attempt;
 pub mod engine;
 pub mod files;
 pub mod launcher;
+pub mod local;
 pub mod metrics;
 pub mod run;
