@@ -53,11 +53,12 @@ pub struct Replayed {
 }
 
 impl Replayed {
-    /// Takes it up with the tasks of its document. The caller has the run's lock.
-    pub fn load(run: &RunDir) -> Result<Self> {
+    /// Takes it up with the tasks of its document, each event to `each`. The caller has the run's lock.
+    pub fn load(run: &RunDir, each: &mut dyn FnMut(&Record, &Changes, &RunState)) -> Result<Self> {
         let mut state = RunState::new(run.document()?.tasks);
         let log = Log::open(run, |record| {
-            state.apply(&record);
+            let changes = state.apply(&record);
+            each(&record, &changes, &state);
         })?;
         Ok(Self { state, log })
     }

@@ -59,6 +59,18 @@ pub enum Policy {
     FairShare,
 }
 
+impl Policy {
+    /// As settings and events have it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Fifo => "fifo",
+            Self::Priority => "priority",
+            Self::SkillBased => "skill-based",
+            Self::FairShare => "fair-share",
+        }
+    }
+}
+
 /// What holds for a whole run (`[dispatch]`).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Rules {

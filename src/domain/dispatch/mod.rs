@@ -6,9 +6,12 @@ pub mod control;
 pub mod course;
 pub mod end;
 pub mod event;
+pub mod exit;
 pub mod graph;
 pub mod ids;
 pub mod joining;
+pub mod pulse;
+pub mod scheduler;
 pub mod state;
 pub mod task;
 #[cfg(test)]
@@ -17,5 +20,6 @@ pub mod view;
 
 pub use end::{End, EndClass, Next};
 pub use event::{Event, Record};
+pub use scheduler::{Placement, Reason, Scheduler};
 pub use state::{RunState, TaskState};
 pub use task::{Base, Initial, Task, When};
