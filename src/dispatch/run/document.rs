@@ -1,25 +1,17 @@
 //! `tasks.json`: the tasks of a run as they were read last.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 use super::RunDir;
+pub use crate::dispatch::files::Source;
 use crate::domain::dispatch::Task;
 use crate::domain::pool::SCHEMA;
 use crate::domain::{Error, Result};
 use crate::store::document;
 use crate::sys::fs::{self, Durability};
-
-/// One of the files that tasks are from.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Source {
-    /// Its absolute path.
-    pub path: PathBuf,
-    /// What tells one content of it from another.
-    pub digest: String,
-}
 
 /// The tasks, those that their files name no more included.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
