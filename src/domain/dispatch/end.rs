@@ -165,7 +165,11 @@ fn wait(id: &str, nth: u32, rules: &Rules) -> Duration {
 /// A number from -1 to 1, always the same for the same task and attempt.
 fn between(id: &str, nth: u32) -> f64 {
     let bytes = [id.as_bytes(), b"/", nth.to_string().as_bytes()].concat();
-    // The upper half: the lower bits of this digest say less about the last bytes.
-    let share = (digest(&bytes) >> 64) as u64 as f64 / u64::MAX as f64;
+    // This digest of short texts differs in few bits: they are spread (the end of MurmurHash3).
+    let mut bits = digest(&bytes) as u64;
+    for factor in [0xff51_afd7_ed55_8ccd, 0xc4ce_b9fe_1a85_ec53] {
+        bits = (bits ^ (bits >> 33)).wrapping_mul(factor);
+    }
+    let share = (bits ^ (bits >> 33)) as f64 / u64::MAX as f64;
     share.mul_add(2.0, -1.0)
 }

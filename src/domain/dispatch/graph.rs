@@ -1,5 +1,8 @@
 //! Who waits for whom.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 

@@ -1,6 +1,9 @@
 //! Names that files, branches, containers and processes can have, made of a task's id, which may
 //! hold anything printable.
 
+#[cfg(test)]
+mod tests;
+
 /// The longest name that is made, in bytes: room is left for endings within the 255 of a file name.
 const LONGEST: usize = 120;
 

@@ -7,6 +7,8 @@ pub mod end;
 pub mod event;
 pub mod graph;
 pub mod ids;
+pub mod scheduler;
+pub mod simulate;
 pub mod state;
 pub mod tally;
 pub mod task;
@@ -15,5 +17,6 @@ mod testing;
 
 pub use end::{End, EndClass, Next};
 pub use event::{Event, Record};
+pub use scheduler::{Placement, Reason, Scheduler};
 pub use state::{RunState, TaskState};
 pub use task::{Base, Initial, Task, When};

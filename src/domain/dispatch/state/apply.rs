@@ -130,9 +130,7 @@ impl RunState {
             Event::TaskCancelled { .. } => self.cancelled(task, now, changes),
             Event::PriorityChanged { priority, .. } => self.progress[task].priority = *priority,
             Event::TaskAdded { .. } => self.added(task, now, changes),
-            Event::TaskDropped { .. } => {
-                self.put(task, TaskState::Dropped, Some(now), changes);
-            }
+            Event::TaskDropped { .. } => self.dropped(task, now, changes),
             Event::NeedsAttention {
                 question, command, ..
             } => {
@@ -307,6 +305,13 @@ impl RunState {
             }
             TaskState::Done | TaskState::Failed | TaskState::Dropped => {}
             _ => self.put(task, TaskState::Cancelled, Some(now), changes),
+        }
+    }
+
+    fn dropped(&mut self, task: Index, now: Timestamp, changes: &mut Changes) {
+        match self.progress[task].state {
+            TaskState::Done | TaskState::Running => {}
+            _ => self.put(task, TaskState::Dropped, Some(now), changes),
         }
     }
 
