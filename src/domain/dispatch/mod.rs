@@ -3,20 +3,17 @@
 
 pub mod agents;
 pub mod control;
-pub mod course;
 pub mod end;
 pub mod event;
-pub mod exit;
 pub mod graph;
 pub mod ids;
-pub mod joining;
-pub mod pulse;
 pub mod scheduler;
+pub mod simulate;
 pub mod state;
+pub mod tally;
 pub mod task;
 #[cfg(test)]
 mod testing;
-pub mod view;
 
 pub use end::{End, EndClass, Next};
 pub use event::{Event, Record};
