@@ -163,13 +163,22 @@ pub fn create_dir_all(path: &Path) -> Result<()> {
 /// there already keeps its rights. What is no
 /// file, such as a device or a link, is not replaced.
 pub fn write_public(path: &Path, bytes: &[u8]) -> Result<()> {
+    replace_public(path, bytes, Durability::Whole)
+}
+
+/// The same for what is written anew all the time: a crash of the machine may leave it empty.
+pub fn write_passing(path: &Path, bytes: &[u8]) -> Result<()> {
+    replace_public(path, bytes, Durability::RenameOnly)
+}
+
+fn replace_public(path: &Path, bytes: &[u8], durability: Durability) -> Result<()> {
     let there = metadata_if_there(path)?;
     if there.as_ref().is_some_and(|there| !there.is_file()) {
         let reason = io::Error::other("it is no file, and would be replaced");
         return Err(Error::io("write", path, reason));
     }
     let mode = there.map_or(0o666, |there| there.mode() & 0o777);
-    replace(path, bytes, Durability::Whole, mode)
+    replace(path, bytes, durability, mode)
 }
 
 /// The same for what is to be run.

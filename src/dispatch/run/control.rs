@@ -43,17 +43,17 @@ pub fn submit(run: &RunDir, wish: &Control) -> Result<Submitted> {
     }
 }
 
-/// Nobody else has the run: what is wanted becomes events here. What needs a dispatcher (a runner to
-/// be ended, a file to be read) waits for one, and so does what was said after that.
+/// Nobody else has the run: what is wanted becomes events here. A file that is to be
+/// read waits for the next dispatcher, and so does what was said after that.
 fn take_up_alone(run: &RunDir) -> Result<Submitted> {
     let mut replayed = Replayed::load(run)?;
-    let before = replayed.tally.controls;
+    let before = replayed.state.run().controls;
     let wishes = pending(run, before)?;
     let now = clock::now();
     let mut taken = before;
     for wish in &wishes {
         let follows = wish.consequences(&replayed.state);
-        if follows.need_a_dispatcher() {
+        if follows.add.is_some() {
             break;
         }
         for event in follows.events {

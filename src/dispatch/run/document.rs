@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::RunDir;
-pub use crate::dispatch::files::Source;
+use crate::dispatch::files::Source;
 use crate::domain::dispatch::Task;
 use crate::domain::pool::SCHEMA;
 use crate::domain::{Error, Result};

@@ -15,7 +15,7 @@ pub mod document;
 pub mod events;
 mod read;
 
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use crate::domain::dispatch::ids;
@@ -26,7 +26,7 @@ use crate::store::locks::named;
 use crate::sys::fs;
 use crate::sys::lock::{self, FileLock};
 
-pub use document::{Document, Source};
+pub use document::Document;
 pub use read::{Replayed, Seen};
 
 /// The place of a run.
@@ -41,10 +41,10 @@ impl RunDir {
     pub fn of_files(workspace: &Workspace, files: &[PathBuf]) -> Self {
         let stem = files.first().and_then(|file| file.file_stem());
         let stem = stem.unwrap_or_default().to_string_lossy();
-        let mut digest = DefaultHasher::new();
-        files.hash(&mut digest);
-        // Half of the digest is plenty, and names are typed by people.
-        let name = format!("{}-{:08x}", ids::encoded(&stem), digest.finish() as u32);
+        let paths = files.iter().map(|file| file.as_os_str().as_bytes());
+        let digest = ids::digest(&paths.collect::<Vec<_>>().join(&0));
+        // A quarter of the digest is plenty, and names are typed by people.
+        let name = format!("{}-{:08x}", ids::encoded(&stem), digest as u32);
         Self::at(all_in(workspace), name)
     }
 

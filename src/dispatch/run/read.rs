@@ -8,7 +8,6 @@ use super::events::{self, Log};
 use super::{Document, RunDir};
 use crate::domain::Result;
 use crate::domain::dispatch::state::Changes;
-use crate::domain::dispatch::tally::Tally;
 use crate::domain::dispatch::{Event, Record, RunState, Task};
 
 /// A run as anybody sees it.
@@ -16,10 +15,8 @@ use crate::domain::dispatch::{Event, Record, RunState, Task};
 pub struct Seen {
     /// The tasks, and their files.
     pub document: Document,
-    /// Where each stands.
+    /// Where each task and the run stand.
     pub state: RunState,
-    /// What else the events add up to.
-    pub tally: Tally,
     /// The process that works on it; none if none does, or if it can't be seen from here.
     pub dispatcher: Option<u32>,
 }
@@ -29,15 +26,12 @@ impl RunDir {
     pub fn read(&self) -> Result<Seen> {
         let document = self.document()?;
         let mut state = RunState::new(Arc::clone(&document.tasks));
-        let mut tally = Tally::default();
         events::replay(&self.events(), |record| {
             state.apply(&record);
-            tally.apply(&record);
         })?;
         Ok(Seen {
             document,
             state,
-            tally,
             dispatcher: self.dispatcher(),
         })
     }
@@ -52,10 +46,8 @@ impl RunDir {
 /// A run taken up: by who has its lock.
 #[derive(Debug)]
 pub struct Replayed {
-    /// Where each task stands.
+    /// Where each task and the run stand.
     pub state: RunState,
-    /// What else the events add up to.
-    pub tally: Tally,
     /// Where more of them go.
     pub log: Log,
 }
@@ -64,19 +56,16 @@ impl Replayed {
     /// Takes it up with the tasks of its document. The caller has the run's lock.
     pub fn load(run: &RunDir) -> Result<Self> {
         let mut state = RunState::new(run.document()?.tasks);
-        let mut tally = Tally::default();
         let log = Log::open(run, |record| {
             state.apply(&record);
-            tally.apply(&record);
         })?;
-        Ok(Self { state, tally, log })
+        Ok(Self { state, log })
     }
 
     /// One more event: it counts from now on, and is written with the next [`Log::write`].
     pub fn add(&mut self, event: Event, now: Timestamp) -> (Record, Changes) {
         let record = self.log.add(event, now);
         let changes = self.state.apply(&record);
-        self.tally.apply(&record);
         (record, changes)
     }
 }

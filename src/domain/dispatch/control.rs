@@ -53,17 +53,10 @@ pub enum Control {
 pub struct Consequences {
     /// What is to be recorded.
     pub events: Vec<Event>,
-    /// The tasks whose runners are to be ended.
+    /// The tasks whose runners are to be ended: by the next dispatcher, if there is none.
     pub stop: Vec<Index>,
     /// The file whose tasks join.
     pub add: Option<String>,
-}
-
-impl Consequences {
-    /// Whether they need a dispatcher that is at work.
-    pub fn need_a_dispatcher(&self) -> bool {
-        !self.stop.is_empty() || self.add.is_some()
-    }
 }
 
 /// What follows from a wish for a run that stands so. What can't be done is said, and changes nothing.
@@ -122,10 +115,9 @@ fn retry(state: &RunState, task: Index, follows: &mut Consequences) {
 fn cancel(state: &RunState, task: Index, follows: &mut Consequences) {
     let progress = state.progress(task);
     let id = state.tasks()[task].id.to_string();
-    if progress.open.is_some() {
-        follows.stop.push(task);
-    } else if may_be_cancelled(progress.state) {
+    if may_be_cancelled(progress.state) {
         follows.events.push(Event::TaskCancelled { task: id });
+        follows.stop.extend(progress.open.is_some().then_some(task));
     } else {
         let text = format!(
             "task {id} is {} and can't be cancelled",
