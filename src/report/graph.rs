@@ -22,10 +22,13 @@ const COLORS: &[(&str, &str)] = &[
 
 /// As Graphviz reads it.
 pub fn dot(graph: &TaskGraph) -> String {
-    let mut text =
-        String::from("digraph tasks {\n  rankdir=LR;\n  node [shape=box, style=filled, fillcolor=white];\n");
+    let mut text = String::from(
+        "digraph tasks {\n  rankdir=LR;\n  node [shape=box, style=filled, fillcolor=white];\n",
+    );
     for (place, task) in graph.tasks.iter().enumerate() {
-        let label = label(task).map(|line| dot_escaped(&line)).collect::<Vec<_>>();
+        let label = label(task)
+            .map(|line| dot_escaped(&line))
+            .collect::<Vec<_>>();
         let _ = write!(text, "  t{place} [label=\"{}\"", label.join("\\n"));
         if let Some(color) = color(task) {
             let _ = write!(text, ", fillcolor=\"{color}\"");
@@ -44,7 +47,9 @@ pub fn dot(graph: &TaskGraph) -> String {
 pub fn mermaid(graph: &TaskGraph) -> String {
     let mut text = String::from("flowchart LR\n");
     for (place, task) in graph.tasks.iter().enumerate() {
-        let label = label(task).map(|line| mermaid_escaped(&line)).collect::<Vec<_>>();
+        let label = label(task)
+            .map(|line| mermaid_escaped(&line))
+            .collect::<Vec<_>>();
         let class = task.state.as_deref().filter(|_| color(task).is_some());
         let class = class.map(|state| format!(":::{state}")).unwrap_or_default();
         let _ = writeln!(text, "  t{place}[\"{}\"]{class}", label.join("<br>"));
@@ -53,7 +58,12 @@ pub fn mermaid(graph: &TaskGraph) -> String {
         let arrow = if always { "-.->" } else { "-->" };
         let _ = writeln!(text, "  t{from} {arrow} t{to}");
     }
-    let used = |state: &str| graph.tasks.iter().any(|t| t.state.as_deref() == Some(state));
+    let used = |state: &str| {
+        graph
+            .tasks
+            .iter()
+            .any(|t| t.state.as_deref() == Some(state))
+    };
     for (state, color) in COLORS.iter().filter(|(state, _)| used(state)) {
         let _ = writeln!(text, "  classDef {state} fill:{color}");
     }

@@ -21,7 +21,9 @@ pub fn run(session: &Session, args: &DispatchCheckArgs) -> Result<u8> {
     }
     for file in &checked.files {
         let tasks = count(file.tasks, "task");
-        session.output.note(&format!("{} is right: {tasks}", file.path));
+        session
+            .output
+            .note(&format!("{} is right: {tasks}", file.path));
     }
     let begin = match checked.ready {
         1 => "1 can begin at once".to_owned(),

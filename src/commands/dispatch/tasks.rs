@@ -32,8 +32,8 @@ pub fn read(
     let loaded = files::load(paths, &defaults).map_err(|problems| files::refused(&problems))?;
     let rules = config.rules();
     let pools = config.agent_pools(u32::try_from(jobs(0)).unwrap_or(u32::MAX));
-    let warnings = files::requests(&loaded, &rules, &pools)
-        .map_err(|problems| files::refused(&problems))?;
+    let warnings =
+        files::requests(&loaded, &rules, &pools).map_err(|problems| files::refused(&problems))?;
     for warning in &warnings {
         session.output.warn(warning);
     }

@@ -4,8 +4,11 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::gather::Placed;
+use super::{Loaded, Problem};
 use crate::config::quoted;
+use crate::domain::dispatch::agents::{AgentPool, Rules};
 use crate::domain::dispatch::graph::{Graph, places};
+use crate::domain::dispatch::scheduler::fit;
 use crate::domain::dispatch::state::Index;
 use crate::domain::dispatch::{Initial, Task};
 
@@ -83,4 +86,44 @@ pub(super) fn without_command(tasks: &[Placed]) -> Option<(&Placed, usize)> {
         .filter(|placed| placed.task.command.is_empty() && placed.task.initial == Initial::Open);
     let first = without.next()?;
     Some((first, 1 + without.count()))
+}
+
+/// Holds what tasks ask for against the agent pools. What is fine but worth knowing is returned.
+///
+/// # Errors
+/// Every task that none of them could ever run, whatever ends or is enabled.
+pub fn requests(
+    loaded: &Loaded,
+    rules: &Rules,
+    pools: &[AgentPool],
+) -> Result<Vec<String>, Vec<Problem>> {
+    // Tasks ask for few different things.
+    let mut known: HashMap<(Option<&str>, u32, u64), Option<String>> = HashMap::new();
+    let mut by_skill: HashMap<&str, Option<String>> = HashMap::new();
+    let mut problems = Vec::new();
+    let open = loaded.tasks.iter();
+    for task in open.filter(|task| task.initial == Initial::Open) {
+        let request = (task.skill.as_deref(), task.cpu, task.memory);
+        let obstacle = known
+            .entry(request)
+            .or_insert_with(|| fit::impossible(task, pools, rules));
+        if let Some(what) = obstacle {
+            problems.push(Problem {
+                file: loaded.sources[task.file as usize].path.clone(),
+                line: None,
+                task: Some(task.id.to_string()),
+                what: what.clone(),
+            });
+        } else if let Some(skill) = &task.skill {
+            by_skill
+                .entry(skill)
+                .or_insert_with(|| fit::by_default(task, pools, rules));
+        }
+    }
+    let mut warnings: Vec<String> = by_skill.into_values().flatten().collect();
+    warnings.sort();
+    match problems.is_empty() {
+        true => Ok(warnings),
+        false => Err(problems),
+    }
 }
