@@ -12,6 +12,7 @@ pub mod retry;
 pub mod run;
 pub mod shim;
 pub mod status;
+mod tasks;
 pub mod why;
 
 use super::session::Session;
