@@ -9,6 +9,7 @@ pub mod graph;
 pub mod ids;
 pub mod scheduler;
 pub mod simulate;
+pub mod standstill;
 pub mod state;
 pub mod task;
 #[cfg(test)]
