@@ -6,6 +6,7 @@ pub mod check;
 pub mod events;
 pub mod graph;
 pub mod log;
+mod plan;
 pub mod pool;
 pub mod prio;
 pub mod retry;
