@@ -11,8 +11,10 @@ pub mod prio;
 pub mod retry;
 pub mod run;
 pub mod shim;
+mod shown;
 pub mod status;
 pub mod why;
+mod wish;
 
 use super::session::Session;
 use crate::cli::DispatchCommand;

@@ -104,6 +104,22 @@ impl Output {
         }
     }
 
+    /// What text for stderr has to keep to.
+    pub(super) fn layout_of_stderr(&self) -> Layout {
+        Layout {
+            width: self.err.size().map(|size| size.columns),
+            color: self.colors_stderr(),
+        }
+    }
+
+    /// Says text of this layer's own making on stderr, as it is, unless that was asked to be quiet or
+    /// in JSON.
+    pub(super) fn note_as_is(&self, text: &str) {
+        if !self.options.quiet && !self.options.json {
+            self.say(text.trim_end());
+        }
+    }
+
     /// Whether stdout is a terminal.
     pub fn is_at_terminal(&self) -> bool {
         self.out.terminal
@@ -131,6 +147,17 @@ impl Output {
             self.lines(escape::escape_byte_lines(lines).as_bytes())
         } else {
             self.lines(lines)
+        }
+    }
+
+    /// Writes a piece of data to stdout, whose last line may go on in the next piece.
+    ///
+    /// # Errors
+    /// As for [`Output::data`].
+    pub fn piece(&self, bytes: &[u8]) -> io::Result<()> {
+        match self.out.terminal {
+            true => self.out.write(escape::escape_byte_lines(bytes).as_bytes()),
+            false => self.out.write(bytes),
         }
     }
 
