@@ -13,6 +13,7 @@ pub mod run;
 pub mod shim;
 mod shown;
 pub mod status;
+mod tasks;
 pub mod why;
 mod wish;
 

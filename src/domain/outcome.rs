@@ -19,6 +19,7 @@ mod metrics;
 mod recover;
 mod rescue;
 mod results;
+mod tasks;
 mod warm;
 
 pub use apply::{AppliedView, ApplySummary, StepResult, StepView};
@@ -34,6 +35,7 @@ pub use results::{
     Collected, ConfigChecked, ConfigPath, Dropped, ImportView, LeftBehind, MetricsView, PoolNames,
     Removed, SettingView, WorkspaceView,
 };
+pub use tasks::{CheckedFile, GraphTask, TaskGraph, TasksChecked};
 pub use warm::{WarmResult, WarmSummary, Warmed, WarmedPool, WarmedSlot};
 
 /// A value that may not apply (absent) or not be determinable (`null`).

@@ -7,6 +7,7 @@
 mod board;
 pub mod escape;
 pub mod failure;
+pub mod graph;
 mod grid;
 mod hints;
 pub mod human;

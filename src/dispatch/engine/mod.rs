@@ -21,7 +21,7 @@ mod wishes;
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -32,7 +32,7 @@ use super::attempt::{Told, Wanted, Workshop};
 use super::files::{Defaults, Source};
 use super::launcher::Launcher;
 use super::metrics::{self, Metrics};
-use super::run::Replayed;
+use super::run::{Document, Replayed};
 use crate::domain::dispatch::agents::{AgentPool, Engine as Kind};
 use crate::domain::dispatch::course;
 use crate::domain::dispatch::event::AttemptId;
@@ -115,11 +115,35 @@ struct Engine<'scope, 'e> {
     files: Vec<Source>,
     course: Course,
     inbox: Receiver<Message>,
-    sender: Sender<Message>,
 }
 
 /// Runs the tasks of a run that this process has, to the end. The exit code is the run's.
 pub fn run(setting: &Setting<'_>, files: Vec<Source>, tasks: Vec<Task>) -> Result<u8> {
+    at_work(setting, files, |engine| {
+        engine.begin(tasks)?;
+        engine.work()
+    })
+}
+
+/// Ends what earlier dispatchers of a run have left running, and gives back its slots.
+pub fn close_down(setting: &Setting<'_>) -> Result<()> {
+    let Some(document) = Document::read(&setting.workshop.run)? else {
+        return Ok(());
+    };
+    at_work(setting, document.files, |engine| {
+        engine.course = Course::Failing;
+        engine.take_up()?;
+        engine.stop_all(Wanted::Stop, "the run begins anew");
+        engine.work().map(drop)
+    })
+}
+
+/// A dispatcher that has the run as it was left.
+fn at_work<T>(
+    setting: &Setting<'_>,
+    files: Vec<Source>,
+    work: impl FnOnce(&mut Engine<'_, '_>) -> Result<T>,
+) -> Result<T> {
     let workshop = setting.workshop;
     let configured: Vec<AgentPool> = setting.agent_pools.iter().map(|p| (**p).clone()).collect();
     let mut metrics = Metrics::new(workshop.run.name(), &configured);
@@ -148,10 +172,8 @@ pub fn run(setting: &Setting<'_>, files: Vec<Source>, tasks: Vec<Task>) -> Resul
             setting,
             ledger,
             inbox,
-            sender,
         };
-        engine.begin(tasks)?;
-        engine.work()
+        work(&mut engine)
     })
 }
 

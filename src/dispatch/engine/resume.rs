@@ -14,9 +14,13 @@ use crate::store::pool as store;
 impl Engine<'_, '_> {
     /// Takes the run up with the tasks that its files hold now.
     pub(super) fn begin(&mut self, tasks: Vec<Task>) -> Result<()> {
-        let rules = &self.setting.workshop.rules;
-        let policy = rules.policy.word().to_owned();
         self.join(tasks)?;
+        self.take_up()
+    }
+
+    /// Takes up what was left, with the tasks as they were.
+    pub(super) fn take_up(&mut self) -> Result<()> {
+        let policy = self.setting.workshop.rules.policy.word().to_owned();
         let tasks = self.ledger.state().tasks().len() as u64;
         let pid = std::process::id();
         self.record(Event::RunStarted { pid, policy, tasks });

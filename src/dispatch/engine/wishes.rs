@@ -100,7 +100,10 @@ impl Engine<'_, '_> {
 
     /// Puts tasks in place of those so far.
     pub(super) fn join(&mut self, read: Vec<Task>) -> Result<()> {
+        let first = self.ledger.state().tasks().is_empty();
         let (tasks, events) = joining::joined(self.ledger.state(), read);
+        // What is there from the beginning does not join.
+        let events = events.into_iter().filter(|_| !first);
         let tasks: Arc<[Task]> = tasks.into();
         let document = Document::new(self.files.clone(), Arc::clone(&tasks));
         document.write(&self.setting.workshop.run)?;

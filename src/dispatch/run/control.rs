@@ -98,7 +98,9 @@ impl Wish {
 /// The lines after the first `taken`.
 pub fn pending(run: &RunDir, taken: u64) -> Result<Vec<Wish>> {
     let bytes = fs::read_if_there(&run.control())?.unwrap_or_default();
-    let whole = bytes.iter().rposition(|byte| *byte == b'\n').unwrap_or(0);
+    let Some(whole) = bytes.iter().rposition(|byte| *byte == b'\n') else {
+        return Ok(Vec::new());
+    };
     let lines = bytes[..whole].split(|byte| *byte == b'\n');
     let lines = lines.skip(usize::try_from(taken).unwrap_or(usize::MAX));
     Ok(lines

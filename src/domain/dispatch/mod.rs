@@ -12,6 +12,7 @@ pub mod ids;
 pub mod joining;
 pub mod pulse;
 pub mod scheduler;
+pub mod simulate;
 pub mod state;
 pub mod task;
 #[cfg(test)]

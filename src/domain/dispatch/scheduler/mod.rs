@@ -155,7 +155,7 @@ impl Scheduler {
         new
     }
 
-    /// A task has become ready. Said twice, or of one that runs, it changes nothing.
+    /// A task has become ready, at the time that [`super::state::Progress::ready_at`] has. Said twice, or of one that runs, it changes nothing.
     pub fn ready(&mut self, task: Index, at: i64) {
         if self.ready.contains_key(&task) || self.running.contains_key(&task) {
             return;

@@ -9,7 +9,6 @@ use std::collections::{BTreeSet, HashMap};
 use std::hash::Hash;
 use std::sync::Arc;
 
-use super::super::state::Index;
 use super::key::Key;
 
 /// A class's number.
