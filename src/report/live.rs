@@ -35,7 +35,7 @@ pub struct Live<'o> {
 /// The table and who draws it.
 struct Table {
     shared: Arc<Shared>,
-    drawer: Option<std::thread::JoinHandle<()>>,
+    drawer: Mutex<Option<std::thread::JoinHandle<()>>>,
 }
 
 #[derive(Default)]
@@ -69,8 +69,7 @@ impl<'o> Live<'o> {
     /// is none, or with `-v`.
     pub fn new(output: &'o Output) -> Self {
         let board = output.progress().board();
-        let layout = output.layout_of_stderr();
-        let table = board.map(|board| Table::begin(board, layout.color));
+        let table = board.map(|board| Table::begin(board, output.colors_stderr()));
         let least = match (table.is_some(), output.is_verbose(1), output.is_verbose(2)) {
             (_, _, true) | (false, true, _) => Weight::Detail,
             (false, ..) | (true, true, _) => Weight::Step,
@@ -88,12 +87,21 @@ impl<'o> Live<'o> {
     pub fn event(&self, record: &Record, state: &RunState) {
         if weight(&record.event) >= self.least {
             let mut lines = locked(&self.lines);
-            let text = lines.lines([record], &self.output.layout_of_stderr());
-            self.output.note_as_is(&text);
+            self.output
+                .note_text(|layout| lines.lines([record], layout));
         }
         if let Some(table) = &self.table {
             locked(&table.shared.now).learn(record, state);
             table.shared.changed.notify_all();
+        }
+    }
+}
+
+impl Live<'_> {
+    /// Takes the table away.
+    pub fn over(&self) {
+        if let Some(table) = &self.table {
+            table.end();
         }
     }
 }
@@ -104,19 +112,23 @@ impl Table {
         let theirs = Arc::clone(&shared);
         let draw = move || theirs.draw(&board, color);
         // Without a thread nothing is drawn, and the run goes on.
-        let drawer = std::thread::Builder::new().spawn(draw).ok();
+        let drawer = Mutex::new(std::thread::Builder::new().spawn(draw).ok());
         Self { shared, drawer }
+    }
+
+    fn end(&self) {
+        locked(&self.shared.now).over = true;
+        self.shared.changed.notify_all();
+        if let Some(drawer) = locked(&self.drawer).take() {
+            // What it could say is of no use any more.
+            let _ = drawer.join();
+        }
     }
 }
 
 impl Drop for Table {
     fn drop(&mut self) {
-        locked(&self.shared.now).over = true;
-        self.shared.changed.notify_all();
-        if let Some(drawer) = self.drawer.take() {
-            // What it could say is of no use any more.
-            let _ = drawer.join();
-        }
+        self.end();
     }
 }
 

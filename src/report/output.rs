@@ -104,19 +104,14 @@ impl Output {
         }
     }
 
-    /// What text for stderr has to keep to.
-    pub(super) fn layout_of_stderr(&self) -> Layout {
-        Layout {
-            width: self.err.size().map(|size| size.columns),
-            color: self.colors_stderr(),
-        }
-    }
-
-    /// Says text of this layer's own making on stderr, as it is, unless that was asked to be quiet or
-    /// in JSON.
-    pub(super) fn note_as_is(&self, text: &str) {
+    /// Says text of this layer's own making on stderr, unless that was asked to be quiet or in JSON.
+    pub fn note_text(&self, text: impl FnOnce(&Layout) -> String) {
         if !self.options.quiet && !self.options.json {
-            self.say(text.trim_end());
+            let layout = Layout {
+                width: self.err.size().map(|size| size.columns),
+                color: self.colors_stderr(),
+            };
+            self.say(text(&layout).trim_end());
         }
     }
 
@@ -256,7 +251,7 @@ impl Output {
         }
     }
 
-    fn colors_stderr(&self) -> bool {
+    pub(super) fn colors_stderr(&self) -> bool {
         self.options.color_on(self.err.terminal)
     }
 

@@ -1,23 +1,25 @@
 //! `dispatch run`: the tasks of files, each in a slot.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
-use std::sync::{Arc, Mutex, PoisonError};
 
 use super::super::session::Session;
-use super::tasks;
+use super::{shown, tasks};
 use crate::cli::{DispatchRunArgs, PolicyWord};
 use crate::dispatch::attempt::Workshop;
 use crate::dispatch::engine::{self, Options, Setting, Teller};
 use crate::dispatch::files::Defaults;
 use crate::dispatch::launcher::Launcher;
 use crate::dispatch::local::Local;
-use crate::dispatch::run::{Document, RunDir};
+use crate::dispatch::run::{Document, RunDir, Terms};
 use crate::domain::Result;
 use crate::domain::dispatch::agents::{Engine, Policy};
-use crate::domain::dispatch::{Record, RunState};
-use crate::report::Output;
-use crate::report::tables::{EventLines, Weight, weight};
+use crate::domain::dispatch::{Record, RunState, view};
+use crate::report::live::Live;
+use crate::report::output::unless_closed;
+use crate::report::{Output, tables};
+use crate::sys::clock;
 use crate::sys::lock::FileLock;
 
 /// Runs the tasks.
@@ -49,13 +51,17 @@ pub fn run(session: &Session, args: &DispatchRunArgs) -> Result<u8> {
         rules: tasks.rules.clone(),
         returning: AtomicUsize::new(0),
     };
+    let said = Said {
+        output: &session.output,
+        live: Live::new(&session.output),
+    };
     let setting = Setting {
         workshop: &workshop,
         agent_pools: tasks.pools.iter().cloned().map(Arc::new).collect(),
         launchers: &|engine| match engine {
             Engine::LocalProcess | Engine::Docker | Engine::Kubernetes => Arc::clone(&local),
         },
-        teller: &Said::new(&session.output),
+        teller: &said,
         options: Options {
             watch: args.watch,
             only: args.only.clone(),
@@ -65,11 +71,21 @@ pub fn run(session: &Session, args: &DispatchRunArgs) -> Result<u8> {
             defaults: known,
         },
     };
-    let _lock = match args.fresh {
+    let lock = match args.fresh {
         true => anew(&setting, lock)?,
         false => lock,
     };
-    engine::run(&setting, tasks.loaded.sources, tasks.loaded.tasks)
+    let terms = Terms {
+        rules: tasks.rules,
+        agent_pools: tasks.pools,
+    };
+    terms.write(&workshop.run)?;
+    let ended = engine::run(&setting, tasks.loaded.sources, tasks.loaded.tasks);
+    drop(lock);
+    said.live.over();
+    let code = ended?;
+    tell(session, &workshop.run, &terms)?;
+    Ok(code)
 }
 
 /// The files that were added to the run while it went on.
@@ -97,29 +113,29 @@ fn policy(word: PolicyWord) -> Policy {
     }
 }
 
+/// Says what became of the run: on stderr, or as a document.
+fn tell(session: &Session, run: &RunDir, terms: &Terms) -> Result<()> {
+    let output = &session.output;
+    let seen = run.read()?;
+    let wanted = |task| output.is_json() || view::is_of_interest(seen.state.progress(task).state);
+    let shown = shown::run_view(run, &seen, terms, wanted);
+    if output.is_json() {
+        return unless_closed(output.json("run", &shown));
+    }
+    let resume = shown::resume(&seen);
+    output.note_text(|layout| tables::summary(&shown, &resume, clock::now(), layout));
+    Ok(())
+}
+
 /// Says on stderr what happens.
 struct Said<'o> {
     output: &'o Output,
-    lines: Mutex<EventLines>,
-}
-
-impl<'o> Said<'o> {
-    fn new(output: &'o Output) -> Self {
-        Self {
-            output,
-            lines: Mutex::default(),
-        }
-    }
+    live: Live<'o>,
 }
 
 impl Teller for Said<'_> {
-    fn event(&self, record: &Record, _state: &RunState) {
-        if weight(&record.event) == Weight::Detail {
-            return;
-        }
-        let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
-        let text = lines.lines([record], &self.output.layout());
-        self.output.note(text.trim_end());
+    fn event(&self, record: &Record, state: &RunState) {
+        self.live.event(record, state);
     }
 
     fn warn(&self, text: &str) {
