@@ -7,6 +7,7 @@
 //! | [`engine`] | the loop that hears, records, and lets begin |
 //! | [`run`] | a run on disk: its directory, lock, tasks, events, wishes |
 //! | [`attempt`] | one attempt: its slot, its runner, the return of the slot |
+//! | [`registry`] | states and events, written back to the files of a registry |
 //! | [`launcher`] | the seam to what runs runners |
 //! | [`metrics`] | the figures of a run, for Prometheus |
 //! | [`local`] | runners as processes of this machine |
@@ -19,4 +20,5 @@ pub mod files;
 pub mod launcher;
 pub mod local;
 pub mod metrics;
+pub mod registry;
 pub mod run;

@@ -11,14 +11,11 @@ use toml::de::DeTable;
 use super::check::{self, Wrong};
 use super::node::{Field, json_document, toml_field};
 use super::reader::{Reader, Text};
-use super::{Defaults, Format, Loaded, Problem, Source, absolute, foreign, ours, values};
+use super::{Defaults, Format, LARGEST, Loaded, Problem, Source, absolute, foreign, ours, values};
 use crate::config::{printable, quoted};
 use crate::domain::Error;
 use crate::domain::dispatch::{Base, Initial, Task, When};
 use crate::sys::fs;
-
-/// The largest file that is read, in bytes: a hundred thousand tasks of a page each.
-const LARGEST: u64 = 512 << 20;
 
 /// A task and where in its file it stands.
 pub(super) struct Placed {
