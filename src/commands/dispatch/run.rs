@@ -1,12 +1,12 @@
 //! `dispatch run`: the tasks of files, each in a slot.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
-use std::sync::{Arc, Mutex, PoisonError};
 
 use super::super::session::Session;
-use super::plan;
 use super::tasks::{self, Tasks};
+use super::{plan, shown};
 use crate::cli::{DispatchRunArgs, PolicyWord};
 use crate::dispatch::attempt::Workshop;
 use crate::dispatch::engine::{self, Options, Setting, Teller};
@@ -14,15 +14,17 @@ use crate::dispatch::files::{Defaults, Source};
 use crate::dispatch::launcher::Launcher;
 use crate::dispatch::local::Local;
 use crate::dispatch::registry::Registry;
-use crate::dispatch::run::{Document, RunDir};
+use crate::dispatch::run::{Document, RunDir, Terms};
 use crate::domain::dispatch::agents::{Engine, Policy};
-use crate::domain::dispatch::{Record, RunState};
+use crate::domain::dispatch::{Record, RunState, view};
 use crate::domain::progress::{Observer, Silent, Step, StepObserver};
 use crate::domain::{Error, Result};
 use crate::pool::Context;
-use crate::report::Output;
-use crate::report::tables::{EventLines, Weight, weight};
+use crate::report::live::Live;
+use crate::report::output::unless_closed;
+use crate::report::{Output, tables};
 use crate::store::Locks;
+use crate::sys::clock;
 use crate::sys::lock::FileLock;
 
 /// Runs the tasks.
@@ -50,21 +52,34 @@ pub fn run(session: &Session, args: &DispatchRunArgs) -> Result<u8> {
     };
     let registry = registry(session, args, &tasks.loaded.sources)?;
     let local: Arc<dyn Launcher> = Arc::new(Local::default());
+    let said = Said {
+        output: &session.output,
+        live: Live::new(&session.output),
+    };
+    let terms = Terms {
+        rules: workshop.rules.clone(),
+        agent_pools: tasks.pools.clone(),
+    };
     let setting = Setting {
         options: options(session, args, &workshop)?,
         workshop: &workshop,
         agent_pools: tasks.pools.into_iter().map(Arc::new).collect(),
         launchers: &|_| Arc::clone(&local),
-        teller: &Said::new(&session.output),
+        teller: &said,
         registry: registry.as_ref(),
     };
-    let _lock = match args.fresh {
+    let lock = match args.fresh {
         true => anew(&setting, lock)?,
         false => lock,
     };
-    let code = engine::run(&setting, tasks.loaded.sources, tasks.loaded.tasks)?;
+    terms.write(&workshop.run)?;
+    let ended = engine::run(&setting, tasks.loaded.sources, tasks.loaded.tasks);
+    drop(lock);
     let left: Vec<String> = registry.map(Registry::close).unwrap_or_default();
+    said.live.over();
     left.iter().for_each(|text| session.output.warn(text));
+    let code = ended?;
+    tell(session, &workshop.run, &terms)?;
     Ok(code)
 }
 
@@ -169,29 +184,29 @@ impl Observer for Heard<'_> {
     }
 }
 
+/// Says what became of the run: on stderr, or as a document.
+fn tell(session: &Session, run: &RunDir, terms: &Terms) -> Result<()> {
+    let output = &session.output;
+    let seen = run.read()?;
+    let wanted = |task| output.is_json() || view::is_of_interest(seen.state.progress(task).state);
+    let shown = shown::run_view(run, &seen, terms, wanted);
+    if output.is_json() {
+        return unless_closed(output.json("run", &shown));
+    }
+    let resume = shown::resume(&seen);
+    output.note_text(|layout| tables::summary(&shown, &resume, clock::now(), layout));
+    Ok(())
+}
+
 /// Says on stderr what happens.
 struct Said<'o> {
     output: &'o Output,
-    lines: Mutex<EventLines>,
-}
-
-impl<'o> Said<'o> {
-    fn new(output: &'o Output) -> Self {
-        Self {
-            output,
-            lines: Mutex::default(),
-        }
-    }
+    live: Live<'o>,
 }
 
 impl Teller for Said<'_> {
-    fn event(&self, record: &Record, _state: &RunState) {
-        if weight(&record.event) == Weight::Detail {
-            return;
-        }
-        let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
-        let text = lines.lines([record], &self.output.layout());
-        self.output.note(text.trim_end());
+    fn event(&self, record: &Record, state: &RunState) {
+        self.live.event(record, state);
     }
 
     fn warn(&self, text: &str) {
