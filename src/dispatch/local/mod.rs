@@ -12,14 +12,17 @@ use std::time::Duration;
 
 use super::launcher::{Found, Job, Launcher};
 use crate::domain::dispatch::End;
-use crate::domain::{Error, ProcessStamp, Result};
+use crate::domain::{Error, Result};
 use crate::sys::companion::{self, Companion};
 use crate::sys::family;
+use crate::sys::liveness;
 use crate::sys::lock::{self, FileLock};
-use crate::sys::{fs, heirs, liveness};
+use holder::Holder;
 use order::Order;
 
 mod files;
+mod holder;
+mod memory;
 pub mod order;
 mod output;
 mod record;
@@ -32,8 +35,6 @@ const STOP_GRACE: Duration = Duration::from_secs(10);
 const MARK: &str = "REPO_POOL_HEARTBEAT_FILE";
 /// How often the heartbeat comes, in seconds.
 const INTERVAL: &str = "REPO_POOL_HEARTBEAT_INTERVAL";
-/// A lock file says little.
-const LARGEST: u64 = 1 << 16;
 
 /// Starts processes of this machine.
 #[derive(Debug)]
@@ -119,7 +120,7 @@ impl Launcher for Local {
         if let Some(exit) = record::read(&job.dir) {
             return Ok(Found::Ended(exit.end()));
         }
-        heirs::end(MARK, &job.dir, self.grace);
+        holder::end_leftovers(&job.dir, self.grace);
         Ok(Found::Gone)
     }
 
@@ -135,23 +136,19 @@ impl Launcher for Local {
             true => family::AT_ONCE,
             false => family::ASK,
         };
-        match (self.own(&job.dir), stamp(&job.dir)) {
+        match (self.own(&job.dir), Holder::of(&job.dir)) {
             (Some(shim), _) => shim.signal(signal),
-            (None, Some(shim)) => liveness::signal(&shim, signal),
+            (None, Some(shim)) => liveness::signal(&shim.process, signal),
             (None, None) => {}
         }
     }
-}
 
-/// The process that holds an attempt's lock, as it says itself.
-fn stamp(dir: &Path) -> Option<ProcessStamp> {
-    let bytes = fs::read_limited(&files::lock(dir), LARGEST).ok()?;
-    serde_json::from_slice(&bytes).ok()
+    fn why_memory_is_not_limited(&self) -> Option<String> {
+        holder::why_memory_is_not_limited()
+    }
 }
 
 fn handle(dir: &Path) -> String {
-    stamp(dir).map_or_else(
-        || "a process".to_owned(),
-        |shim| format!("pid {}", shim.pid),
-    )
+    let shim = Holder::of(dir).map(|holder| holder.process.pid);
+    shim.map_or_else(|| "a process".to_owned(), |pid| format!("pid {pid}"))
 }
