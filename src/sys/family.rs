@@ -20,6 +20,7 @@ use rustix::event::PollFlags;
 use rustix::io::Errno;
 use rustix::process::{Pid, Signal, WaitOptions, kill_process_group, wait};
 
+use super::clock::Deadline;
 use super::foreground::{ForegroundEnd, end_of};
 use super::signals::Relay;
 use super::{crash, descendants, wait as poll};
@@ -110,6 +111,18 @@ impl Family {
         Ok(told)
     }
 
+    /// Waits so long, when nobody is left; false as soon as this process is told to end.
+    pub fn is_wanted(&mut self, time: Duration) -> bool {
+        let deadline = Deadline::after(time);
+        while let Some(left) = deadline.remaining() {
+            match self.wait(left, None) {
+                Ok(told) if !told.ask && !told.at_once => {}
+                _ => return false,
+            }
+        }
+        true
+    }
+
     /// Takes leave of all that have ended.
     fn take_leave(&mut self) -> io::Result<()> {
         loop {
@@ -165,8 +178,11 @@ impl Family {
     }
 
     /// Those that live, for people.
-    pub fn members() -> Vec<String> {
-        descendants::described(&descendants::all())
+    pub fn members(&self) -> Vec<String> {
+        match self.extinct {
+            true => Vec::new(),
+            false => descendants::described(&descendants::all()),
+        }
     }
 }
 

@@ -146,14 +146,15 @@ fn a_quiet_runner_is_not_ended() {
 /// A full disk, or a directory that can't be written: the end is known all the same.
 #[test]
 fn an_end_that_cannot_be_written_down_is_told() {
-    for (script, class) in [
-        ("exit 78", EndClass::Permanent),
-        ("kill -9 $$", EndClass::Failure),
-    ] {
+    let told = |script: &str, class| {
         let scene = Scene::new(script);
         fs::create_dir_all(scene.job.dir.join("exit.json/in the way")).expect("a directory");
         is(&scene.run(), class, "could not be written down");
-    }
+    };
+    std::thread::scope(|scope| {
+        scope.spawn(|| told("exit 78", EndClass::Permanent));
+        scope.spawn(|| told("kill -9 $$", EndClass::Failure));
+    });
 }
 
 /// 12: memory is limited where that is possible; where not, that is said and nothing else.

@@ -15,8 +15,8 @@ use crate::domain::dispatch::End;
 use crate::domain::{Error, Result};
 use crate::sys::companion::{self, Companion};
 use crate::sys::family;
-use crate::sys::liveness;
 use crate::sys::lock::{self, FileLock};
+use crate::sys::{fs, liveness};
 use holder::Holder;
 use order::Order;
 
@@ -31,6 +31,8 @@ mod watch;
 
 /// The time between being asked to end and being killed.
 const STOP_GRACE: Duration = Duration::from_secs(10);
+/// Whoever only looks whether a lock is held has it for a shorter time.
+const GLANCE: Duration = Duration::from_millis(200);
 /// The variable by which everything that belongs to an attempt is known: a path in its directory.
 const MARK: &str = "REPO_POOL_HEARTBEAT_FILE";
 /// How often the heartbeat comes, in seconds.
@@ -97,7 +99,8 @@ impl Launcher for Local {
     fn start(&self, job: &Job) -> Result<String> {
         // Taken here and handed over, so that from before its start to after its end nobody finds it
         // free.
-        let Some(lock) = FileLock::try_acquire(&files::lock(&job.dir))? else {
+        let path = files::lock(&job.dir);
+        let Ok(lock) = FileLock::acquire(&path, GLANCE, &mut || {})? else {
             return Ok(handle(&job.dir));
         };
         if record::read(&job.dir).is_some() {
@@ -114,8 +117,15 @@ impl Launcher for Local {
 
     fn find(&self, job: &Job) -> Result<Found> {
         // In this order: whoever has ended in between has left its record.
-        if lock::is_held(&files::lock(&job.dir)) == Some(true) {
-            return Ok(Found::Running(handle(&job.dir)));
+        let path = files::lock(&job.dir);
+        let there = fs::metadata_if_there(&path)?.is_some();
+        match lock::is_held(&path) {
+            Some(true) => return Ok(Found::Running(handle(&job.dir))),
+            None if there => {
+                let path = path.display();
+                return Err(Error::failed(format!("{path} can't be locked")));
+            }
+            _ => {}
         }
         if let Some(exit) = record::read(&job.dir) {
             return Ok(Found::Ended(exit.end()));

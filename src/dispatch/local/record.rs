@@ -8,21 +8,26 @@ use super::files;
 use super::order::Order;
 use crate::domain::dispatch::exit::{Cause, Exit};
 use crate::domain::{Error, Result};
+use crate::sys::companion;
 use crate::sys::fs::{self, Durability};
-use crate::sys::{clock, companion};
 
 /// The time between the first two tries to write it; it doubles each time, up to the longest.
 const PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
-/// How often is tried while the starter waits, who can be told otherwise: for 1.5 s.
-const TRIES: u32 = 6;
+/// How often is tried while the starter waits, who can be told otherwise: for 0.75 s.
+const TRIES: u32 = 5;
 /// How often is tried when there is nobody to be told: for ten minutes.
 const TRIES_ALONE: u32 = 126;
 /// It is larger only if somebody else has written it.
 const LARGEST: u64 = 1 << 20;
 
-/// Writes it in one step. A full disk may be emptied, so it is tried again for a while.
-pub fn write(order: &Order, exit: &Exit) -> Result<()> {
+/// Writes it in one step. A full disk may be emptied, so it is tried again for a while; `is_wanted`
+/// waits, and says whether to go on.
+pub fn write(
+    order: &Order,
+    exit: &Exit,
+    is_wanted: &mut dyn FnMut(Duration) -> bool,
+) -> Result<()> {
     let path = files::exit(&order.dir);
     let text = serde_json::to_vec(exit).map_err(|e| Error::failed(e.to_string()))?;
     let mut tries = 0;
@@ -38,10 +43,9 @@ pub fn write(order: &Order, exit: &Exit) -> Result<()> {
             true => TRIES,
             false => TRIES_ALONE,
         };
-        if tries >= enough {
+        if tries >= enough || !is_wanted(pause) {
             return Err(error);
         }
-        let _ = clock::pause(pause);
         pause = (pause * 2).min(LONGEST_PAUSE);
         // It lives.
         let heartbeat = fs::open_log(&files::heartbeat(&order.dir));

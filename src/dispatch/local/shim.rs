@@ -25,28 +25,32 @@ use crate::sys::{companion, fs};
 /// The life of a shim, from its command line to its exit code.
 pub fn run(words: &[OsString]) -> u8 {
     let watch = Stopwatch::start();
-    let order = match Order::from_words(words) {
-        Ok(order) => order,
-        Err(error) => return shim_code(&not_started(error.to_string()).end()),
+    let prepared = Order::from_words(words).and_then(|order| {
+        let family = Family::expected().map_err(|e| Error::io("listen in", &order.dir, e))?;
+        Ok((order, family))
+    });
+    let (order, mut family) = match prepared {
+        Ok(prepared) => prepared,
+        Err(error) => return shim_code(&not_started(&error).end()),
     };
-    let mut exit = carry_out(&order);
+    let mut exit = carry_out(&order, &mut family);
     exit.seconds = watch.elapsed().as_secs_f64();
-    match record::write(&order, &exit) {
+    match record::write(&order, &exit, &mut |pause| family.is_wanted(pause)) {
         Ok(()) => 0,
         Err(_) => shim_code(&exit.end()),
     }
 }
 
-fn not_started(reason: String) -> Exit {
+fn not_started(error: &Error) -> Exit {
     Exit {
-        cause: Some(Cause::NotStarted(reason)),
+        cause: Some(Cause::NotStarted(error.to_string())),
         ..Exit::default()
     }
 }
 
-fn carry_out(order: &Order) -> Exit {
+fn carry_out(order: &Order, family: &mut Family) -> Exit {
     let mut memory = Memory::of(order);
-    let mut exit = match begin(order, &mut memory) {
+    let mut exit = match begin(order, &mut memory, family) {
         Ok(mut watched) => {
             let watching = watched.watch();
             watched.exit(watching)
@@ -58,10 +62,12 @@ fn carry_out(order: &Order) -> Exit {
 }
 
 /// Everything up to the command's start.
-fn begin(order: &Order, memory: &mut Memory) -> Result<Watched, Exit> {
-    let failed = |error: Error| not_started(error.to_string());
-    let not_told = |e| not_started(format!("it could not be told to end: {e}"));
-    let mut family = Family::expected().map_err(not_told)?;
+fn begin<'f>(
+    order: &Order,
+    memory: &mut Memory,
+    family: &'f mut Family,
+) -> Result<Watched<'f>, Exit> {
+    let failed = |error: Error| not_started(&error);
     let heartbeat = fs::open_log(&files::heartbeat(&order.dir)).map_err(failed)?;
     let output = Output::open(&order.dir, order.terms.output).map_err(failed)?;
     companion::work_in(&order.workdir).map_err(failed)?;
@@ -87,8 +93,8 @@ enum Phase {
 }
 
 /// A runner that is watched.
-struct Watched {
-    family: Family,
+struct Watched<'f> {
+    family: &'f mut Family,
     heartbeat: File,
     next_beat: Deadline,
     beat: Duration,
@@ -100,8 +106,8 @@ struct Watched {
     cause: Option<Cause>,
 }
 
-impl Watched {
-    fn new(order: &Order, family: Family, heartbeat: File, output: Output) -> Self {
+impl<'f> Watched<'f> {
+    fn new(order: &Order, family: &'f mut Family, heartbeat: File, output: Output) -> Self {
         let terms = &order.terms;
         let pulse = |limit| (Pulse::new(output.size(), limit), Stopwatch::start());
         Self {
@@ -222,7 +228,7 @@ impl Watched {
         if let Err(error) = watching {
             notes.push(format!("it could not be watched to its end: {error}"));
         }
-        let left = Family::members();
+        let left = self.family.members();
         if !left.is_empty() {
             notes.push(format!("could not be ended: {}", left.join(", ")));
         }

@@ -42,7 +42,8 @@ impl Shim<'_> {
 /// Waits for the end of an attempt's shim, and says how its runner ended.
 pub fn to_the_end(job: &Job, own: Option<&Companion>, grace: Duration) -> End {
     let watch = Stopwatch::start();
-    let ended = wait(job, own);
+    // What can't be watched must not run on.
+    let ended = wait(job, own).inspect_err(|_| holder::kill_all(&job.dir));
     let left = own.and_then(Companion::reap);
     let seconds = watch.elapsed().as_secs_f64();
     let lost = |class, reason: String| End {

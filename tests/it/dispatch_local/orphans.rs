@@ -7,6 +7,7 @@ use repo_pool::dispatch::launcher::{Found, Launcher};
 use repo_pool::domain::dispatch::{End, EndClass};
 use rustix::process::Signal;
 use std::fs;
+use std::path::PathBuf;
 
 #[track_caller]
 fn ended(found: Found) -> End {
@@ -97,19 +98,28 @@ fn what_a_killed_orphan_has_left_is_ended() {
     gone(far);
 }
 
-/// With nobody to tell it to, the end is kept until it can be written down.
-#[test]
-fn an_orphans_end_waits_for_room_on_the_disk() {
+/// One that has ended, and can't write down how.
+fn with_an_obstacle() -> (Scene, PathBuf) {
     let scene = Scene::new("echo $$ > near; exit 4");
     let obstacle = scene.job.dir.join("exit.json");
     fs::create_dir_all(obstacle.join("in the way")).expect("a directory");
     scene.orphan();
-    let near = scene.pid_in("near");
-    gone(near);
+    gone(scene.pid_in("near"));
     let before = scene.beat();
     until("it was tried in vain, and gives signs of life", || {
         (scene.beat() != before).then_some(())
     });
+    (scene, obstacle)
+}
+
+/// With nobody to tell it to, the end is kept until it can be written down, or somebody has enough.
+#[test]
+fn an_orphans_end_waits_for_room_on_the_disk() {
+    let (scene, obstacle) = with_an_obstacle();
     fs::remove_dir_all(&obstacle).expect("removing");
     assert_eq!(ended(scene.outlived()).exit_code, Some(4));
+    let (scene, _) = with_an_obstacle();
+    let found = handle(scene.found());
+    scene.launcher().stop(&scene.job, &found, false);
+    assert!(matches!(scene.outlived(), Found::Gone));
 }
