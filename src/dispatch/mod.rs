@@ -3,8 +3,16 @@
 //!
 //! | part | owns |
 //! |---|---|
+//! | [`files`] | task files, as tasks or as everything that is wrong with them |
+//! | [`run`] | a run on disk: its directory, lock, tasks, events, wishes |
+//! | [`attempt`] | one attempt: its slot, its runner, the return of the slot |
 //! | [`launcher`] | the seam to what runs runners |
+//! | [`metrics`] | the figures of a run, for Prometheus |
 //!
 //! The decisions (graph, order, limits, what an end means) are in [`crate::domain::dispatch`].
 
+pub mod attempt;
+pub mod files;
 pub mod launcher;
+pub mod metrics;
+pub mod run;

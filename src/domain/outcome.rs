@@ -14,6 +14,7 @@ use super::slot::SlotState;
 
 mod apply;
 mod details;
+mod dispatch;
 mod metrics;
 mod recover;
 mod rescue;
@@ -22,6 +23,10 @@ mod warm;
 
 pub use apply::{AppliedView, ApplySummary, StepResult, StepView};
 pub use details::{ChangeCounts, PastCleanup, ProcessView, SlotContent, SlotDetails};
+pub use dispatch::{
+    AgentPoolView, AskedEffect, AskedView, AttemptLogView, AttemptView, AttentionView, CommandView,
+    RunPhase, RunView, TaskCounts, TaskLogView, TaskView, WhyView,
+};
 pub use metrics::{BucketView, Figures, PoolMetrics, WorkView};
 pub use recover::{Finding, FindingAction, FindingKind, FindingResult, RecoverSummary, Recovered};
 pub use rescue::{CommitView, PathView, RescueDetails, RescueView, Restored};

@@ -9,6 +9,7 @@ pub mod crash;
 pub mod descendants;
 pub mod detached;
 pub mod disk;
+pub mod ears;
 pub mod foreground;
 pub mod fs;
 pub mod heirs;

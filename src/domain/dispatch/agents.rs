@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 /// What runs an agent pool's runners.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Engine {
     /// Processes of this machine.

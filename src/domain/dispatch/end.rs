@@ -20,6 +20,7 @@ const JITTER: f64 = 0.2;
 
 /// What an attempt's end means for its task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum EndClass {
     /// It is done (0).
@@ -54,8 +55,32 @@ pub enum EndClass {
     Stopped,
 }
 
+impl EndClass {
+    /// The word for it, as events have it.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::Failure => "failure",
+            Self::TryLater => "try_later",
+            Self::Permanent => "permanent",
+            Self::Configuration => "configuration",
+            Self::Oom => "oom",
+            Self::Timeout => "timeout",
+            Self::Stalled => "stalled",
+            Self::Silent => "silent",
+            Self::Output => "output",
+            Self::Infra => "infra",
+            Self::Lost => "lost",
+            Self::Evicted => "evicted",
+            Self::Cancelled => "cancelled",
+            Self::Stopped => "stopped",
+        }
+    }
+}
+
 /// How an attempt ended.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct End {
     /// What that means.
     pub class: EndClass,
@@ -87,29 +112,6 @@ pub enum Next {
     Failed,
     /// It was cancelled.
     Cancelled,
-}
-
-impl EndClass {
-    /// As it stands in JSON.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Done => "done",
-            Self::Failure => "failure",
-            Self::TryLater => "try_later",
-            Self::Permanent => "permanent",
-            Self::Configuration => "configuration",
-            Self::Oom => "oom",
-            Self::Timeout => "timeout",
-            Self::Stalled => "stalled",
-            Self::Silent => "silent",
-            Self::Output => "output",
-            Self::Infra => "infra",
-            Self::Lost => "lost",
-            Self::Evicted => "evicted",
-            Self::Cancelled => "cancelled",
-            Self::Stopped => "stopped",
-        }
-    }
 }
 
 impl Next {

@@ -3,10 +3,12 @@
 
 pub mod agents;
 pub mod control;
+pub mod course;
 pub mod end;
 pub mod event;
 pub mod graph;
 pub mod ids;
+pub mod joining;
 pub mod scheduler;
 pub mod simulate;
 pub mod standstill;

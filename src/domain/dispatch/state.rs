@@ -20,6 +20,7 @@ pub type Index = usize;
 
 /// Where a task stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum TaskState {
     /// Its dependencies are not done.
@@ -200,6 +201,8 @@ pub struct Run {
     pub last_number: u64,
     /// The highest token so far.
     pub last_token: u64,
+    /// How many lines of what people want were taken up.
+    pub controls: u64,
 }
 
 /// A run as its events tell it.

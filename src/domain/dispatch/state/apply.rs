@@ -47,6 +47,7 @@ impl RunState {
                 question,
                 command,
             } => self.run.question = Some((question.clone(), command.clone())),
+            Event::ControlTaken { lines } => self.run.controls = *lines,
             Event::StaleCompletion { .. } | Event::Warning { .. } => {}
             event if self.attempt_event(event, now, &mut changes) => {}
             event => self.task_event(event, now, &mut changes),
