@@ -178,6 +178,9 @@ impl World {
                 if let Some(task) = nth(self.running.keys().copied().collect(), n) {
                     self.running.remove(&task);
                     self.scheduler.finished(task, self.now);
+                    if let Some(repo) = &self.tasks[task].repo {
+                        self.scheduler.repo_free(repo);
+                    }
                 }
             }
             Thing::NoSlot(n) => {
