@@ -43,7 +43,14 @@ pub fn patched(
     }
     let version = find("version").and_then(|field| raw(field.node).parse::<u64>().ok());
     let start = text.len() - text.trim_start_matches('\u{feff}').trim_start().len();
-    set(&mut splices, text, start, &top, "version", &(version.unwrap_or(0) + 1).to_string());
+    set(
+        &mut splices,
+        text,
+        start,
+        &top,
+        "version",
+        &(version.unwrap_or(0) + 1).to_string(),
+    );
     set(&mut splices, text, start, &top, "updated_at", &quoted(now));
     Ok(Some(applied(text, splices)))
 }
@@ -178,7 +185,12 @@ mod tests {
             word: "ready",
             holders: Some((None, None)),
         };
-        let standings = [("1", ready), ("2", running), ("3", says("done")), ("4", says("done"))];
+        let standings = [
+            ("1", ready),
+            ("2", running),
+            ("3", says("done")),
+            ("4", says("done")),
+        ];
         let new = with(text, &standings).unwrap().unwrap();
         let expected = r#"{
   "spec_name": "login",
@@ -205,7 +217,14 @@ mod tests {
 
     #[test]
     fn what_is_no_registry_is_left_alone() {
-        for text in ["", "[]", "{}", "{\"tasks\": 3}", "{\"tasks\": [3]}", "{\"tasks\": [}"] {
+        for text in [
+            "",
+            "[]",
+            "{}",
+            "{\"tasks\": 3}",
+            "{\"tasks\": [3]}",
+            "{\"tasks\": [}",
+        ] {
             assert!(with(text, &[("1", says("done"))]).is_err(), "{text}");
         }
         let without = "{\"tasks\": [{\"id\": \"1\", \"state\": \"x\"}]}";

@@ -29,7 +29,10 @@ pub fn standing(progress: &Progress) -> Option<Standing> {
     };
     let holders = match (&progress.open, word) {
         (Some(open), "running") => {
-            let slot = open.slot.as_ref().map(|slot| slot_id(&slot.pool, slot.number));
+            let slot = open
+                .slot
+                .as_ref()
+                .map(|slot| slot_id(&slot.pool, slot.number));
             Some((Some(open.runner.clone()), slot))
         }
         // Who had it at its end is worth knowing.
@@ -120,7 +123,9 @@ fn finished(status: &str, attempt: u32, runner: &str, slot: Option<&str>) -> Map
         ("attempt", json!(attempt)),
     ];
     let entries = entries.into_iter();
-    entries.map(|(name, value)| (name.to_owned(), value)).collect()
+    entries
+        .map(|(name, value)| (name.to_owned(), value))
+        .collect()
 }
 
 fn add_end(details: &mut Map<String, Value>, end: &End) {

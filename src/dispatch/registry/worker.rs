@@ -81,7 +81,10 @@ impl Book {
         let Some(_lock) = FileLock::try_acquire(&self.place.lock)? else {
             let holder = lock::holder(&self.place.lock).map(named);
             let by = holder.map(|holder| format!(" by {holder}"));
-            return Err(Error::failed(format!("it is locked{}", by.unwrap_or_default())));
+            return Err(Error::failed(format!(
+                "it is locked{}",
+                by.unwrap_or_default()
+            )));
         };
         if !self.standings.is_empty() {
             let bytes = fs::read_limited(&self.place.tasks, LARGEST)?;
@@ -143,7 +146,9 @@ pub(super) fn work(messages: &Receiver<Message>, tell: &dyn Fn(&str)) -> Vec<Str
             Ok(message) => {
                 take(&mut books, message);
                 // All that is there goes into one writing.
-                messages.try_iter().for_each(|message| take(&mut books, message));
+                messages
+                    .try_iter()
+                    .for_each(|message| take(&mut books, message));
             }
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => return end(books, tell),
