@@ -61,7 +61,8 @@ pub trait Launcher: Send + Sync {
     /// Fails if it can't be started: the attempt ends as `infra`.
     fn start(&self, job: &Job) -> Result<String>;
 
-    /// What has become of an attempt that an earlier dispatcher may have started.
+    /// What has become of an attempt that an earlier dispatcher may have started. If it is
+    /// [`Found::Gone`], whatever it had left running has been ended.
     fn find(&self, job: &Job) -> Result<Found>;
 
     /// Waits for its end, which it brings about itself if the heartbeat stops.
@@ -71,5 +72,7 @@ pub trait Launcher: Send + Sync {
     fn stop(&self, job: &Job, handle: &str, now: bool);
 
     /// Clears away what is left of it, once its end is recorded.
-    fn remove(&self, job: &Job);
+    fn remove(&self, job: &Job) {
+        let _ = job;
+    }
 }

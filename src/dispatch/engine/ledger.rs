@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::dispatch::metrics::Metrics;
+use crate::dispatch::metrics::{self, Metrics};
 use crate::dispatch::run::Replayed;
 use crate::domain::Result;
 use crate::domain::dispatch::state::Changes;
@@ -27,10 +27,12 @@ pub trait Teller {
 pub struct Ledger<'e> {
     run: Replayed,
     metrics: Metrics,
+    figures: metrics::Files,
     teller: &'e dyn Teller,
     /// What is not written yet.
     unwritten: Vec<Record>,
     trouble: Option<Trouble>,
+    told_of_figures: bool,
     synced: Stopwatch,
 }
 
@@ -42,13 +44,20 @@ struct Trouble {
 
 impl<'e> Ledger<'e> {
     /// The books of a run that was taken up.
-    pub fn new(run: Replayed, metrics: Metrics, teller: &'e dyn Teller) -> Self {
+    pub fn new(
+        run: Replayed,
+        metrics: Metrics,
+        figures: metrics::Files,
+        teller: &'e dyn Teller,
+    ) -> Self {
         Self {
             run,
             metrics,
+            figures,
             teller,
             unwritten: Vec::new(),
             trouble: None,
+            told_of_figures: false,
             synced: Stopwatch::start(),
         }
     }
@@ -63,15 +72,26 @@ impl<'e> Ledger<'e> {
         &mut self.run.state
     }
 
-    /// The figures.
-    pub fn metrics(&mut self) -> &mut Metrics {
-        &mut self.metrics
+    /// Writes the figures if it is time, or `at_once`. That they can't be written stops nothing.
+    pub fn write_figures(&mut self, at_once: bool) {
+        let (metrics, state) = (&self.metrics, &self.run.state);
+        if let Err(error) = self.figures.write(at_once, || metrics.text(state))
+            && !std::mem::replace(&mut self.told_of_figures, true)
+        {
+            self.teller.warn(&error.to_string());
+        }
+    }
+
+    /// After how long the figures are to be written.
+    pub fn figures_due(&self) -> Option<Duration> {
+        self.figures.due()
     }
 
     /// Records an event. It counts from now on; nothing may be done because of it before it is written.
     pub fn add(&mut self, event: Event) -> (Record, Changes) {
         let (record, changes) = self.run.add(event, clock::now());
         self.metrics.observe(&record, &changes, &self.run.state);
+        self.figures.out_of_date();
         if self.trouble.is_some() {
             self.teller.event(&record, &self.run.state);
         } else {
@@ -86,7 +106,11 @@ impl<'e> Ledger<'e> {
         if self.run.log.is_written() {
             return true;
         }
-        if self.trouble.as_ref().is_some_and(|trouble| !trouble.until.passed()) {
+        if self
+            .trouble
+            .as_ref()
+            .is_some_and(|trouble| !trouble.until.passed())
+        {
             return false;
         }
         let written = self.run.log.write();
@@ -96,7 +120,8 @@ impl<'e> Ledger<'e> {
         match written {
             Ok(()) => {
                 if self.trouble.take().is_some() {
-                    self.teller.warn("events can be written again: the queue goes on");
+                    self.teller
+                        .warn("events can be written again: the queue goes on");
                 }
                 self.sync();
                 true
@@ -104,7 +129,8 @@ impl<'e> Ledger<'e> {
             Err(error) => {
                 let pause = match &self.trouble {
                     None => {
-                        let text = format!("{error}; nothing new is started until that works again");
+                        let text =
+                            format!("{error}; nothing new is started until that works again");
                         self.teller.warn(&text);
                         AGAIN.0
                     }

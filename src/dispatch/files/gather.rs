@@ -257,7 +257,7 @@ fn stem(path: &Path) -> String {
 }
 
 /// Changes when the bytes do.
-fn digest(bytes: &[u8]) -> String {
+pub fn digest(bytes: &[u8]) -> String {
     let mut hasher = DefaultHasher::new();
     hasher.write(bytes);
     format!("{:016x}", hasher.finish())

@@ -27,6 +27,7 @@ use crate::domain::{Error, Result};
 use gather::Files;
 
 pub use check::requests;
+pub use gather::digest;
 
 /// The largest file that is read, in bytes: a hundred thousand tasks of a page each.
 pub(super) const LARGEST: u64 = 512 << 20;

@@ -5,6 +5,7 @@
 //! | `run.lock` | held by the dispatcher for its life |
 //! | `tasks.json` | the tasks as they were read last, with the digests of their files |
 //! | `events.jsonl` | what happened: appended by who holds the lock, read by anybody |
+//! | `rules.json` | the rules and agent pools of the last dispatcher, for who looks at the run |
 //! | `control.jsonl` | what people want: appended by anybody, taken up by who holds the lock |
 //! | `attempts/<task>/<n>/` | one attempt's files |
 //!
@@ -13,7 +14,9 @@
 pub mod control;
 pub mod document;
 pub mod events;
+mod follow;
 mod read;
+mod terms;
 
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -27,7 +30,9 @@ use crate::sys::fs;
 use crate::sys::lock::{self, FileLock};
 
 pub use document::Document;
+pub use follow::Follower;
 pub use read::{Replayed, Seen};
+pub use terms::Terms;
 
 /// The place of a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -120,6 +125,11 @@ impl RunDir {
     /// The tasks.
     pub fn tasks(&self) -> PathBuf {
         self.path.join("tasks.json")
+    }
+
+    /// What its last dispatcher worked by.
+    fn terms(&self) -> PathBuf {
+        self.path.join("rules.json")
     }
 
     /// What happened.

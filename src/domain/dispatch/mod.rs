@@ -6,13 +6,16 @@ pub mod control;
 pub mod course;
 pub mod end;
 pub mod event;
+pub mod exit;
 pub mod graph;
 pub mod ids;
 pub mod joining;
+pub mod pulse;
 pub mod scheduler;
 pub mod simulate;
 pub mod state;
 pub mod task;
+pub mod view;
 #[cfg(test)]
 mod testing;
 
