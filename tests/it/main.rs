@@ -31,6 +31,8 @@ mod crash_points;
 mod create;
 mod crowd;
 mod deadlines;
+mod dispatch_run;
+mod dispatch_slots;
 mod environment;
 mod exec;
 mod exec_left;
