@@ -12,9 +12,11 @@ pub mod prio;
 pub mod retry;
 pub mod run;
 pub mod shim;
+mod shown;
 pub mod status;
 mod tasks;
 pub mod why;
+mod wish;
 
 use super::session::Session;
 use crate::cli::DispatchCommand;

@@ -37,7 +37,7 @@ impl RunDir {
     }
 
     /// Its tasks; none before it has begun.
-    fn document(&self) -> Result<Document> {
+    pub(super) fn document(&self) -> Result<Document> {
         let none = || Document::new(Vec::new(), Vec::<Task>::new().into());
         Ok(Document::read(self)?.unwrap_or_else(none))
     }

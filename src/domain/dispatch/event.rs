@@ -275,3 +275,36 @@ pub enum Event {
         text: String,
     },
 }
+
+impl Event {
+    /// The attempt that it is about.
+    pub fn attempt(&self) -> Option<&AttemptId> {
+        match self {
+            Self::TaskAssigned { attempt, .. }
+            | Self::SlotUnavailable { attempt, .. }
+            | Self::SlotAllocated { attempt, .. }
+            | Self::RunnerStarted { attempt, .. }
+            | Self::RunnerAdopted { attempt }
+            | Self::RunnerStopping { attempt, .. }
+            | Self::RunnerCompleted { attempt, .. }
+            | Self::RunnerFailed { attempt, .. }
+            | Self::RunnerLost { attempt, .. }
+            | Self::SlotReleased { attempt, .. }
+            | Self::StaleCompletion { attempt } => Some(attempt),
+            _ => None,
+        }
+    }
+
+    /// The id of the task that it is about.
+    pub fn task(&self) -> Option<&str> {
+        match self {
+            Self::TaskRetried { task }
+            | Self::TaskCancelled { task }
+            | Self::PriorityChanged { task, .. }
+            | Self::TaskAdded { task }
+            | Self::TaskDropped { task } => Some(task),
+            Self::NeedsAttention { task, .. } => task.as_deref(),
+            _ => self.attempt().map(|attempt| attempt.task.as_str()),
+        }
+    }
+}

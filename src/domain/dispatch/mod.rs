@@ -18,6 +18,7 @@ pub mod state;
 pub mod task;
 #[cfg(test)]
 mod testing;
+pub mod view;
 
 pub use end::{End, EndClass, Next};
 pub use event::{Event, Record};
