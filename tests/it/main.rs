@@ -33,6 +33,7 @@ mod crowd;
 mod deadlines;
 mod dispatch_run;
 mod dispatch_slots;
+mod dispatch_local;
 mod environment;
 mod exec;
 mod exec_left;
