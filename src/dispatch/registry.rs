@@ -89,7 +89,13 @@ impl Registry {
             let added = told.standings.len() < state.tasks().len();
             if added || matches!(record.event, Event::RunStarted { .. }) {
                 told.standings.resize(state.tasks().len(), None);
+<<<<<<< HEAD
                 (0..state.tasks().len()).for_each(|task| _ = told.stands(state, task));
+=======
+                for task in 0..state.tasks().len() {
+                    told.stands(state, task);
+                }
+>>>>>>> 027e8eb7c9039debc1598c6cb2145cc1a5129d94
             }
         });
     }
@@ -190,3 +196,6 @@ fn subject(event: &Event) -> Option<&str> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests;
