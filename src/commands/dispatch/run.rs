@@ -5,39 +5,23 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 
 use super::super::session::Session;
-<<<<<<< HEAD
 use super::plan;
+use super::said::{self, Said};
 use super::tasks::{self, Tasks};
-=======
-use super::{shown, tasks};
->>>>>>> 3fe772c428106469405df2f11787e3b5eadd409d
 use crate::cli::{DispatchRunArgs, PolicyWord};
 use crate::dispatch::attempt::Workshop;
-use crate::dispatch::engine::{self, Options, Setting, Teller};
+use crate::dispatch::engine::{self, Options, Setting};
 use crate::dispatch::files::{Defaults, Source};
 use crate::dispatch::launcher::Launcher;
 use crate::dispatch::local::Local;
-<<<<<<< HEAD
 use crate::dispatch::registry::Registry;
-use crate::dispatch::run::{Document, RunDir};
+use crate::dispatch::run::{Document, RunDir, Terms};
 use crate::domain::dispatch::agents::{Engine, Policy};
-use crate::domain::dispatch::{Record, RunState};
 use crate::domain::progress::{Observer, Silent, Step, StepObserver};
 use crate::domain::{Error, Result};
 use crate::pool::Context;
 use crate::report::Output;
-use crate::report::tables::{EventLines, Weight, weight};
 use crate::store::Locks;
-=======
-use crate::dispatch::run::{Document, RunDir, Terms};
-use crate::domain::Result;
-use crate::domain::dispatch::agents::{Engine, Policy};
-use crate::domain::dispatch::{Record, RunState, view};
-use crate::report::live::Live;
-use crate::report::output::unless_closed;
-use crate::report::{Output, tables};
-use crate::sys::clock;
->>>>>>> 3fe772c428106469405df2f11787e3b5eadd409d
 use crate::sys::lock::FileLock;
 
 /// Runs the tasks.
@@ -63,47 +47,33 @@ pub fn run(session: &Session, args: &DispatchRunArgs) -> Result<u8> {
         rules: tasks.rules,
         returning: AtomicUsize::new(0),
     };
-<<<<<<< HEAD
+    let terms = Terms {
+        rules: workshop.rules.clone(),
+        agent_pools: tasks.pools.clone(),
+    };
+    let said = Said::new(&session.output);
     let registry = registry(session, args, &tasks.loaded.sources)?;
     let local: Arc<dyn Launcher> = Arc::new(Local::default());
-=======
-    let said = Said {
-        output: &session.output,
-        live: Live::new(&session.output),
-    };
->>>>>>> 3fe772c428106469405df2f11787e3b5eadd409d
     let setting = Setting {
         options: options(session, args, &workshop)?,
         workshop: &workshop,
-<<<<<<< HEAD
         agent_pools: tasks.pools.into_iter().map(Arc::new).collect(),
         launchers: &|_| Arc::clone(&local),
-        teller: &Said::new(&session.output),
-        registry: registry.as_ref(),
-=======
-        agent_pools: tasks.pools.iter().cloned().map(Arc::new).collect(),
-        launchers: &|engine| match engine {
-            Engine::LocalProcess | Engine::Docker | Engine::Kubernetes => Arc::clone(&local),
-        },
         teller: &said,
-        options: Options {
-            watch: args.watch,
-            only: args.only.clone(),
-            fail_fast: args.fail_fast,
-            drain_timeout,
-            metrics_file: args.metrics_file.clone(),
-            defaults: known,
-        },
->>>>>>> 3fe772c428106469405df2f11787e3b5eadd409d
+        registry: registry.as_ref(),
     };
     let lock = match args.fresh {
         true => anew(&setting, lock)?,
         false => lock,
     };
-<<<<<<< HEAD
-    let code = engine::run(&setting, tasks.loaded.sources, tasks.loaded.tasks)?;
+    terms.write(&workshop.run)?;
+    let ended = engine::run(&setting, tasks.loaded.sources, tasks.loaded.tasks);
+    drop(lock);
+    said.over();
+    let code = ended?;
     let left: Vec<String> = registry.map(Registry::close).unwrap_or_default();
     left.iter().for_each(|text| session.output.warn(text));
+    said::tell(session, &workshop.run, &terms)?;
     Ok(code)
 }
 
@@ -164,19 +134,6 @@ fn registry(
     let output = Arc::clone(&session.output);
     let tell = Arc::new(move |text: &str| output.warn(text));
     Registry::open(sources, tell).map(Some)
-=======
-    let terms = Terms {
-        rules: tasks.rules,
-        agent_pools: tasks.pools,
-    };
-    terms.write(&workshop.run)?;
-    let ended = engine::run(&setting, tasks.loaded.sources, tasks.loaded.tasks);
-    drop(lock);
-    said.live.over();
-    let code = ended?;
-    tell(session, &workshop.run, &terms)?;
-    Ok(code)
->>>>>>> 3fe772c428106469405df2f11787e3b5eadd409d
 }
 
 /// The files that were added to the run while it went on.
@@ -204,7 +161,6 @@ fn policy(word: PolicyWord) -> Policy {
     }
 }
 
-<<<<<<< HEAD
 /// Hears what pools say.
 struct Heard<'o>(&'o Output);
 
@@ -219,35 +175,5 @@ impl Observer for Heard<'_> {
 
     fn warn(&self, text: &str) {
         self.0.warn(text);
-    }
-=======
-/// Says what became of the run: on stderr, or as a document.
-fn tell(session: &Session, run: &RunDir, terms: &Terms) -> Result<()> {
-    let output = &session.output;
-    let seen = run.read()?;
-    let wanted = |task| output.is_json() || view::is_of_interest(seen.state.progress(task).state);
-    let shown = shown::run_view(run, &seen, terms, wanted);
-    if output.is_json() {
-        return unless_closed(output.json("run", &shown));
-    }
-    let resume = shown::resume(&seen);
-    output.note_text(|layout| tables::summary(&shown, &resume, clock::now(), layout));
-    Ok(())
->>>>>>> 3fe772c428106469405df2f11787e3b5eadd409d
-}
-
-/// Says on stderr what happens.
-struct Said<'o> {
-    output: &'o Output,
-    live: Live<'o>,
-}
-
-impl Teller for Said<'_> {
-    fn event(&self, record: &Record, state: &RunState) {
-        self.live.event(record, state);
-    }
-
-    fn warn(&self, text: &str) {
-        self.output.warn(text);
     }
 }
