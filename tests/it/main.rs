@@ -32,6 +32,7 @@ mod create;
 mod crowd;
 mod deadlines;
 mod dispatch_local;
+mod dispatch_resume;
 mod dispatch_run;
 mod dispatch_slots;
 mod environment;
