@@ -9,9 +9,10 @@ use super::tasks;
 use crate::cli::{DispatchRunArgs, PolicyWord};
 use crate::dispatch::attempt::Workshop;
 use crate::dispatch::engine::{self, Options, Setting, Teller};
-use crate::dispatch::files::Defaults;
+use crate::dispatch::files::{Defaults, Source};
 use crate::dispatch::launcher::Launcher;
 use crate::dispatch::local::Local;
+use crate::dispatch::registry::Registry;
 use crate::dispatch::run::{Document, RunDir};
 use crate::domain::Result;
 use crate::domain::dispatch::agents::{Engine, Policy};
@@ -49,13 +50,22 @@ pub fn run(session: &Session, args: &DispatchRunArgs) -> Result<u8> {
         rules: tasks.rules.clone(),
         returning: AtomicUsize::new(0),
     };
+    let registry = match args.no_update_registry {
+        true => None,
+        false => Some(registry(&session.output, &tasks.loaded.sources)?),
+    };
+    let said = Said {
+        output: &session.output,
+        lines: Mutex::default(),
+        registry,
+    };
     let setting = Setting {
         workshop: &workshop,
         agent_pools: tasks.pools.iter().cloned().map(Arc::new).collect(),
         launchers: &|engine| match engine {
             Engine::LocalProcess | Engine::Docker | Engine::Kubernetes => Arc::clone(&local),
         },
-        teller: &Said::new(&session.output),
+        teller: &said,
         options: Options {
             watch: args.watch,
             only: args.only.clone(),
@@ -69,7 +79,15 @@ pub fn run(session: &Session, args: &DispatchRunArgs) -> Result<u8> {
         true => anew(&setting, lock)?,
         false => lock,
     };
-    engine::run(&setting, tasks.loaded.sources, tasks.loaded.tasks)
+    let ended = engine::run(&setting, tasks.loaded.sources, tasks.loaded.tasks);
+    said.close();
+    ended
+}
+
+/// What is told of the run to the registries that its tasks are from.
+fn registry(output: &Arc<Output>, sources: &[Source]) -> Result<Registry> {
+    let output = Arc::clone(output);
+    Registry::open(sources, Arc::new(move |text| output.warn(text)))
 }
 
 /// The files that were added to the run while it went on.
@@ -97,23 +115,27 @@ fn policy(word: PolicyWord) -> Policy {
     }
 }
 
-/// Says on stderr what happens.
+/// Says on stderr what happens, and to the registries what concerns them.
 struct Said<'o> {
     output: &'o Output,
     lines: Mutex<EventLines>,
+    registry: Option<Registry>,
 }
 
-impl<'o> Said<'o> {
-    fn new(output: &'o Output) -> Self {
-        Self {
-            output,
-            lines: Mutex::default(),
+impl Said<'_> {
+    /// The last word to the registries.
+    fn close(self) {
+        for left in self.registry.map(Registry::close).unwrap_or_default() {
+            self.output.warn(&left);
         }
     }
 }
 
 impl Teller for Said<'_> {
-    fn event(&self, record: &Record, _state: &RunState) {
+    fn event(&self, record: &Record, state: &RunState) {
+        if let Some(registry) = &self.registry {
+            registry.note(record, state);
+        }
         if weight(&record.event) == Weight::Detail {
             return;
         }

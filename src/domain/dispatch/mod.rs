@@ -15,9 +15,9 @@ pub mod scheduler;
 pub mod simulate;
 pub mod state;
 pub mod task;
-pub mod view;
 #[cfg(test)]
 mod testing;
+pub mod view;
 
 pub use end::{End, EndClass, Next};
 pub use event::{Event, Record};
