@@ -1,11 +1,12 @@
 //! `dispatch run`: the tasks of files, each in a slot.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
-use std::sync::{Arc, Mutex, PoisonError};
 
 use super::super::session::Session;
-use super::tasks;
+use super::tasks::{self, Tasks};
+use super::{plan, shown};
 use crate::cli::{DispatchRunArgs, PolicyWord};
 use crate::dispatch::attempt::Workshop;
 use crate::dispatch::engine::{self, Options, Setting, Teller};
@@ -13,21 +14,27 @@ use crate::dispatch::files::{Defaults, Source};
 use crate::dispatch::launcher::Launcher;
 use crate::dispatch::local::Local;
 use crate::dispatch::registry::Registry;
-use crate::dispatch::run::{Document, RunDir};
-use crate::domain::Result;
+use crate::dispatch::run::{Document, RunDir, Terms};
 use crate::domain::dispatch::agents::{Engine, Policy};
-use crate::domain::dispatch::{Record, RunState};
-use crate::report::Output;
-use crate::report::tables::{EventLines, Weight, weight};
+use crate::domain::dispatch::{Record, RunState, view};
+use crate::domain::progress::{Observer, Silent, Step, StepObserver};
+use crate::domain::{Error, Result};
+use crate::pool::Context;
+use crate::report::live::Live;
+use crate::report::output::unless_closed;
+use crate::report::{Output, tables};
+use crate::store::Locks;
+use crate::sys::clock;
 use crate::sys::lock::FileLock;
 
 /// Runs the tasks.
 pub fn run(session: &Session, args: &DispatchRunArgs) -> Result<u8> {
-    let config = session.config(&session.located()?)?;
-    let defaults = &args.defaults;
-    let mut tasks = tasks::read(session, &config, &args.files, defaults)?;
-    let known = Defaults::of(&config, defaults.repo.as_deref(), &defaults.command)?;
-    let context = session.context_or_new(session.flags())?;
+    let mut tasks = read(session, args, &args.files)?;
+    if args.dry_run {
+        return plan::print(session, args, tasks);
+    }
+    let heard = Heard(&session.output);
+    let context = quiet(session, &heard)?;
     let sources = tasks.loaded.sources.iter();
     let paths: Vec<PathBuf> = sources.map(|source| source.path.clone()).collect();
     let run = RunDir::of_files(&context.workspace, &paths);
@@ -35,59 +42,104 @@ pub fn run(session: &Session, args: &DispatchRunArgs) -> Result<u8> {
     let added = added(&run, &paths)?;
     if !args.fresh && !added.is_empty() {
         let all: Vec<PathBuf> = paths.into_iter().chain(added).collect();
-        tasks = tasks::read(session, &config, &all, defaults)?;
+        tasks = read(session, args, &all)?;
     }
-    let rules = &mut tasks.rules;
-    rules.policy = args.policy.map_or(rules.policy, policy);
-    rules.max_global_concurrency = args.max.unwrap_or(rules.max_global_concurrency);
-    let drain_timeout = args
-        .drain_timeout
-        .unwrap_or(rules.graceful_shutdown_timeout);
-    let local: Arc<dyn Launcher> = Arc::new(Local::default());
     let workshop = Workshop {
         context: &context,
         run,
-        rules: tasks.rules.clone(),
+        rules: tasks.rules,
         returning: AtomicUsize::new(0),
     };
-    let registry = match args.no_update_registry {
-        true => None,
-        false => Some(registry(&session.output, &tasks.loaded.sources)?),
-    };
+    let registry = registry(session, args, &tasks.loaded.sources)?;
+    let local: Arc<dyn Launcher> = Arc::new(Local::default());
     let said = Said {
         output: &session.output,
-        lines: Mutex::default(),
-        registry,
+        live: Live::new(&session.output),
+    };
+    let terms = Terms {
+        rules: workshop.rules.clone(),
+        agent_pools: tasks.pools.clone(),
     };
     let setting = Setting {
+        options: options(session, args, &workshop)?,
         workshop: &workshop,
-        agent_pools: tasks.pools.iter().cloned().map(Arc::new).collect(),
-        launchers: &|engine| match engine {
-            Engine::LocalProcess | Engine::Docker | Engine::Kubernetes => Arc::clone(&local),
-        },
+        agent_pools: tasks.pools.into_iter().map(Arc::new).collect(),
+        launchers: &|_| Arc::clone(&local),
         teller: &said,
-        options: Options {
-            watch: args.watch,
-            only: args.only.clone(),
-            fail_fast: args.fail_fast,
-            drain_timeout,
-            metrics_file: args.metrics_file.clone(),
-            defaults: known,
-        },
+        registry: registry.as_ref(),
     };
-    let _lock = match args.fresh {
+    let lock = match args.fresh {
         true => anew(&setting, lock)?,
         false => lock,
     };
+    terms.write(&workshop.run)?;
     let ended = engine::run(&setting, tasks.loaded.sources, tasks.loaded.tasks);
-    said.close();
-    ended
+    drop(lock);
+    let left: Vec<String> = registry.map(Registry::close).unwrap_or_default();
+    said.live.over();
+    left.iter().for_each(|text| session.output.warn(text));
+    let code = ended?;
+    tell(session, &workshop.run, &terms)?;
+    Ok(code)
 }
 
-/// What is told of the run to the registries that its tasks are from.
-fn registry(output: &Arc<Output>, sources: &[Source]) -> Result<Registry> {
-    let output = Arc::clone(output);
-    Registry::open(sources, Arc::new(move |text| output.warn(text)))
+/// The tasks of these files, under the rules as the command line has them.
+fn read(session: &Session, args: &DispatchRunArgs, files: &[PathBuf]) -> Result<Tasks> {
+    let config = session.config(&session.located()?)?;
+    let mut tasks = tasks::read(session, &config, files, &args.defaults)?;
+    let rules = &mut tasks.rules;
+    rules.policy = args.policy.map_or(rules.policy, policy);
+    rules.max_global_concurrency = args.max.unwrap_or(rules.max_global_concurrency);
+    let mut pools = tasks.pools.iter();
+    match pools.find(|pool| pool.engine != Engine::LocalProcess) {
+        None => Ok(tasks),
+        Some(other) => Err(Error::Config {
+            problems: vec![format!(
+                "agent pool {}: this version runs agent pools of type \"local-process\" only",
+                other.name
+            )],
+        }),
+    }
+}
+
+fn options(session: &Session, args: &DispatchRunArgs, workshop: &Workshop<'_>) -> Result<Options> {
+    let config = session.config(&session.located()?)?;
+    let said = &args.defaults;
+    let timeout = workshop.rules.graceful_shutdown_timeout;
+    Ok(Options {
+        watch: args.watch,
+        only: args.only.clone(),
+        fail_fast: args.fail_fast,
+        drain_timeout: args.drain_timeout.unwrap_or(timeout),
+        metrics_file: args.metrics_file.clone(),
+        defaults: Defaults::of(&config, said.repo.as_deref(), &said.command)?,
+    })
+}
+
+/// The workspace, with what pools have to say kept to what a person has to know: several work at once,
+/// and events tell how it goes.
+fn quiet<'a>(session: &'a Session, heard: &'a Heard<'_>) -> Result<Context<'a>> {
+    let context = session.context_or_new(session.flags())?;
+    let locks = Locks::new(context.workspace.locks().timeout(), Arc::new(|_| ()));
+    Ok(Context {
+        workspace: context.workspace.clone().with_locks(locks),
+        observer: heard,
+        ..context
+    })
+}
+
+/// Where states and events are written back to, unless that is not wanted.
+fn registry(
+    session: &Session,
+    args: &DispatchRunArgs,
+    sources: &[Source],
+) -> Result<Option<Registry>> {
+    if args.no_update_registry {
+        return Ok(None);
+    }
+    let output = Arc::clone(&session.output);
+    let tell = Arc::new(move |text: &str| output.warn(text));
+    Registry::open(sources, tell).map(Some)
 }
 
 /// The files that were added to the run while it went on.
@@ -115,33 +167,46 @@ fn policy(word: PolicyWord) -> Policy {
     }
 }
 
-/// Says on stderr what happens, and to the registries what concerns them.
-struct Said<'o> {
-    output: &'o Output,
-    lines: Mutex<EventLines>,
-    registry: Option<Registry>,
+/// Hears what pools say.
+struct Heard<'o>(&'o Output);
+
+impl Observer for Heard<'_> {
+    fn begin(&self, what: Step<'_>) -> Box<dyn StepObserver + '_> {
+        Silent.begin(what)
+    }
+
+    fn note(&self, text: &str) {
+        self.0.detail(text);
+    }
+
+    fn warn(&self, text: &str) {
+        self.0.warn(text);
+    }
 }
 
-impl Said<'_> {
-    /// The last word to the registries.
-    fn close(self) {
-        for left in self.registry.map(Registry::close).unwrap_or_default() {
-            self.output.warn(&left);
-        }
+/// Says what became of the run: on stderr, or as a document.
+fn tell(session: &Session, run: &RunDir, terms: &Terms) -> Result<()> {
+    let output = &session.output;
+    let seen = run.read()?;
+    let wanted = |task| output.is_json() || view::is_of_interest(seen.state.progress(task).state);
+    let shown = shown::run_view(run, &seen, terms, wanted);
+    if output.is_json() {
+        return unless_closed(output.json("run", &shown));
     }
+    let resume = shown::resume(&seen);
+    output.note_text(|layout| tables::summary(&shown, &resume, clock::now(), layout));
+    Ok(())
+}
+
+/// Says on stderr what happens.
+struct Said<'o> {
+    output: &'o Output,
+    live: Live<'o>,
 }
 
 impl Teller for Said<'_> {
     fn event(&self, record: &Record, state: &RunState) {
-        if let Some(registry) = &self.registry {
-            registry.note(record, state);
-        }
-        if weight(&record.event) == Weight::Detail {
-            return;
-        }
-        let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
-        let text = lines.lines([record], &self.output.layout());
-        self.output.note(text.trim_end());
+        self.live.event(record, state);
     }
 
     fn warn(&self, text: &str) {

@@ -41,12 +41,12 @@ impl Follower {
         &self.run
     }
 
-    /// Reads on. Every event goes to `each`, with what it made of the run; those too that were read
-    /// before, if the tasks have changed or the run began anew.
+    /// Reads on. Every event that was not read before goes to `each`, with what it made of the run.
     pub fn read(&mut self, mut each: impl FnMut(&Record, &RunState)) -> Result<()> {
         self.seen.dispatcher = self.run.dispatcher();
+        let mut known = self.last;
         if !self.is_the_same()? {
-            self.begin()?;
+            known = self.begin()?;
         }
         let Some(log) = &mut self.log else {
             return Ok(());
@@ -55,7 +55,9 @@ impl Follower {
             let record = parsed(&self.run.events(), self.last + 1, line)?;
             self.last = record.n;
             self.seen.state.apply(&record);
-            each(&record, &self.seen.state);
+            if record.n > known {
+                each(&record, &self.seen.state);
+            }
         }
         Ok(())
     }
@@ -82,13 +84,19 @@ impl Follower {
         Ok(true)
     }
 
-    fn begin(&mut self) -> Result<()> {
+    /// Begins anew, and says up to which event all are known.
+    fn begin(&mut self) -> Result<u64> {
         // Opened before it is read: one that is replaced meanwhile is so read again.
         self.tasks = Growing::open(&self.run.tasks())?;
         self.seen.document = self.run.document()?;
         self.seen.state = RunState::new(Arc::clone(&self.seen.document.tasks));
-        self.log = Growing::open(&self.run.events())?;
-        self.last = 0;
-        Ok(())
+        let log = Growing::open(&self.run.events())?;
+        let same = match (&self.log, &log) {
+            (Some(one), Some(other)) => one.is_same_as(other),
+            _ => false,
+        };
+        self.log = log;
+        let known = std::mem::take(&mut self.last);
+        Ok(if same { known } else { 0 })
     }
 }

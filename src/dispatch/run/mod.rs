@@ -86,10 +86,11 @@ impl RunDir {
         let Some(name) = name else {
             let newest = all.into_iter().next();
             return newest.ok_or_else(|| {
-                Error::usage("there is no run yet")
+                Error::not_found("there is no run yet")
                     .with_hint("`repo-pool dispatch run FILE` begins one")
             });
         };
+        let names: Vec<String> = all.iter().map(|run| run.name.clone()).collect();
         let mut fitting: Vec<Self> = all
             .into_iter()
             .filter(|run| run.name.starts_with(name))
@@ -99,8 +100,9 @@ impl RunDir {
         }
         match fitting.len() {
             1 => Ok(fitting.swap_remove(0)),
-            0 => Err(Error::usage(format!("there is no run {name:?}"))
-                .with_hint("`repo-pool dispatch status --all` lists the runs")),
+            0 => {
+                Err(Error::not_found(format!("there is no run {name:?}")).with_hint(known(&names)))
+            }
             _ => {
                 let names: Vec<&str> = fitting.iter().map(Self::name).collect();
                 let names = names.join(", ");
@@ -206,4 +208,12 @@ impl RunDir {
 /// The directory of all runs.
 fn all_in(workspace: &Workspace) -> PathBuf {
     workspace.root().join(MARKER).join("dispatch")
+}
+
+/// What there is instead of a run that is not.
+fn known(names: &[String]) -> String {
+    match names {
+        [] => "`repo-pool dispatch run FILE` begins one".to_owned(),
+        names => format!("there is {}", names.join(", ")),
+    }
 }

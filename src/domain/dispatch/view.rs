@@ -1,6 +1,7 @@
 //! What is shown of a run, from where it stands.
 
 use super::agents::AgentPool;
+use super::end::EndClass;
 use super::state::{Index, Open, RunState, TaskState};
 use super::task::Task;
 use crate::domain::outcome::{AgentPoolView, AttemptView, AttentionView, TaskCounts, TaskView};
@@ -144,6 +145,7 @@ fn note(state: &RunState, index: Index, task: &Task) -> Option<String> {
             let class = progress.last_end.map(|end| end.word().replace('_', " "));
             let note = progress.note.as_deref().map(str::to_owned);
             match (class, note) {
+                (Some(_), Some(note)) if progress.last_end == Some(EndClass::Failure) => Some(note),
                 (Some(class), Some(note)) => Some(format!("{class}: {note}")),
                 (class, note) => note.or(class),
             }

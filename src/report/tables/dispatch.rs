@@ -1,8 +1,10 @@
 //! A run of tasks: how it stands, what happened, why a task is where it is.
 
 mod events;
+mod plan;
 
 pub use events::{EventLines, Weight, weight};
+pub use plan::plan;
 
 use jiff::Timestamp;
 
@@ -29,6 +31,43 @@ pub fn run(run: &RunView, now: Timestamp, layout: &Layout) -> String {
     ];
     parts.retain(|part| !part.is_empty());
     parts.join("\n")
+}
+
+/// What became of a run: how many tasks stand where, those that went wrong, and what helps.
+/// `resume` is the command that goes on with it.
+pub fn summary(run: &RunView, resume: &str, now: Timestamp, layout: &Layout) -> String {
+    let counts = &run.counts;
+    let name = painted(&safe(&run.run), Tone::Bold, layout.color);
+    let ended = run.ended_at.unwrap_or(now);
+    let took = run.started_at.map(|started| ended.duration_since(started));
+    let took = took.map(|took| format!(", in {}", human::seconds(took.as_secs_f64())));
+    let mut parts = vec![
+        format!(
+            "{name}  {}{}\n",
+            amounts(counts, name_width(run), layout),
+            took.unwrap_or_default()
+        ),
+        tasks(&run.tasks, now, layout),
+        attention(&run.attention, layout),
+    ];
+    let mut helps = Vec::new();
+    if counts.failed > 0 {
+        helps.push("`repo-pool dispatch log TASK` shows what a task said".to_owned());
+        helps.push(format!(
+            "`repo-pool dispatch retry --failed` and `{}` run what failed again",
+            safe(resume)
+        ));
+    }
+    if run.state == RunPhase::Interrupted {
+        helps.push(format!("`{}` goes on with it", safe(resume)));
+    }
+    parts.push(helps.iter().map(|help| format!("{help}\n")).collect());
+    parts.retain(|part| !part.is_empty());
+    parts.join("\n")
+}
+
+fn name_width(run: &RunView) -> usize {
+    run.run.len() + 2
 }
 
 /// `tasks-1a2b3c4d  running for 4m, pid 4711, policy priority`.
@@ -68,6 +107,13 @@ pub fn progress(counts: &TaskCounts, layout: &Layout) -> String {
         "=".repeat(filled as usize),
         " ".repeat((BAR - filled) as usize - tip.len())
     );
+    let bar = format!("[{bar}] ");
+    format!("{bar}{}", amounts(counts, bar.len(), layout))
+}
+
+/// `3 of 8 done, 2 running, 1 failed, 2 waiting`, in more lines if there is no room, of which the first
+/// begins behind something of this width.
+fn amounts(counts: &TaskCounts, before: usize, layout: &Layout) -> String {
     let others = [
         (counts.running, "running", Tone::Cyan),
         (counts.retrying, "retrying", Tone::Yellow),
@@ -84,12 +130,12 @@ pub fn progress(counts: &TaskCounts, layout: &Layout) -> String {
     );
     let others = others.into_iter().filter(|(count, ..)| *count > 0);
     let others = others.map(|(count, word, tone)| (format!("{count} {word}"), tone));
-    let mut text = format!("[{bar}]");
-    let mut used = text.len();
+    let mut text = String::new();
+    let mut used = before;
     for (at, (part, tone)) in std::iter::once(done).chain(others).enumerate() {
         let room = layout.width.map_or(usize::MAX, usize::from);
         let gap = match at {
-            0 => " ",
+            0 => "",
             _ if used + part.len() + ", ".len() < room => ", ",
             _ => ",\n  ",
         };

@@ -55,8 +55,8 @@ impl EventLines {
         let rows: Vec<_> = records
             .into_iter()
             .map(|record| {
-                let (task, what, details) = told(&record.event);
-                let task = safe(task.unwrap_or("-")).into_owned();
+                let (what, details) = told(&record.event);
+                let task = safe(record.event.task().unwrap_or("-")).into_owned();
                 let details = safe(&one_line(&details)).into_owned();
                 (record, task, what, details)
             })
@@ -100,44 +100,12 @@ fn tone(event: &Event) -> Option<Tone> {
     }
 }
 
-type Told<'a> = (Option<&'a str>, &'static str, String);
-
-/// Which task it is about, what it is, and the particulars.
-fn told(event: &Event) -> Told<'_> {
-    match event {
-        Event::TaskAssigned { attempt, .. }
-        | Event::SlotUnavailable { attempt, .. }
-        | Event::SlotAllocated { attempt, .. }
-        | Event::RunnerStarted { attempt, .. }
-        | Event::RunnerAdopted { attempt }
-        | Event::RunnerStopping { attempt, .. }
-        | Event::RunnerCompleted { attempt, .. }
-        | Event::RunnerFailed { attempt, .. }
-        | Event::RunnerLost { attempt, .. }
-        | Event::SlotReleased { attempt, .. }
-        | Event::StaleCompletion { attempt } => {
-            let (what, details) = of_attempt(event, attempt);
-            (Some(&attempt.task), what, details)
-        }
-        Event::TaskRetried { task } => (Some(task), "retried", String::new()),
-        Event::TaskCancelled { task } => (Some(task), "cancelled", String::new()),
-        Event::TaskAdded { task } => (Some(task), "added", String::new()),
-        Event::TaskDropped { task } => (Some(task), "dropped", "its file names it no more".into()),
-        Event::PriorityChanged { task, priority } => (Some(task), "priority", priority.to_string()),
-        Event::NeedsAttention {
-            task,
-            question,
-            command,
-        } => {
-            let details = format!("{question}: {command}");
-            (task.as_deref(), "needs you", details)
-        }
-        other => of_run(other),
+/// What happened, and the particulars.
+fn told(event: &Event) -> (&'static str, String) {
+    if let Some(attempt) = event.attempt() {
+        return of_attempt(event, attempt);
     }
-}
-
-fn of_run(event: &Event) -> Told<'_> {
-    let (what, details) = match event {
+    match event {
         Event::RunStarted { pid, policy, tasks } => {
             let tasks = human::count(*tasks, "task");
             (
@@ -150,6 +118,14 @@ fn of_run(event: &Event) -> Told<'_> {
             format!("signal {signal}: nothing new is started"),
         ),
         Event::RunEnded { code } => ("run ended", format!("exit {code}")),
+        Event::TaskRetried { .. } => ("retried", String::new()),
+        Event::TaskCancelled { .. } => ("cancelled", String::new()),
+        Event::TaskAdded { .. } => ("added", String::new()),
+        Event::TaskDropped { .. } => ("dropped", "its file names it no more".into()),
+        Event::PriorityChanged { priority, .. } => ("priority", priority.to_string()),
+        Event::NeedsAttention {
+            question, command, ..
+        } => ("needs you", format!("{question}: {command}")),
         Event::AgentPoolCooling {
             agent_pool,
             seconds,
@@ -171,8 +147,7 @@ fn of_run(event: &Event) -> Told<'_> {
         Event::ControlTaken { lines } => ("requests", format!("{lines} were taken up")),
         Event::Warning { text } => ("warning", text.clone()),
         _ => ("", String::new()),
-    };
-    (None, what, details)
+    }
 }
 
 fn of_attempt(event: &Event, attempt: &AttemptId) -> (&'static str, String) {
