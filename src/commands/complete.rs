@@ -115,11 +115,12 @@ impl Question {
     }
 
     /// Where the command line of another program begins, if the word is in one: behind the `--` of
-    /// `exec`.
+    /// `exec` or `dispatch run`.
     fn command(&self) -> Option<usize> {
         let before = self.words.get(..self.index)?;
         let end = before.iter().position(|word| word == "--")?;
-        let is_exec = before[..end].iter().any(|word| word == "exec");
+        let takes_command = |word: &OsString| word == "exec" || word == "dispatch";
+        let is_exec = before[..end].iter().any(takes_command);
         is_exec.then_some(end + 1)
     }
 }

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use super::session::Session;
 use crate::cli::Global;
 use crate::config::Environment;
+use crate::dispatch::local::{order, shim};
 use crate::domain::{Error, Result};
 use crate::pool::background::{self, Rest};
 use crate::pool::trash::{self, Deletion};
@@ -17,13 +18,16 @@ use crate::sys::{detached, signals};
 /// Whether this command line is that of such a process.
 pub fn is_one(args: &[OsString]) -> bool {
     let word = args.get(1).map(OsString::as_os_str);
-    trash::is_deletion(word) || background::is_finishing(word)
+    trash::is_deletion(word) || background::is_finishing(word) || order::is_shim(word)
 }
 
 /// Does what the command line says.
 pub fn run(args: &[OsString]) -> ExitCode {
     detached::begin();
     let words = args.get(2..).unwrap_or_default();
+    if order::is_shim(args.get(1).map(OsString::as_os_str)) {
+        return ExitCode::from(shim::run(words));
+    }
     let deletes = trash::is_deletion(args.get(1).map(OsString::as_os_str));
     let result = match deletes {
         true => Deletion::from_args(words).and_then(|deletion| deletion.carry_out()),

@@ -6,13 +6,17 @@ pub mod check;
 pub mod events;
 pub mod graph;
 pub mod log;
+mod plan;
 pub mod pool;
 pub mod prio;
 pub mod retry;
 pub mod run;
 pub mod shim;
+mod shown;
 pub mod status;
+mod tasks;
 pub mod why;
+mod wish;
 
 use super::session::Session;
 use crate::cli::DispatchCommand;

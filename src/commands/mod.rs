@@ -31,6 +31,7 @@ pub mod shell_init;
 pub mod slots;
 pub mod status;
 pub mod warm;
+pub mod watching;
 
 use std::process::ExitCode;
 use std::sync::Arc;

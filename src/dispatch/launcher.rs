@@ -61,7 +61,8 @@ pub trait Launcher: Send + Sync {
     /// Fails if it can't be started: the attempt ends as `infra`.
     fn start(&self, job: &Job) -> Result<String>;
 
-    /// What has become of an attempt that an earlier dispatcher may have started.
+    /// What has become of an attempt that an earlier dispatcher may have started. If it is
+    /// [`Found::Gone`], whatever it had left running has been ended.
     fn find(&self, job: &Job) -> Result<Found>;
 
     /// Waits for its end, which it brings about itself if the heartbeat stops.
@@ -70,6 +71,14 @@ pub trait Launcher: Send + Sync {
     /// Ends it: asked to, and after 10 s (or at once if `now`) by force. Returns before it has ended.
     fn stop(&self, job: &Job, handle: &str, now: bool);
 
+    /// Why its runners are not limited to the memory that they ask for, if they are not: something to
+    /// warn of once.
+    fn why_memory_is_not_limited(&self) -> Option<String> {
+        None
+    }
+
     /// Clears away what is left of it, once its end is recorded.
-    fn remove(&self, job: &Job);
+    fn remove(&self, job: &Job) {
+        let _ = job;
+    }
 }

@@ -18,6 +18,14 @@ pub enum Error {
     /// No slot of that id, name or path.
     #[error("there is no slot {0}")]
     SlotNotFound(String),
+    /// No such thing of another kind: a run, a task, an agent pool.
+    #[error("{message}")]
+    NotFound {
+        /// What there is not.
+        message: String,
+        /// What says what there is.
+        hint: Option<String>,
+    },
     /// Every slot of the pool is held or out of use; the lines say by whom and how to free it.
     #[error("{}", none_available(pool, *waited))]
     NoAvailableSlot {
@@ -190,6 +198,14 @@ impl Error {
         }
     }
 
+    /// Something is not there, without a further hint.
+    pub fn not_found(message: impl Into<String>) -> Self {
+        Self::NotFound {
+            message: message.into(),
+            hint: None,
+        }
+    }
+
     /// A plain failure without a further hint.
     pub fn failed(message: impl Into<String>) -> Self {
         Self::Failed {
@@ -214,6 +230,7 @@ impl Error {
         if let Self::Usage { hint, .. }
         | Self::Refused { hint, .. }
         | Self::Pool { hint, .. }
+        | Self::NotFound { hint, .. }
         | Self::Failed { hint, .. } = &mut self
         {
             *hint = Some(text.into());

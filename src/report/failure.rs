@@ -125,6 +125,7 @@ impl From<Error> for Failure {
                     ),
                 }
             }
+            Error::NotFound { hint, .. } => Self::with(Self::new("not_found", 7, text), hint),
             Error::NoAvailableSlot {
                 pool,
                 slots,
@@ -250,6 +251,7 @@ mod tests {
         let table = [
             (Error::PoolNotFound("p".into()), "pool_not_found", 7),
             (Error::SlotNotFound("p/slot1".into()), "slot_not_found", 7),
+            (Error::not_found("run x"), "not_found", 7),
             (
                 Error::NoAvailableSlot {
                     pool: "p".into(),

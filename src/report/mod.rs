@@ -4,12 +4,15 @@
 //! knows no pool, starts nothing, reads neither clock nor environment, and what it is given it
 //! shows escaped, so that no branch name or path can drive a terminal.
 
+mod board;
 pub mod escape;
 pub mod failure;
+pub mod graph;
 mod grid;
 mod hints;
 pub mod human;
 mod json;
+pub mod live;
 mod observer;
 pub mod output;
 pub mod progress;

@@ -104,6 +104,17 @@ impl Output {
         }
     }
 
+    /// Says text of this layer's own making on stderr, unless that was asked to be quiet or in JSON.
+    pub fn note_text(&self, text: impl FnOnce(&Layout) -> String) {
+        if !self.options.quiet && !self.options.json {
+            let layout = Layout {
+                width: self.err.size().map(|size| size.columns),
+                color: self.colors_stderr(),
+            };
+            self.say(text(&layout).trim_end());
+        }
+    }
+
     /// Whether stdout is a terminal.
     pub fn is_at_terminal(&self) -> bool {
         self.out.terminal
@@ -131,6 +142,17 @@ impl Output {
             self.lines(escape::escape_byte_lines(lines).as_bytes())
         } else {
             self.lines(lines)
+        }
+    }
+
+    /// Writes a piece of data to stdout, whose last line may go on in the next piece.
+    ///
+    /// # Errors
+    /// As for [`Output::data`].
+    pub fn piece(&self, bytes: &[u8]) -> io::Result<()> {
+        match self.out.terminal {
+            true => self.out.write(escape::escape_byte_lines(bytes).as_bytes()),
+            false => self.out.write(bytes),
         }
     }
 
@@ -229,7 +251,7 @@ impl Output {
         }
     }
 
-    fn colors_stderr(&self) -> bool {
+    pub(super) fn colors_stderr(&self) -> bool {
         self.options.color_on(self.err.terminal)
     }
 

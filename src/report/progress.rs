@@ -4,6 +4,7 @@ use std::sync::{Mutex, PoisonError};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use super::board::Board;
 use super::grid::shortened;
 use super::{escape, tables};
 use crate::domain::progress::Step;
@@ -85,6 +86,11 @@ impl Progress {
             Step::Slot(slot) => self.slot_bar(slot),
             Step::SetUp(slot) => self.setup_bar(slot),
         }
+    }
+
+    /// Some lines below all that is said, if anything is drawn.
+    pub(super) fn board(&self) -> Option<Board> {
+        (!self.is_hidden()).then(|| Board::below(&self.bars))
     }
 
     /// Runs something that writes to the terminal while no bar is there.

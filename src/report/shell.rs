@@ -1,5 +1,6 @@
 //! Variables as commands of a shell, safe for `eval` whatever they hold.
 
+use std::borrow::Cow;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 
@@ -29,6 +30,18 @@ pub fn exports(shell: Shell, variables: &[(OsString, OsString)]) -> Vec<u8> {
     text
 }
 
+/// A word as a shell has to be given it, in quotes if it needs them.
+pub fn word(text: &str) -> Cow<'_, str> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=@%+,".contains(c);
+    match !text.is_empty() && text.chars().all(plain) {
+        true => Cow::Borrowed(text),
+        false => {
+            let quoted = quoted(Shell::Posix, OsStr::new(text));
+            Cow::Owned(String::from_utf8_lossy(&quoted).into_owned())
+        }
+    }
+}
+
 fn quoted(shell: Shell, value: &OsStr) -> Vec<u8> {
     let mut text = vec![b'\''];
     for byte in value.as_bytes() {
@@ -45,6 +58,13 @@ fn quoted(shell: Shell, value: &OsStr) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn words_are_quoted_where_they_need_it() {
+        assert_eq!(word("api/auth.py"), "api/auth.py");
+        assert_eq!(word("it's"), "'it'\\''s'");
+        assert_eq!(word(""), "''");
+    }
 
     #[test]
     fn nothing_in_a_value_is_read_as_anything_else() {

@@ -31,6 +31,12 @@ pub(super) struct Size {
     pub(super) rows: u16,
 }
 
+/// The columns of stderr's terminal as it is now.
+pub(super) fn columns_of_stderr() -> Option<u16> {
+    let size = Stream::of(rustix::stdio::stderr()).size()?;
+    Some(size.columns)
+}
+
 impl Stream {
     /// One of the process's own descriptors.
     pub(super) fn of(fd: BorrowedFd<'static>) -> Self {

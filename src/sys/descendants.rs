@@ -40,10 +40,7 @@ pub fn adopt() {
 /// The living processes below this one, parents first, but for those that were left to themselves on
 /// purpose.
 pub(super) fn all() -> Vec<Descendant> {
-    let stats: Vec<(u32, Stat)> = procfs::pids()
-        .into_iter()
-        .filter_map(|pid| Some((pid, Stat::of(pid).filter(|stat| !stat.is_dead())?)))
-        .collect();
+    let stats = living();
     let mut found: Vec<Descendant> = Vec::new();
     let mut parent = std::process::id();
     for next in 0.. {
@@ -62,6 +59,29 @@ pub(super) fn all() -> Vec<Descendant> {
         }
     }
     found
+}
+
+/// These and all living processes below them.
+pub(super) fn with_all_below(mut pids: Vec<u32>) -> Vec<u32> {
+    let stats = living();
+    let mut next = 0;
+    while let Some(&parent) = pids.get(next) {
+        let children = stats.iter().filter(|(_, stat)| stat.parent == parent);
+        let new = children
+            .map(|(pid, _)| *pid)
+            .filter(|pid| !pids.contains(pid));
+        let new: Vec<u32> = new.collect();
+        pids.extend(new);
+        next += 1;
+    }
+    pids
+}
+
+/// Every process that lives, and what the kernel says of it.
+fn living() -> Vec<(u32, Stat)> {
+    let pids = procfs::pids().into_iter();
+    let living = |pid| Some((pid, Stat::of(pid).filter(|stat| !stat.is_dead())?));
+    pids.filter_map(living).collect()
 }
 
 /// What happened to `child`: its end or its stop. What was taken in and has ended is taken leave of on
@@ -96,7 +116,7 @@ pub fn end(grace: Duration, on_wait: &mut dyn FnMut(&[String])) {
             return;
         }
         if grace.passed() || signals::received().is_some() {
-            return kill();
+            return kill_all(&mut reap);
         }
         if notice.passed() && !told {
             told = true;
@@ -115,8 +135,9 @@ pub fn end(grace: Duration, on_wait: &mut dyn FnMut(&[String])) {
     }
 }
 
-/// Kills until nothing is left, as long as that may take.
-fn kill() {
+/// Kills until nothing is left, as long as that may take. `reap` takes leave of children that have
+/// ended.
+pub(super) fn kill_all(reap: &mut dyn FnMut()) {
     let limit = Deadline::after(KILL_TAKES_AT_MOST);
     loop {
         reap();
@@ -132,7 +153,20 @@ fn kill() {
     }
 }
 
-fn described(processes: &[Descendant]) -> Vec<String> {
+/// Kills these, and waits until they are gone, as long as the kernel may need for that.
+pub(super) fn kill_these(pids: impl IntoIterator<Item = u32>) {
+    let processes: Vec<_> = pids.into_iter().filter_map(group::open).collect();
+    for process in &processes {
+        let _ = pidfd_send_signal(process, Signal::KILL);
+    }
+    let limit = Deadline::after(KILL_TAKES_AT_MOST);
+    for process in &processes {
+        let left = limit.remaining().unwrap_or_default();
+        let _ = poll::readable(std::os::fd::AsFd::as_fd(process), left);
+    }
+}
+
+pub(super) fn described(processes: &[Descendant]) -> Vec<String> {
     let name = |process: &Descendant| {
         let command = liveness::command_of(process.pid)?;
         Some(format!("pid {} ({command})", process.pid))

@@ -211,7 +211,7 @@ impl Job {
     }
 }
 
-fn end_of(status: WaitStatus) -> Option<ForegroundEnd> {
+pub(super) fn end_of(status: WaitStatus) -> Option<ForegroundEnd> {
     let exited = status.exit_status().map(ForegroundEnd::Exited);
     exited.or_else(|| status.terminating_signal().map(ForegroundEnd::Signaled))
 }

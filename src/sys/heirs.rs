@@ -1,13 +1,16 @@
 //! Processes by a variable of their environment: what a command has started has it too, whatever
 //! group or session it went into and whoever has adopted it since.
 
+use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::time::Duration;
 
+use rustix::process::Signal;
+
 use super::procfs::{self, Stat};
-use super::{inside, liveness};
+use super::{descendants, inside, liveness};
 
 /// How often is looked again: who is being ended may have started another.
 const ROUNDS: usize = 16;
@@ -29,6 +32,31 @@ fn with_variable(name: &str, place: &Path) -> Vec<u32> {
         !own.contains(pid) && has_it(pid) && Stat::of(*pid).is_some_and(|stat| !stat.is_dead())
     });
     pids
+}
+
+/// Kills those processes and everything below them, at once: none of them can do anything more as soon
+/// as the last has been stopped.
+pub fn kill(name: &str, place: &Path) {
+    for _ in 0..ROUNDS {
+        let mut stopped = BTreeSet::new();
+        // While one is stopped, another could start more.
+        loop {
+            let found = descendants::with_all_below(with_variable(name, place));
+            let new: Vec<u32> = found
+                .into_iter()
+                .filter(|pid| stopped.insert(*pid))
+                .collect();
+            if new.is_empty() {
+                break;
+            }
+            new.iter()
+                .for_each(|pid| descendants::send(*pid, Signal::STOP));
+        }
+        if stopped.is_empty() {
+            return;
+        }
+        descendants::kill_these(stopped);
+    }
 }
 
 /// Ends those processes: SIGTERM, then SIGKILL to those that are still there after `grace`. Tells how

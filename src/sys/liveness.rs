@@ -4,10 +4,10 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use rustix::param::clock_ticks_per_second;
-use rustix::process::{Pid, getppid, test_kill_process};
+use rustix::process::{Pid, Signal, getppid, pidfd_send_signal, test_kill_process};
 
 use super::procfs::{self, Stat};
-use super::{clock, user};
+use super::{clock, group, user};
 use crate::domain::{Liveness, ProcessStamp};
 
 /// The longest description of a command, in characters.
@@ -72,6 +72,18 @@ pub fn liveness(process: &ProcessStamp) -> Liveness {
         // `/proc` may hide other users' processes.
         None if exists(process.pid) => Liveness::Unknown,
         None => Liveness::Dead,
+    }
+}
+
+/// Sends a signal to that process if it still runs, which it heeds even if it is stopped.
+pub fn signal(process: &ProcessStamp, signal: Signal) {
+    // The descriptor comes first: it stands for one process only, which then is looked at.
+    let Some(open) = group::open(process.pid) else {
+        return;
+    };
+    if liveness(process) == Liveness::Alive {
+        let _ = pidfd_send_signal(&open, signal);
+        let _ = pidfd_send_signal(&open, Signal::CONT);
     }
 }
 

@@ -219,6 +219,13 @@ impl LockNotice {
     }
 }
 
+impl LockNotice {
+    /// Waits until the lock was free, at most so long; whether it was.
+    pub fn wait(&self, timeout: Duration) -> io::Result<bool> {
+        wait::readable(self.as_fd(), timeout)
+    }
+}
+
 impl AsFd for LockNotice {
     /// Is readable once the lock was free.
     fn as_fd(&self) -> BorrowedFd<'_> {

@@ -4,14 +4,18 @@
 //! Nothing here knows git, pools or the layout of a workspace. Functions take paths and limits and
 //! return values; what a failure means is the caller's to say.
 
+pub mod cgroup;
 pub mod clock;
+pub mod companion;
 pub mod crash;
 pub mod descendants;
 pub mod detached;
 pub mod disk;
 pub mod ears;
+pub mod family;
 pub mod foreground;
 pub mod fs;
+pub mod growth;
 pub mod heirs;
 pub mod inside;
 pub mod limits;

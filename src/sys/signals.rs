@@ -185,6 +185,11 @@ impl Relay {
 
     /// Collects those of `signals` that are not ignored.
     pub(super) fn of(signals: &[i32]) -> io::Result<Self> {
+        Self::of_all(&heeded(signals))
+    }
+
+    /// Collects `signals`, whether they are ignored or not.
+    pub(super) fn of_all(signals: &[i32]) -> io::Result<Self> {
         let (pipe, write) = UnixStream::pair()?;
         pipe.set_nonblocking(true)?;
         write.set_nonblocking(true)?;
@@ -193,7 +198,7 @@ impl Relay {
             write: Arc::new(write),
             actions: Vec::new(),
         };
-        relay.add(&heeded(signals))?;
+        relay.add(signals)?;
         Ok(relay)
     }
 

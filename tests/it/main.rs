@@ -31,6 +31,7 @@ mod crash_points;
 mod create;
 mod crowd;
 mod deadlines;
+mod dispatch_local;
 mod environment;
 mod exec;
 mod exec_left;

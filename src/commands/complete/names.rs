@@ -1,4 +1,4 @@
-//! The names there are: pools, slots, saved work. Read from the workspace's files without a lock; what
+//! The names there are: pools, slots, saved work, runs and their tasks. Read from the workspace's files without a lock; what
 //! can't be read has no names.
 
 use std::ffi::OsString;
@@ -7,6 +7,9 @@ use std::path::PathBuf;
 use clap_complete::engine::CompletionCandidate;
 
 use crate::config::Environment;
+use crate::dispatch::run::{RunDir, Terms};
+use crate::domain::Result;
+use crate::domain::dispatch::TaskState;
 use crate::domain::names::{self, PoolName};
 use crate::domain::pool::PoolRecord;
 use crate::domain::slot::{SlotRecord, SlotState};
@@ -24,7 +27,30 @@ pub(super) enum Wanted {
     Slot(&'static [SlotState]),
     PoolOrSlot,
     Rescue,
+    /// A run of the dispatcher.
+    Run,
+    /// A task of a run, in one of these states.
+    Task(&'static [TaskState]),
+    AgentPool,
 }
+
+/// Tasks that can be run again.
+const RETRYABLE: &[TaskState] = &[
+    TaskState::Failed,
+    TaskState::Cancelled,
+    TaskState::NeedsAttention,
+    TaskState::Retrying,
+];
+
+/// Tasks that have not come to an end.
+const OPEN: &[TaskState] = &[
+    TaskState::Waiting,
+    TaskState::Ready,
+    TaskState::Running,
+    TaskState::Retrying,
+    TaskState::Blocked,
+    TaskState::NeedsAttention,
+];
 
 /// Every state.
 const ANY: &[SlotState] = &[
@@ -46,26 +72,33 @@ impl Wanted {
             ("SLOT", "isolate") => Self::Slot(&[SlotState::Available]),
             ("SLOT", _) => Self::Slot(ANY),
             ("ID", "show" | "restore" | "drop") if positional => Self::Rescue,
+            ("RUN", _) => Self::Run,
+            ("TASK", "retry") => Self::Task(RETRYABLE),
+            ("TASK", "cancel" | "prio") => Self::Task(OPEN),
+            ("TASK", _) => Self::Task(&TaskState::ALL),
+            ("NAME", "enable" | "disable" | "set") if positional => Self::AgentPool,
             _ => return None,
         })
     }
 
     /// Whether a path does as well.
     pub(super) fn may_be_path(self) -> bool {
-        self != Self::Rescue
+        matches!(self, Self::Pool | Self::Slot(_) | Self::PoolOrSlot)
     }
 }
 
 /// Where names are looked for.
 pub(super) struct Names {
     workspace: Option<Workspace>,
+    /// The run that the words name.
+    run: Option<String>,
 }
 
 impl Names {
     /// The names in the workspace that a command with these words would use.
     pub(super) fn new(words: &[OsString], environment: &Environment) -> Self {
         let places = Places {
-            flag: named(words).map(|path| at_home(path, environment)),
+            flag: named(words, "--workspace").map(|path| at_home(path.into(), environment)),
             variable: environment.workspace(),
             current: std::env::current_dir().ok(),
             data_home: environment.data_home(),
@@ -74,6 +107,7 @@ impl Names {
         let located = workspace::locate(&places).ok();
         Self {
             workspace: located.and_then(|located| Workspace::open(&located, true).ok().flatten()),
+            run: named(words, "--run").and_then(|run| run.into_string().ok()),
         }
     }
 
@@ -87,6 +121,9 @@ impl Names {
                 both
             }
             Wanted::Rescue => self.rescues(),
+            Wanted::Run => self.runs(),
+            Wanted::Task(states) => self.tasks(states).unwrap_or_default(),
+            Wanted::AgentPool => self.agent_pools().unwrap_or_default(),
         }
     }
 
@@ -142,6 +179,48 @@ impl Names {
     }
 }
 
+impl Names {
+    fn runs(&self) -> Vec<CompletionCandidate> {
+        let runs = self.workspace.as_ref().map(RunDir::all);
+        let runs = runs.and_then(Result::ok).unwrap_or_default();
+        let names = runs.iter().map(|run| CompletionCandidate::new(run.name()));
+        names.collect()
+    }
+
+    fn run(&self) -> Option<RunDir> {
+        let workspace = self.workspace.as_ref()?;
+        RunDir::find(workspace, self.run.as_deref()).ok()
+    }
+
+    fn tasks(&self, states: &[TaskState]) -> Option<Vec<CompletionCandidate>> {
+        let state = self.run()?.read().ok()?.state;
+        let tasks = state.tasks().iter().enumerate();
+        let wanted = tasks.filter(|(index, task)| {
+            // What can't be typed as it is shown is not offered.
+            states.contains(&state.progress(*index).state) && escape(&task.id) == *task.id
+        });
+        let offered = wanted.map(|(index, task)| {
+            let word = state.progress(index).state.word();
+            let about = match task.title.is_empty() {
+                true => word.to_owned(),
+                false => format!("{word}, {}", escape(&task.title)),
+            };
+            CompletionCandidate::new(&*task.id).help(Some(about.into()))
+        });
+        Some(offered.collect())
+    }
+
+    fn agent_pools(&self) -> Option<Vec<CompletionCandidate>> {
+        let terms = Terms::read(&self.run()?).ok()??;
+        let pools = terms.agent_pools.into_iter();
+        Some(
+            pools
+                .map(|pool| CompletionCandidate::new(pool.name))
+                .collect(),
+        )
+    }
+}
+
 /// `2 of 4 slots available`.
 fn about_pool(record: &PoolRecord) -> String {
     let slots = human::count(record.slots.len() as u64, "slot");
@@ -161,19 +240,18 @@ fn about_slot(slot: &SlotRecord) -> String {
     }
 }
 
-/// The workspace that the words name.
-fn named(words: &[OsString]) -> Option<PathBuf> {
-    const OPTION: &str = "--workspace";
+/// The value that the words give an option.
+fn named(words: &[OsString], option: &str) -> Option<OsString> {
     let mut words = words.iter().take_while(|word| *word != "--");
     while let Some(word) = words.next() {
-        if word == OPTION {
-            return words.next().map(PathBuf::from);
+        if word == option {
+            return words.next().cloned();
         }
         let value = word
             .to_str()
-            .and_then(|word| word.strip_prefix(OPTION)?.strip_prefix('='));
+            .and_then(|word| word.strip_prefix(option)?.strip_prefix('='));
         if value.is_some() {
-            return value.map(PathBuf::from);
+            return value.map(OsString::from);
         }
     }
     None
@@ -195,7 +273,7 @@ mod tests {
     fn the_workspace_is_the_one_that_the_words_name() {
         let named = |line: &str| {
             let words: Vec<OsString> = line.split(' ').map(Into::into).collect();
-            named(&words).map(|path| path.display().to_string())
+            named(&words, "--workspace").map(|path| path.to_string_lossy().into_owned())
         };
         assert_eq!(named("repo-pool --workspace /w status"), Some("/w".into()));
         assert_eq!(named("repo-pool status --workspace=/w"), Some("/w".into()));

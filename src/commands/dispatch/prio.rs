@@ -1,10 +1,19 @@
 //! `dispatch prio`: another priority.
 
 use super::super::session::Session;
+use super::{shown, wish};
 use crate::cli::DispatchPrioArgs;
-use crate::domain::{Error, Result};
+use crate::domain::Result;
+use crate::domain::dispatch::control::Control;
 
 /// Asks for it.
-pub fn run(_session: &Session, _args: &DispatchPrioArgs) -> Result<u8> {
-    Err(Error::failed("dispatch prio is not there yet"))
+pub fn run(session: &Session, args: &DispatchPrioArgs) -> Result<u8> {
+    let run = shown::find(session, &args.run)?;
+    let seen = run.read()?;
+    shown::task(&run, &seen, &args.task)?;
+    let wish = Control::Prio {
+        task: args.task.clone(),
+        priority: args.priority,
+    };
+    wish::ask(session, &run, &seen, &[wish], false)
 }

@@ -135,6 +135,8 @@ pub enum Wanted {
     /// It is to go on.
     #[default]
     Run,
+    /// It is not to start if it has not started.
+    Hold,
     /// It is asked to end.
     Stop,
     /// It is ended by force.
@@ -161,13 +163,15 @@ impl Reins {
         let mut harness = self.harness();
         if wanted > harness.wanted {
             harness.wanted = wanted;
-            if let Some((job, handle)) = &harness.running {
+            if wanted >= Wanted::Stop
+                && let Some((job, handle)) = &harness.running
+            {
                 launcher.stop(job, handle, wanted == Wanted::Kill);
             }
         }
     }
 
-    /// Whether it is to be ended.
+    /// Whether it is not to start.
     fn are_pulled(&self) -> bool {
         self.harness().wanted > Wanted::Run
     }
@@ -176,7 +180,7 @@ impl Reins {
     fn attach(&self, launcher: &dyn Launcher, job: &Arc<Job>, handle: &str) {
         let mut harness = self.harness();
         harness.running = Some((Arc::clone(job), handle.to_owned()));
-        if harness.wanted > Wanted::Run {
+        if harness.wanted >= Wanted::Stop {
             launcher.stop(job, handle, harness.wanted == Wanted::Kill);
         }
     }
@@ -242,13 +246,14 @@ impl Attempt<'_, '_> {
             Err(error) => failed(EndClass::Infra, &error),
         };
         let left = held.as_ref().and_then(|held| held.left());
+        // Who gets the room of this one finds that its slot is about to come back.
+        self.workshop.returning.fetch_add(1, Ordering::SeqCst);
         (self.tell)(Told::Ended { end, left });
         if let Some(held) = held {
-            self.workshop.returning.fetch_add(1, Ordering::SeqCst);
             let returned = held.give_back();
-            self.workshop.returning.fetch_sub(1, Ordering::SeqCst);
             (self.tell)(Told::Returned(returned));
         }
+        self.workshop.returning.fetch_sub(1, Ordering::SeqCst);
     }
 
     /// What has become of the runner. As long as that can't be told it may run, so nothing else can be
@@ -301,7 +306,7 @@ pub fn give_back(workshop: &Workshop<'_>, slot: &SlotRef) -> Returned {
     match Held::again(workshop, slot) {
         Ok(held) => held.give_back(),
         Err(error) => Returned {
-            slot_id: format!("{}/slot{}", slot.pool, slot.number),
+            slot_id: slot.id(),
             rescue: None,
             error: Some(error.to_string()),
         },

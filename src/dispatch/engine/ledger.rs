@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use crate::dispatch::metrics::Metrics;
+use super::Setting;
+use crate::dispatch::metrics::{self, Metrics};
+use crate::dispatch::registry::Registry;
 use crate::dispatch::run::Replayed;
 use crate::domain::Result;
 use crate::domain::dispatch::state::Changes;
@@ -27,10 +29,13 @@ pub trait Teller {
 pub struct Ledger<'e> {
     run: Replayed,
     metrics: Metrics,
+    figures: metrics::Files,
     teller: &'e dyn Teller,
+    registry: Option<&'e Registry>,
     /// What is not written yet.
     unwritten: Vec<Record>,
     trouble: Option<Trouble>,
+    told_of_figures: bool,
     synced: Stopwatch,
 }
 
@@ -42,13 +47,21 @@ struct Trouble {
 
 impl<'e> Ledger<'e> {
     /// The books of a run that was taken up.
-    pub fn new(run: Replayed, metrics: Metrics, teller: &'e dyn Teller) -> Self {
+    pub fn new(
+        run: Replayed,
+        metrics: Metrics,
+        figures: metrics::Files,
+        setting: &Setting<'e>,
+    ) -> Self {
         Self {
             run,
             metrics,
-            teller,
+            figures,
+            teller: setting.teller,
+            registry: setting.registry,
             unwritten: Vec::new(),
             trouble: None,
+            told_of_figures: false,
             synced: Stopwatch::start(),
         }
     }
@@ -63,20 +76,30 @@ impl<'e> Ledger<'e> {
         &mut self.run.state
     }
 
-    /// The figures.
-    pub fn metrics(&mut self) -> &mut Metrics {
-        &mut self.metrics
+    /// Writes the figures if it is time, or `at_once`. That they can't be written stops nothing.
+    pub fn write_figures(&mut self, at_once: bool) {
+        let (metrics, state) = (&self.metrics, &self.run.state);
+        if let Err(error) = self.figures.write(at_once, || metrics.text(state))
+            && !std::mem::replace(&mut self.told_of_figures, true)
+        {
+            self.teller.warn(&error.to_string());
+        }
+    }
+
+    /// After how long the figures are to be written.
+    pub fn figures_due(&self) -> Option<Duration> {
+        self.figures.due()
     }
 
     /// Records an event. It counts from now on; nothing may be done because of it before it is written.
     pub fn add(&mut self, event: Event) -> (Record, Changes) {
         let (record, changes) = self.run.add(event, clock::now());
         self.metrics.observe(&record, &changes, &self.run.state);
+        self.figures.out_of_date();
         if self.trouble.is_some() {
             self.teller.event(&record, &self.run.state);
-        } else {
-            self.unwritten.push(record.clone());
         }
+        self.unwritten.push(record.clone());
         (record, changes)
     }
 
@@ -86,17 +109,21 @@ impl<'e> Ledger<'e> {
         if self.run.log.is_written() {
             return true;
         }
-        if self.trouble.as_ref().is_some_and(|trouble| !trouble.until.passed()) {
+        if self
+            .trouble
+            .as_ref()
+            .is_some_and(|trouble| !trouble.until.passed())
+        {
             return false;
         }
         let written = self.run.log.write();
-        for record in self.unwritten.drain(..) {
-            self.teller.event(&record, &self.run.state);
-        }
         match written {
             Ok(()) => {
-                if self.trouble.take().is_some() {
-                    self.teller.warn("events can be written again: the queue goes on");
+                let said = self.trouble.take().is_some();
+                self.tell(!said);
+                if said {
+                    self.teller
+                        .warn("events can be written again: the queue goes on");
                 }
                 self.sync();
                 true
@@ -104,7 +131,12 @@ impl<'e> Ledger<'e> {
             Err(error) => {
                 let pause = match &self.trouble {
                     None => {
-                        let text = format!("{error}; nothing new is started until that works again");
+                        // What can't be read anywhere else is said.
+                        for record in &self.unwritten {
+                            self.teller.event(record, &self.run.state);
+                        }
+                        let text =
+                            format!("{error}; nothing new is started until that works again");
                         self.teller.warn(&text);
                         AGAIN.0
                     }
@@ -129,12 +161,22 @@ impl<'e> Ledger<'e> {
     /// The last words: they are on the disk when this returns.
     pub fn close(&mut self, event: Event) -> Result<()> {
         self.add(event);
-        self.trouble = None;
         self.run.log.write()?;
-        for record in self.unwritten.drain(..) {
-            self.teller.event(&record, &self.run.state);
-        }
+        let said = self.trouble.take().is_some();
+        self.tell(!said);
         self.run.log.sync()
+    }
+
+    /// What is recorded is told to whoever is to know it, aloud too if it was not.
+    fn tell(&mut self, aloud: bool) {
+        for record in self.unwritten.drain(..) {
+            if aloud {
+                self.teller.event(&record, &self.run.state);
+            }
+            if let Some(registry) = self.registry {
+                registry.note(&record, &self.run.state);
+            }
+        }
     }
 
     /// When a log that can't be written is tried again.

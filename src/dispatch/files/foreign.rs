@@ -3,9 +3,10 @@
 
 use serde_json::Value;
 
+use super::gather::{Context, Placed};
 use super::node::Field;
 use super::reader::Reader;
-use super::{Context, Format, Placed, values};
+use super::{Format, values};
 use crate::config::quoted;
 use crate::domain::dispatch::{Initial, Task};
 
@@ -65,7 +66,7 @@ fn document_of<'a>(
     };
     let items = reader.tables(field).into_iter();
     let tasks = items.filter_map(|(at, node)| {
-        let fields = reader.table(at, "tasks", node);
+        let fields = reader.table(at, "tasks", node)?;
         task(reader, at, &fields, context, take)
     });
     tasks.collect()

@@ -7,30 +7,30 @@
 
 mod check;
 mod foreign;
-mod node;
+mod gather;
+pub(super) mod node;
 mod ours;
 mod reader;
 mod values;
 
+use std::ffi::OsString;
 use std::fmt;
-use std::hash::{DefaultHasher, Hasher as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use serde_json::Map;
-use toml::de::DeTable;
 
-use crate::config::{printable, quoted};
-use crate::domain::Error;
-use crate::domain::dispatch::{Base, Initial, Task, When};
+use crate::config::{Config, printable, quoted};
+use crate::domain::dispatch::Task;
 use crate::domain::remote::PoolArgument;
-use crate::sys::fs;
-use node::{Field, json_document, toml_field};
-use reader::{Reader, Text};
+use crate::domain::{Error, Result};
+use gather::Files;
+
+pub use check::requests;
+pub use gather::digest;
 
 /// The largest file that is read, in bytes: a hundred thousand tasks of a page each.
-const LARGEST: u64 = 512 << 20;
+pub(super) const LARGEST: u64 = 512 << 20;
 
 /// How many problems are named; who has more reads no further.
 const MOST_NAMED: usize = 100;
@@ -44,6 +44,23 @@ pub struct Defaults {
     pub repo: Option<Arc<str>>,
     /// How many attempts a task has at most.
     pub max_attempts: u32,
+}
+
+impl Defaults {
+    /// What was said when the run was asked for comes before what the settings say.
+    pub fn of(config: &Config, repo: Option<&str>, command: &[OsString]) -> Result<Self> {
+        let words = command.iter().map(|word| word.to_str().map(str::to_owned));
+        let Some(words) = words.collect::<Option<Vec<String>>>() else {
+            return Err(Error::usage("the command is not in UTF-8"));
+        };
+        let said = Some(words).filter(|words| !words.is_empty());
+        let here = |repo: &str| absolute(repo, Path::new(""));
+        Ok(Self {
+            command: said.or_else(|| config.task_command()).map(Arc::from),
+            repo: repo.map(here).or_else(|| config.task_repo()).map(Arc::from),
+            max_attempts: config.rules().retry_max_attempts,
+        })
+    }
 }
 
 /// The kind of a task file.
@@ -123,7 +140,7 @@ pub fn refused(problems: &[Problem]) -> Error {
 ///
 /// # Errors
 /// Everything that is wrong with them, in the order of the files and their lines.
-pub fn load(paths: &[PathBuf], defaults: &Defaults) -> Result<Loaded, Vec<Problem>> {
+pub fn load(paths: &[PathBuf], defaults: &Defaults) -> std::result::Result<Loaded, Vec<Problem>> {
     let mut all = Files::default();
     for path in paths {
         all.add(path, defaults);
@@ -131,253 +148,14 @@ pub fn load(paths: &[PathBuf], defaults: &Defaults) -> Result<Loaded, Vec<Proble
     all.finish()
 }
 
-/// A task and where in its file it stands.
-struct Placed {
-    task: Task,
-    at: usize,
-}
-
-/// The files read so far.
-#[derive(Default)]
-struct Files {
-    texts: Vec<Text>,
-    sources: Vec<Source>,
-    tasks: Vec<Placed>,
-    problems: Vec<Problem>,
-    /// Something that tasks may depend on could not be read.
-    incomplete: bool,
-}
-
-impl Files {
-    fn add(&mut self, path: &Path, defaults: &Defaults) {
-        match read(path) {
-            Ok((path, text)) if self.sources.iter().any(|source| source.path == path) => {
-                self.problems.push(text.problem(0, None, "is named twice"));
-            }
-            Ok((path, text)) => {
-                self.document(path, &text, defaults);
-                self.texts.push(text);
-            }
-            Err(problem) => {
-                self.incomplete = true;
-                self.problems.push(problem);
-            }
-        }
-    }
-
-    fn document(&mut self, path: PathBuf, text: &Text, defaults: &Defaults) {
-        let mut reader = Reader::new(text);
-        let toml;
-        let fields = if is_json(text) {
-            json_document(&text.text).unwrap_or_else(|(line, wrong)| {
-                reader.broken(line, wrong);
-                Vec::new()
-            })
-        } else {
-            let (document, errors) = DeTable::parse_recoverable(&text.text);
-            for error in errors {
-                let at = error.span().map_or(text.text.len(), |span| span.start);
-                reader.broken(
-                    text.line(at),
-                    format!("not valid TOML: {}", error.message()),
-                );
-            }
-            toml = document;
-            let entries = toml.get_ref().iter();
-            // What could be made of a broken file says nothing more about it.
-            let whole = reader.problems.is_empty();
-            entries
-                .filter(|_| whole)
-                .map(|(name, value)| toml_field(name.get_ref(), name, value))
-                .collect()
-        };
-        let fields = reader.distinct(fields);
-        let format = format_of(&fields, is_json(text));
-        let name = foreign::name(format, &fields).unwrap_or_else(|| stem(&path));
-        let prefix = match format {
-            Format::TaskList | Format::TaskSet if !self.sources.is_empty() => format!("{name}/"),
-            _ => String::new(),
-        };
-        let context = Context {
-            defaults,
-            file: u32::try_from(self.sources.len()).unwrap_or(u32::MAX),
-            share: name.as_str().into(),
-            prefix: &prefix,
-        };
-        let tasks = match format {
-            Format::Tasks => ours::read(&mut reader, fields, &context),
-            Format::TaskList => foreign::task_list(&mut reader, fields, &context),
-            Format::TaskSet => foreign::task_set(&mut reader, fields, &context),
-        };
-        self.incomplete |= !reader.has_all_ids;
-        if !reader.has_wrong_command
-            && let Some((first, count)) = check::without_command(&tasks)
-        {
-            let others = match count {
-                1 => String::new(),
-                more => format!(" (and {} others of the file)", more - 1),
-            };
-            let what = format!(
-                "command is missing{others}: it stands in the file, in [dispatch], or after `--`"
-            );
-            reader
-                .problems
-                .push(text.problem(first.at, Some(&first.task.id), what));
-        }
-        self.problems.append(&mut reader.problems);
-        self.tasks.extend(tasks);
-        self.sources.push(Source {
-            path,
-            format,
-            name,
-            prefix,
-            digest: digest(text.text.as_bytes()),
-        });
-    }
-
-    fn finish(mut self) -> Result<Loaded, Vec<Problem>> {
-        let placed: Vec<usize> = self.tasks.iter().map(|placed| placed.at).collect();
-        let tasks: Vec<Task> = self.tasks.into_iter().map(|placed| placed.task).collect();
-        let checked = check::tasks(&tasks, self.incomplete);
-        let found = checked.into_iter().map(|(index, what)| {
-            let (task, text) = (&tasks[index], &self.texts[tasks[index].file as usize]);
-            text.problem(placed[index], Some(&task.id), what)
-        });
-        self.problems.extend(found);
-        if self.problems.is_empty() {
-            return Ok(Loaded {
-                tasks,
-                sources: self.sources,
-            });
-        }
-        let order = |file: &Path| self.texts.iter().position(|text| text.path == file);
-        self.problems
-            .sort_by_cached_key(|problem| (order(&problem.file), problem.line));
-        Err(self.problems)
-    }
-}
-
-/// What a file's tasks have in common.
-struct Context<'a> {
-    defaults: &'a Defaults,
-    /// The file's place among those of the run.
-    file: u32,
-    /// The group that they share in.
-    share: Arc<str>,
-    /// What stands in front of their ids.
-    prefix: &'a str,
-}
-
-impl Context<'_> {
-    /// An id of the file, as the run has it.
-    fn in_run(&self, id: String) -> String {
-        match self.prefix {
-            "" => id,
-            prefix => format!("{prefix}{id}"),
-        }
-    }
-
-    /// A task that says nothing but its id.
-    fn task(&self, id: Option<Arc<str>>) -> Task {
-        Task {
-            id: id.unwrap_or_default(),
-            title: Box::default(),
-            description: Box::default(),
-            command: self.defaults.command.clone().unwrap_or_default(),
-            repo: self.defaults.repo.clone(),
-            depends: Vec::new(),
-            priority: 0,
-            skill: None,
-            share: Arc::clone(&self.share),
-            cpu: 1000,
-            memory: 0,
-            base: Base::Pool,
-            branch: None,
-            files: Vec::new(),
-            when: When::Success,
-            max_attempts: self.defaults.max_attempts,
-            timeout: None,
-            stall: None,
-            env: std::collections::BTreeMap::new(),
-            initial: Initial::Open,
-            file: self.file,
-            extra: Map::new(),
-        }
-    }
-}
-
-/// The file's absolute path and its text.
-fn read(path: &Path) -> Result<(PathBuf, Text), Problem> {
-    let problem = |line, what: String| Problem {
-        file: path.to_owned(),
-        line,
-        task: None,
-        what,
+/// A repository, whose relative path starts at a directory.
+fn absolute(repo: &str, directory: &Path) -> String {
+    let path = match PoolArgument::classify(repo) {
+        PoolArgument::Path(path) => std::path::absolute(directory.join(path)).ok(),
+        PoolArgument::Name(_) | PoolArgument::Url(_) => None,
     };
-    let bytes = fs::read_limited(path, LARGEST).map_err(|error| problem(None, why(&error)))?;
-    let absolute = std::fs::canonicalize(path).map_err(|e| problem(None, e.to_string()))?;
-    let text = String::from_utf8(bytes).map_err(|error| {
-        let before = &error.as_bytes()[..error.utf8_error().valid_up_to()];
-        let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
-        problem(Some(line), "is not in UTF-8".to_owned())
-    })?;
-    Ok((absolute, Text::new(path.to_owned(), text)))
-}
-
-/// Why a file can't be read; its name is said already.
-fn why(error: &Error) -> String {
-    match error {
-        Error::Io { source, .. } if source.kind() == std::io::ErrorKind::NotFound => {
-            "there is no such file".to_owned()
-        }
-        Error::Io { source, .. } => format!("can't be read: {source}"),
-        other => other.to_string(),
-    }
-}
-
-fn is_json(text: &Text) -> bool {
-    let begins = text.text.trim_start_matches('\u{feff}').trim_start();
-    let named = text.path.extension().is_some_and(|end| end == "json");
-    begins.starts_with('{') || named
-}
-
-fn format_of(fields: &[Field<'_>], json: bool) -> Format {
-    let has = |name: &str| json && fields.iter().any(|field| field.name == name);
-    if has("spec_name") {
-        Format::TaskSet
-    } else if has("project") || has("tasks") {
-        Format::TaskList
-    } else {
-        Format::Tasks
-    }
-}
-
-fn stem(path: &Path) -> String {
-    let stem = path.file_stem().unwrap_or(path.as_os_str());
-    printable(&stem.to_string_lossy())
-}
-
-/// Changes when the bytes do.
-fn digest(bytes: &[u8]) -> String {
-    let mut hasher = DefaultHasher::new();
-    hasher.write(bytes);
-    format!("{:016x}", hasher.finish())
-}
-
-/// The repository that a field means: a relative path starts at the file's directory.
-fn repository(reader: &mut Reader<'_>, field: &Field<'_>) -> Option<Arc<str>> {
-    let text = reader.get(field, values::word)?;
-    let text = match PoolArgument::classify(&text) {
-        PoolArgument::Path(path) if !path.starts_with('/') => {
-            let directory = reader.file.path.parent().unwrap_or(Path::new(""));
-            let absolute = std::path::absolute(directory.join(path)).ok();
-            absolute
-                .and_then(|path| path.to_str().map(str::to_owned))
-                .unwrap_or(text)
-        }
-        _ => text,
-    };
-    Some(reader.shared(text))
+    let path = path.and_then(|path| path.into_os_string().into_string().ok());
+    path.unwrap_or_else(|| repo.to_owned())
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use toml::de::DeValue;
 
 /// A value that has not been taken apart.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Node<'a> {
+pub(in crate::dispatch) enum Node<'a> {
     /// A piece of the file's text.
     Json(&'a RawValue),
     /// A value of the document.
@@ -21,16 +21,16 @@ pub(super) enum Node<'a> {
 
 /// An entry of a table.
 #[derive(Debug)]
-pub(super) struct Field<'a> {
-    pub(super) name: Cow<'a, str>,
+pub(in crate::dispatch) struct Field<'a> {
+    pub(in crate::dispatch) name: Cow<'a, str>,
     /// The byte of the file's text that it is at.
-    pub(super) at: usize,
-    pub(super) node: Node<'a>,
+    pub(in crate::dispatch) at: usize,
+    pub(in crate::dispatch) node: Node<'a>,
 }
 
 impl<'a> Node<'a> {
     /// The entries of a table; nothing if it is none.
-    pub(super) fn table(self, text: &str) -> Option<Vec<Field<'a>>> {
+    pub(in crate::dispatch) fn table(self, text: &str) -> Option<Vec<Field<'a>>> {
         match self {
             Self::Json(raw) => {
                 let object: Object<'a> = serde_json::from_str(raw.get()).ok()?;
@@ -46,7 +46,7 @@ impl<'a> Node<'a> {
     }
 
     /// The items of a list, each with its place; nothing if it is none.
-    pub(super) fn list(self, text: &str) -> Option<Vec<(usize, Self)>> {
+    pub(in crate::dispatch) fn list(self, text: &str) -> Option<Vec<(usize, Self)>> {
         match self {
             Self::Json(raw) => {
                 let items: Vec<&'a RawValue> = serde_json::from_str(raw.get()).ok()?;
@@ -70,12 +70,12 @@ impl<'a> Node<'a> {
     }
 
     /// Whether it says that there is nothing.
-    pub(super) fn is_null(self) -> bool {
+    pub(in crate::dispatch) fn is_null(self) -> bool {
         matches!(self, Self::Json(raw) if raw.get() == "null")
     }
 
     /// All of it; the error is what is wrong with it.
-    pub(super) fn value(self) -> Result<Value, String> {
+    pub(in crate::dispatch) fn value(self) -> Result<Value, String> {
         match self {
             Self::Json(raw) => {
                 serde_json::from_str(raw.get()).map_err(|error| format!("can't be read: {error}"))
@@ -86,7 +86,7 @@ impl<'a> Node<'a> {
 }
 
 /// The entries of a JSON object that is the whole text; the error has its line.
-pub(super) fn json_document(text: &str) -> Result<Vec<Field<'_>>, (usize, String)> {
+pub(in crate::dispatch) fn json_document(text: &str) -> Result<Vec<Field<'_>>, (usize, String)> {
     let read: Result<Object<'_>, _> = serde_json::from_str(text);
     match read {
         Ok(object) => Ok(object.fields(text)),
@@ -100,7 +100,7 @@ pub(super) fn json_document(text: &str) -> Result<Vec<Field<'_>>, (usize, String
 }
 
 /// An entry of a TOML table; where `name` stands is where it is.
-pub(super) fn toml_field<'a, T>(
+pub(in crate::dispatch) fn toml_field<'a, T>(
     name: &'a str,
     place: &Spanned<T>,
     value: &'a Spanned<DeValue<'a>>,

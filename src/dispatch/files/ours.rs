@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::gather::{Context, Placed, repository};
 use super::node::Field;
 use super::reader::Reader;
-use super::{Context, Placed, repository, values};
+use super::values;
 use crate::domain::dispatch::{Base, Task, When};
 
 const TOP: &[&str] = &["defaults", "task"];
@@ -118,7 +119,8 @@ pub(super) fn read<'a>(
     for field in document {
         match field.name.as_ref() {
             "defaults" => {
-                for field in reader.table(field.at, "defaults", field.node) {
+                let table = reader.table(field.at, "defaults", field.node);
+                for field in table.unwrap_or_default() {
                     if !defaults.take(reader, &field) {
                         reader.unknown(&field, SHARED);
                     }
@@ -129,7 +131,7 @@ pub(super) fn read<'a>(
         }
     }
     let tasks = items.into_iter().filter_map(|(at, node)| {
-        let fields = reader.table(at, "task", node);
+        let fields = reader.table(at, "task", node)?;
         task(reader, at, &fields, &defaults, context)
     });
     tasks.collect()

@@ -9,8 +9,9 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
+use super::gather::Context;
 use super::node::{Field, Node};
-use super::{Context, Problem, values};
+use super::{Problem, values};
 use crate::config::{nearest, quoted};
 
 /// A file's text, in which places have lines.
@@ -111,12 +112,18 @@ impl<'a> Reader<'a> {
     }
 
     /// The entries of a table; what says `null` is not there.
-    pub(super) fn table(&mut self, at: usize, name: &str, node: Node<'a>) -> Vec<Field<'a>> {
+    pub(super) fn table(
+        &mut self,
+        at: usize,
+        name: &str,
+        node: Node<'a>,
+    ) -> Option<Vec<Field<'a>>> {
         let Some(fields) = node.table(&self.file.text) else {
             self.problem(at, format!("{name}: is no table"));
-            return Vec::new();
+            self.has_all_ids = false;
+            return None;
         };
-        self.distinct(fields)
+        Some(self.distinct(fields))
     }
 
     /// Names that stand twice are wrong; what says `null` is not there.

@@ -120,12 +120,9 @@ pub(super) fn integer(value: Value) -> Read<i64> {
 
 /// How many times a task may be tried again.
 pub(super) fn retries(value: Value) -> Read<u32> {
-    let allowed = "a whole number from 0 to 1000";
-    match value.as_u64() {
-        Some(number) if number <= 1000 => Ok(u32::try_from(number).unwrap_or(1000)),
-        Some(number) => Err(format!("{number} is out of range (allowed: {allowed})")),
-        None => not(&value, allowed),
-    }
+    let number = integer(value)?;
+    let in_range = u32::try_from(number).ok().filter(|number| *number <= 1000);
+    in_range.ok_or_else(|| format!("{number} is out of range (allowed: 0 to 1000)"))
 }
 
 /// Processors, in thousandths.

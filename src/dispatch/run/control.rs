@@ -46,7 +46,7 @@ pub fn submit(run: &RunDir, wish: &Control) -> Result<Submitted> {
 /// Nobody else has the run: what is wanted becomes events here. A file that is to be
 /// read waits for the next dispatcher, and so does what was said after that.
 fn take_up_alone(run: &RunDir) -> Result<Submitted> {
-    let mut replayed = Replayed::load(run)?;
+    let mut replayed = Replayed::load(run, &mut |_, _, _| {})?;
     let before = replayed.state.run().controls;
     let wishes = pending(run, before)?;
     let now = clock::now();
@@ -98,7 +98,9 @@ impl Wish {
 /// The lines after the first `taken`.
 pub fn pending(run: &RunDir, taken: u64) -> Result<Vec<Wish>> {
     let bytes = fs::read_if_there(&run.control())?.unwrap_or_default();
-    let whole = bytes.iter().rposition(|byte| *byte == b'\n').unwrap_or(0);
+    let Some(whole) = bytes.iter().rposition(|byte| *byte == b'\n') else {
+        return Ok(Vec::new());
+    };
     let lines = bytes[..whole].split(|byte| *byte == b'\n');
     let lines = lines.skip(usize::try_from(taken).unwrap_or(usize::MAX));
     Ok(lines

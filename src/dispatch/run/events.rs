@@ -105,15 +105,19 @@ pub fn replay(path: &Path, mut each: impl FnMut(Record)) -> Result<ReadTo> {
             read.torn = true;
             return Ok(read);
         }
-        let record: Record =
-            serde_json::from_slice(&line).map_err(|error| damaged(path, read.last + 1, &error))?;
-        if record.n != read.last + 1 {
-            let error = format!("its number is {}", record.n);
-            return Err(damaged(path, read.last + 1, &error));
-        }
+        let record = parsed(path, read.last + 1, &line)?;
         read.last = record.n;
         read.length += got;
         each(record);
+    }
+}
+
+/// The event of a line, which has to be the `n`th.
+pub(super) fn parsed(path: &Path, n: u64, line: &[u8]) -> Result<Record> {
+    let record: Record = serde_json::from_slice(line).map_err(|error| damaged(path, n, &error))?;
+    match record.n == n {
+        true => Ok(record),
+        false => Err(damaged(path, n, &format!("its number is {}", record.n))),
     }
 }
 

@@ -5,6 +5,7 @@
 //! | `run.lock` | held by the dispatcher for its life |
 //! | `tasks.json` | the tasks as they were read last, with the digests of their files |
 //! | `events.jsonl` | what happened: appended by who holds the lock, read by anybody |
+//! | `rules.json` | the rules and agent pools of the last dispatcher, for who looks at the run |
 //! | `control.jsonl` | what people want: appended by anybody, taken up by who holds the lock |
 //! | `attempts/<task>/<n>/` | one attempt's files |
 //!
@@ -13,7 +14,9 @@
 pub mod control;
 pub mod document;
 pub mod events;
+mod follow;
 mod read;
+mod terms;
 
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -27,7 +30,9 @@ use crate::sys::fs;
 use crate::sys::lock::{self, FileLock};
 
 pub use document::Document;
+pub use follow::Follower;
 pub use read::{Replayed, Seen};
+pub use terms::Terms;
 
 /// The place of a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -81,10 +86,11 @@ impl RunDir {
         let Some(name) = name else {
             let newest = all.into_iter().next();
             return newest.ok_or_else(|| {
-                Error::usage("there is no run yet")
+                Error::not_found("there is no run yet")
                     .with_hint("`repo-pool dispatch run FILE` begins one")
             });
         };
+        let names: Vec<String> = all.iter().map(|run| run.name.clone()).collect();
         let mut fitting: Vec<Self> = all
             .into_iter()
             .filter(|run| run.name.starts_with(name))
@@ -94,8 +100,9 @@ impl RunDir {
         }
         match fitting.len() {
             1 => Ok(fitting.swap_remove(0)),
-            0 => Err(Error::usage(format!("there is no run {name:?}"))
-                .with_hint("`repo-pool dispatch status --all` lists the runs")),
+            0 => {
+                Err(Error::not_found(format!("there is no run {name:?}")).with_hint(known(&names)))
+            }
             _ => {
                 let names: Vec<&str> = fitting.iter().map(Self::name).collect();
                 let names = names.join(", ");
@@ -120,6 +127,11 @@ impl RunDir {
     /// The tasks.
     pub fn tasks(&self) -> PathBuf {
         self.path.join("tasks.json")
+    }
+
+    /// What its last dispatcher worked by.
+    fn terms(&self) -> PathBuf {
+        self.path.join("rules.json")
     }
 
     /// What happened.
@@ -196,4 +208,12 @@ impl RunDir {
 /// The directory of all runs.
 fn all_in(workspace: &Workspace) -> PathBuf {
     workspace.root().join(MARKER).join("dispatch")
+}
+
+/// What there is instead of a run that is not.
+fn known(names: &[String]) -> String {
+    match names {
+        [] => "`repo-pool dispatch run FILE` begins one".to_owned(),
+        names => format!("there is {}", names.join(", ")),
+    }
 }

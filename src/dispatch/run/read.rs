@@ -37,7 +37,7 @@ impl RunDir {
     }
 
     /// Its tasks; none before it has begun.
-    fn document(&self) -> Result<Document> {
+    pub(super) fn document(&self) -> Result<Document> {
         let none = || Document::new(Vec::new(), Vec::<Task>::new().into());
         Ok(Document::read(self)?.unwrap_or_else(none))
     }
@@ -53,11 +53,12 @@ pub struct Replayed {
 }
 
 impl Replayed {
-    /// Takes it up with the tasks of its document. The caller has the run's lock.
-    pub fn load(run: &RunDir) -> Result<Self> {
+    /// Takes it up with the tasks of its document, each event to `each`. The caller has the run's lock.
+    pub fn load(run: &RunDir, each: &mut dyn FnMut(&Record, &Changes, &RunState)) -> Result<Self> {
         let mut state = RunState::new(run.document()?.tasks);
         let log = Log::open(run, |record| {
-            state.apply(&record);
+            let changes = state.apply(&record);
+            each(&record, &changes, &state);
         })?;
         Ok(Self { state, log })
     }

@@ -3,6 +3,7 @@
 #[cfg(test)]
 mod tests;
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -96,6 +97,21 @@ pub struct End {
     /// How long it ran, in seconds.
     #[serde(default)]
     pub seconds: f64,
+}
+
+impl End {
+    /// What says more of it than its class does.
+    pub fn cause(&self) -> Option<Cow<'_, str>> {
+        if let Some(reason) = &self.reason {
+            return Some(reason.as_str().into());
+        }
+        match (self.class, self.exit_code, self.signal) {
+            (EndClass::Done, ..) => None,
+            (_, Some(code), _) => Some(format!("exit {code}").into()),
+            (_, None, Some(signal)) => Some(format!("signal {signal}").into()),
+            (_, None, None) => None,
+        }
+    }
 }
 
 /// What follows for the task from an attempt that did not succeed.

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::end::End;
+use crate::domain::names::{PoolName, SlotId};
 
 /// One line: an event with its number and time.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -47,6 +48,16 @@ pub struct SlotRef {
     pub branch: String,
     /// The commit it started from.
     pub base_commit: String,
+}
+
+impl SlotRef {
+    /// The slot's id.
+    pub fn id(&self) -> String {
+        match PoolName::new(&self.pool) {
+            Ok(pool) => SlotId::new(&pool, self.number).to_string(),
+            Err(_) => format!("{}/slot{}", self.pool, self.number),
+        }
+    }
 }
 
 /// What happened.
@@ -263,4 +274,37 @@ pub enum Event {
         /// What.
         text: String,
     },
+}
+
+impl Event {
+    /// The attempt that it is about.
+    pub fn attempt(&self) -> Option<&AttemptId> {
+        match self {
+            Self::TaskAssigned { attempt, .. }
+            | Self::SlotUnavailable { attempt, .. }
+            | Self::SlotAllocated { attempt, .. }
+            | Self::RunnerStarted { attempt, .. }
+            | Self::RunnerAdopted { attempt }
+            | Self::RunnerStopping { attempt, .. }
+            | Self::RunnerCompleted { attempt, .. }
+            | Self::RunnerFailed { attempt, .. }
+            | Self::RunnerLost { attempt, .. }
+            | Self::SlotReleased { attempt, .. }
+            | Self::StaleCompletion { attempt } => Some(attempt),
+            _ => None,
+        }
+    }
+
+    /// The id of the task that it is about.
+    pub fn task(&self) -> Option<&str> {
+        match self {
+            Self::TaskRetried { task }
+            | Self::TaskCancelled { task }
+            | Self::PriorityChanged { task, .. }
+            | Self::TaskAdded { task }
+            | Self::TaskDropped { task } => Some(task),
+            Self::NeedsAttention { task, .. } => task.as_deref(),
+            _ => self.attempt().map(|attempt| attempt.task.as_str()),
+        }
+    }
 }

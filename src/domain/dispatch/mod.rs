@@ -6,9 +6,11 @@ pub mod control;
 pub mod course;
 pub mod end;
 pub mod event;
+pub mod exit;
 pub mod graph;
 pub mod ids;
 pub mod joining;
+pub mod pulse;
 pub mod scheduler;
 pub mod simulate;
 pub mod standstill;
@@ -16,6 +18,7 @@ pub mod state;
 pub mod task;
 #[cfg(test)]
 mod testing;
+pub mod view;
 
 pub use end::{End, EndClass, Next};
 pub use event::{Event, Record};

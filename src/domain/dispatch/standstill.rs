@@ -5,6 +5,7 @@ mod tests;
 
 use jiff::Timestamp;
 
+use super::course::Scope;
 use super::scheduler::{Reason, Scheduler};
 use super::state::{Index, RunState, TaskState};
 
@@ -32,16 +33,21 @@ pub enum Verdict {
     NeedsPerson,
 }
 
-/// Everything that is in the way of a run that can't go on by itself; empty if it can, or has
+/// Everything that is in the way of the tasks of `scope` in a run that can't go on by itself; empty if it can, or has
 /// nothing left to do.
-pub fn standstill(state: &RunState, scheduler: &mut Scheduler, now: Timestamp) -> Vec<Standstill> {
+pub fn standstill(
+    state: &RunState,
+    scope: &Scope,
+    scheduler: &mut Scheduler,
+    now: Timestamp,
+) -> Vec<Standstill> {
     let going = [TaskState::Running, TaskState::Retrying];
     let later = scheduler.wakes_at(now.as_millisecond());
     if going.iter().any(|s| state.count(*s) > 0) || scheduler.running() > 0 || later.is_some() {
         return Vec::new();
     }
     let mut found = Vec::new();
-    let ready: Vec<Index> = state.ready().collect();
+    let ready: Vec<Index> = state.ready().filter(|task| scope.has(*task)).collect();
     if let Some(first) = ready.first() {
         let reasons = scheduler.why(*first, now.as_millisecond());
         if can_go(scheduler, &ready, now) {

@@ -8,9 +8,10 @@ use crate::domain::GitFailure;
 
 /// Every published kind.
 #[cfg(test)]
-pub(super) const KINDS: [&str; 13] = [
+pub(super) const KINDS: [&str; 14] = [
     "pool_not_found",
     "slot_not_found",
+    "not_found",
     "no_available_slot",
     "slot_allocation",
     "git_operation",

@@ -11,11 +11,13 @@ use std::collections::BTreeMap;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
 use super::{Files, of};
+use crate::domain::dispatch::Record;
 use crate::domain::event::Event;
 use crate::domain::outcome::{
-    AppliedView, BranchView, Collected, ConfigChecked, ConfigPath, Dropped, ImportView,
-    MetricsView, PoolNames, PoolSummary, PoolView, Recovered, Released, Removed, RescueDetails,
-    RescueView, Restored, SettingView, SlotView, Warmed, WorkspaceView,
+    AgentPoolView, AppliedView, AskedView, BranchView, Collected, ConfigChecked, ConfigPath,
+    Dropped, ImportView, MetricsView, PoolNames, PoolSummary, PoolView, Recovered, Released,
+    Removed, RescueDetails, RescueView, Restored, RunView, SettingView, SlotView, TaskGraph,
+    TaskLogView, TasksChecked, Warmed, WhyView, WorkspaceView,
 };
 use crate::report::failure::document::FailureDocument;
 
@@ -37,6 +39,18 @@ pub(super) fn all() -> Files {
         of::<Recover>("recover", "What is wrong, and what was done: `recover`."),
         of::<Rescues>("rescues", "Saved work: `rescue list`."),
         of::<Branches>("branches", "The remote's branches: `branches`."),
+        of::<DispatchRun>(
+            "dispatch-run",
+            "A run as it stands: `dispatch status`, and `dispatch run` at its end.",
+        ),
+        of::<DispatchEvent>(
+            "dispatch-events",
+            "One line of what happened in a run: `dispatch events`.",
+        ),
+        of::<AgentPools>(
+            "dispatch-pools",
+            "The agent pools of a run: `dispatch pool list`.",
+        ),
         of::<Event>("log", "One line of the history: `log`."),
         of::<Failed>("error", "A failure, on stderr."),
         of::<Warned>("warning", "A warning, on stderr."),
@@ -46,8 +60,17 @@ pub(super) fn all() -> Files {
 }
 
 /// Those with all they have to say in `result`.
-fn results() -> [(String, String); 14] {
+fn results() -> [(String, String); 19] {
     [
+        of::<Of<WhyView>>("dispatch-why", "Why a task is where it is: `dispatch why`."),
+        of::<Of<TaskLogView>>(
+            "dispatch-log",
+            "Where the output of a task's attempts is: `dispatch log`.",
+        ),
+        of::<Of<AskedView>>(
+            "dispatch-asked",
+            "What was asked of a run: `dispatch retry`, `cancel`, `prio`, `add`, and `pool` where it changes one.",
+        ),
         of::<Of<RescueDetails>>("rescue", "All about saved work: `rescue show`."),
         of::<Of<Restored>>("restored", "Saved work, brought back: `rescue restore`."),
         of::<Of<Dropped>>("dropped", "Saved work, given up: `rescue drop`."),
@@ -60,13 +83,21 @@ fn results() -> [(String, String); 14] {
         of::<Of<PoolNames>>("list", "The names of all pools: `list`."),
         of::<Of<Settings>>(
             "config-show",
-            "The settings in effect: `config show`. `defaults`, and `pools.NAME` for each pool that is declared.",
+            "The settings in effect: `config show`. `defaults`, `pools.NAME` for each pool that is declared, `dispatch`, and `agent_pools.NAME` for each agent pool that is.",
         ),
         of::<Of<ConfigChecked>>("config-check", "A file without mistakes: `config check`."),
         of::<Of<ConfigPath>>("config-path", "Where the settings are: `config path`."),
         of::<Of<ImportView>>(
             "config-import",
             "Settings of the original: `config import`.",
+        ),
+        of::<Of<TasksChecked>>(
+            "dispatch-check",
+            "Task files without mistakes: `dispatch check`.",
+        ),
+        of::<Of<TaskGraph>>(
+            "dispatch-graph",
+            "Tasks and what they wait for: `dispatch graph`.",
         ),
     ]
 }
@@ -119,6 +150,25 @@ struct Pool {
 struct Pools {
     schema: Number,
     pools: Vec<PoolSummary>,
+}
+
+#[derive(JsonSchema)]
+struct DispatchRun {
+    schema: Number,
+    run: RunView,
+}
+
+#[derive(JsonSchema)]
+struct DispatchEvent {
+    schema: Number,
+    #[schemars(flatten)]
+    record: Record,
+}
+
+#[derive(JsonSchema)]
+struct AgentPools {
+    schema: Number,
+    agent_pools: Vec<AgentPoolView>,
 }
 
 #[derive(JsonSchema)]

@@ -1,3 +1,4 @@
+use super::super::course::Scope;
 use super::*;
 use crate::domain::dispatch::testing::{after, agent_pool, rules, task};
 use crate::domain::dispatch::{Initial, Task};
@@ -7,7 +8,12 @@ fn found(tasks: Vec<Task>, enabled: bool) -> (RunState, Vec<Standstill>) {
     let mut pool = agent_pool("local", 1);
     pool.enabled = enabled;
     let mut scheduler = Scheduler::resume(&state, &[pool], &rules());
-    let found = standstill(&state, &mut scheduler, Timestamp::UNIX_EPOCH);
+    let found = standstill(
+        &state,
+        &Scope::default(),
+        &mut scheduler,
+        Timestamp::UNIX_EPOCH,
+    );
     (state, found)
 }
 

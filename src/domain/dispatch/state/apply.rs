@@ -1,5 +1,7 @@
 //! What each event changes.
 
+use std::borrow::Cow;
+
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
@@ -14,7 +16,7 @@ use super::{
 struct Ending<'a> {
     attempt: &'a AttemptId,
     class: EndClass,
-    reason: Option<&'a str>,
+    reason: Option<Cow<'a, str>>,
     counted: bool,
     retry_in: Option<f64>,
 }
@@ -253,7 +255,7 @@ impl RunState {
         let progress = &mut self.progress[task];
         progress.last_end = Some(ending.class);
         progress.counted += u32::from(ending.counted);
-        progress.note = ending.reason.map(Into::into);
+        progress.note = ending.reason.as_deref().map(Into::into);
         let cancelled = open.is_some_and(|open| open.cancelled);
         let state = match (ending.class, ending.retry_in) {
             (EndClass::Done, _) => TaskState::Done,
@@ -461,7 +463,7 @@ fn ending(event: &Event) -> Option<Ending<'_>> {
         Event::RunnerCompleted { attempt, end, .. } => Ending {
             attempt,
             class: EndClass::Done,
-            reason: end.reason.as_deref(),
+            reason: end.cause(),
             counted: true,
             retry_in: None,
         },
@@ -474,7 +476,7 @@ fn ending(event: &Event) -> Option<Ending<'_>> {
         } => Ending {
             attempt,
             class: end.class,
-            reason: end.reason.as_deref(),
+            reason: end.cause(),
             counted: *counted,
             retry_in: *retry_in,
         },

@@ -1,0 +1,164 @@
+//! Runners as processes of this machine, each below a shim of its own.
+//!
+//! A shim is this program itself ([`shim`]). Whether it lives is told by the lock that it holds, so no
+//! pid that has been given to somebody else is ever taken for it, and a dispatcher can take up what an
+//! earlier one has left.
+
+use std::collections::HashMap;
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use super::launcher::{Found, Job, Launcher};
+use crate::domain::dispatch::End;
+use crate::domain::{Error, Result};
+use crate::sys::companion::{self, Companion};
+use crate::sys::family;
+use crate::sys::lock::{self, FileLock};
+use crate::sys::{fs, liveness};
+use holder::Holder;
+use order::Order;
+
+mod files;
+mod holder;
+mod memory;
+pub mod order;
+mod output;
+mod record;
+pub mod shim;
+mod watch;
+
+/// The time between being asked to end and being killed.
+const STOP_GRACE: Duration = Duration::from_secs(10);
+/// Whoever only looks whether a lock is held has it for a shorter time.
+const GLANCE: Duration = Duration::from_millis(200);
+/// The variable by which everything that belongs to an attempt is known: a path in its directory.
+const MARK: &str = "REPO_POOL_HEARTBEAT_FILE";
+/// How often the heartbeat comes, in seconds.
+const INTERVAL: &str = "REPO_POOL_HEARTBEAT_INTERVAL";
+
+/// Starts processes of this machine.
+#[derive(Debug)]
+pub struct Local {
+    program: PathBuf,
+    grace: Duration,
+    /// The shims that this process has started, by their attempts' directories.
+    own: Mutex<HashMap<PathBuf, Arc<Companion>>>,
+}
+
+impl Default for Local {
+    fn default() -> Self {
+        Self::new(companion::OURSELVES, STOP_GRACE)
+    }
+}
+
+impl Local {
+    /// With `program` as the shim, and this time between being asked to end and being killed.
+    pub fn new(program: impl Into<PathBuf>, grace: Duration) -> Self {
+        Self {
+            program: program.into(),
+            grace,
+            own: Mutex::default(),
+        }
+    }
+
+    fn own(&self, dir: &Path) -> Option<Arc<Companion>> {
+        let own = self.own.lock().unwrap_or_else(PoisonError::into_inner);
+        own.get(dir).cloned()
+    }
+
+    fn forget(&self, dir: &Path) {
+        let mut own = self.own.lock().unwrap_or_else(PoisonError::into_inner);
+        own.remove(dir);
+    }
+
+    fn start_shim(&self, job: &Job, lock: &FileLock) -> std::io::Result<Companion> {
+        let heartbeat = files::heartbeat(&job.dir);
+        let interval = order::beat(job.heartbeat_timeout).as_secs_f64().to_string();
+        let words = Order::of(job, self.grace).words();
+        let own = [
+            (OsStr::new(MARK), heartbeat.as_os_str()),
+            (OsStr::new(INTERVAL), OsStr::new(&interval)),
+        ];
+        let given = job.env.iter();
+        let given = given.map(|(name, value)| (OsStr::new(name), OsStr::new(value)));
+        let env: Vec<_> = given.chain(own).collect();
+        let holder = job.holder.as_ref().map(|holder| holder.try_clone());
+        companion::start(
+            &self.program,
+            &words,
+            &env,
+            holder.transpose()?,
+            lock.inheritable()?,
+        )
+    }
+}
+
+impl Launcher for Local {
+    fn start(&self, job: &Job) -> Result<String> {
+        // Taken here and handed over, so that from before its start to after its end nobody finds it
+        // free.
+        let path = files::lock(&job.dir);
+        let Ok(lock) = FileLock::acquire(&path, GLANCE, &mut || {})? else {
+            return Ok(handle(&job.dir));
+        };
+        if record::read(&job.dir).is_some() {
+            return Ok("ended".to_owned());
+        }
+        let shim = self
+            .start_shim(job, &lock)
+            .map_err(|e| Error::io("start", &self.program, e))?;
+        let handle = format!("pid {}", shim.pid());
+        let mut own = self.own.lock().unwrap_or_else(PoisonError::into_inner);
+        own.insert(job.dir.clone(), Arc::new(shim));
+        Ok(handle)
+    }
+
+    fn find(&self, job: &Job) -> Result<Found> {
+        // In this order: whoever has ended in between has left its record.
+        let path = files::lock(&job.dir);
+        let there = fs::metadata_if_there(&path)?.is_some();
+        match lock::is_held(&path) {
+            Some(true) => return Ok(Found::Running(handle(&job.dir))),
+            None if there => {
+                let path = path.display();
+                return Err(Error::failed(format!("{path} can't be locked")));
+            }
+            _ => {}
+        }
+        if let Some(exit) = record::read(&job.dir) {
+            return Ok(Found::Ended(exit.end()));
+        }
+        holder::end_leftovers(&job.dir, self.grace);
+        Ok(Found::Gone)
+    }
+
+    fn wait(&self, job: &Job, _handle: &str) -> End {
+        let own = self.own(&job.dir);
+        let end = watch::to_the_end(job, own.as_deref(), self.grace);
+        self.forget(&job.dir);
+        end
+    }
+
+    fn stop(&self, job: &Job, _handle: &str, now: bool) {
+        let signal = match now {
+            true => family::AT_ONCE,
+            false => family::ASK,
+        };
+        match (self.own(&job.dir), Holder::of(&job.dir)) {
+            (Some(shim), _) => shim.signal(signal),
+            (None, Some(shim)) => liveness::signal(&shim.process, signal),
+            (None, None) => {}
+        }
+    }
+
+    fn why_memory_is_not_limited(&self) -> Option<String> {
+        holder::why_memory_is_not_limited()
+    }
+}
+
+fn handle(dir: &Path) -> String {
+    let shim = Holder::of(dir).map(|holder| holder.process.pid);
+    shim.map_or_else(|| "a process".to_owned(), |pid| format!("pid {pid}"))
+}

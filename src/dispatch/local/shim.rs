@@ -1,0 +1,243 @@
+//! The shim: one process between the dispatcher and a runner, for the runner's life and with or
+//! without the dispatcher.
+//!
+//! It starts the command, gives signs of life, ends it with everything it has started when it is told
+//! to or when a limit is reached, and writes down how it ended. It holds two locks, which it was given
+//! by its starter and hands to nobody: the slot's as its stdin, the attempt's own as its stdout.
+
+use std::ffi::OsString;
+use std::fs::File;
+use std::time::Duration;
+
+use super::files;
+use super::memory::Memory;
+use super::order::Order;
+use super::output::Output;
+use super::record;
+use crate::domain::Error;
+use crate::domain::dispatch::exit::{Cause, Exit, shim_code};
+use crate::domain::dispatch::pulse::Pulse;
+use crate::sys::clock::{Deadline, Stopwatch};
+use crate::sys::family::{Family, Told};
+use crate::sys::process::ForegroundEnd;
+use crate::sys::{companion, fs};
+
+/// The life of a shim, from its command line to its exit code.
+pub fn run(words: &[OsString]) -> u8 {
+    let watch = Stopwatch::start();
+    let prepared = Order::from_words(words).and_then(|order| {
+        let family = Family::expected().map_err(|e| Error::io("listen in", &order.dir, e))?;
+        Ok((order, family))
+    });
+    let (order, mut family) = match prepared {
+        Ok(prepared) => prepared,
+        Err(error) => return shim_code(&not_started(&error).end()),
+    };
+    let mut exit = carry_out(&order, &mut family);
+    exit.seconds = watch.elapsed().as_secs_f64();
+    match record::write(&order, &exit, &mut |pause| family.is_wanted(pause)) {
+        Ok(()) => 0,
+        Err(_) => shim_code(&exit.end()),
+    }
+}
+
+fn not_started(error: &Error) -> Exit {
+    Exit {
+        cause: Some(Cause::NotStarted(error.to_string())),
+        ..Exit::default()
+    }
+}
+
+fn carry_out(order: &Order, family: &mut Family) -> Exit {
+    let mut memory = Memory::of(order);
+    let mut exit = match begin(order, &mut memory, family) {
+        Ok(mut watched) => {
+            let watching = watched.watch();
+            watched.exit(watching)
+        }
+        Err(exit) => exit,
+    };
+    memory.leave(&mut exit);
+    exit
+}
+
+/// Everything up to the command's start.
+fn begin<'f>(
+    order: &Order,
+    memory: &mut Memory,
+    family: &'f mut Family,
+) -> Result<Watched<'f>, Exit> {
+    let failed = |error: Error| not_started(&error);
+    let heartbeat = fs::open_log(&files::heartbeat(&order.dir)).map_err(failed)?;
+    let output = Output::open(&order.dir, order.terms.output).map_err(failed)?;
+    companion::work_in(&order.workdir).map_err(failed)?;
+    let mut start = |door| family.start(&order.command, output.file(), door);
+    let started = match (start(memory.door()), memory.is_limited()) {
+        // The reason may be the group's, which it can do without.
+        (Err(error), true) => start(None).inspect(|()| memory.give_up(&error)),
+        (started, _) => started,
+    };
+    started.map_err(|e| record::not_run(&order.command, &e))?;
+    Ok(Watched::new(order, family, heartbeat, output))
+}
+
+/// How far it has come.
+#[derive(Debug)]
+enum Phase {
+    /// The command runs.
+    Running,
+    /// All have been asked to end, and have until then.
+    Asked(Deadline),
+    /// All have been killed.
+    Killed,
+}
+
+/// A runner that is watched.
+struct Watched<'f> {
+    family: &'f mut Family,
+    heartbeat: File,
+    next_beat: Deadline,
+    beat: Duration,
+    grace: Duration,
+    output: Output,
+    timeout: Option<Deadline>,
+    stall: Option<(Pulse<u64>, Stopwatch)>,
+    phase: Phase,
+    cause: Option<Cause>,
+}
+
+impl<'f> Watched<'f> {
+    fn new(order: &Order, family: &'f mut Family, heartbeat: File, output: Output) -> Self {
+        let terms = &order.terms;
+        let pulse = |limit| (Pulse::new(output.size(), limit), Stopwatch::start());
+        Self {
+            family,
+            heartbeat,
+            next_beat: Deadline::after(terms.beat),
+            beat: terms.beat,
+            grace: terms.grace,
+            timeout: terms.timeout.map(Deadline::after),
+            stall: terms.stall.map(pulse),
+            output,
+            phase: Phase::Running,
+            cause: None,
+        }
+    }
+
+    /// Watches until nobody is left.
+    fn watch(&mut self) -> std::io::Result<()> {
+        loop {
+            let told = self.family.wait(self.patience(), self.output.notice())?;
+            self.beat();
+            if self.family.is_gone() {
+                return Ok(());
+            }
+            match &self.phase {
+                Phase::Running => self.look(told),
+                Phase::Asked(grace) if told.at_once || grace.passed() => self.kill()?,
+                Phase::Asked(_) if self.output.is_too_much(told.other) => self.kill()?,
+                Phase::Asked(_) => {}
+                // The kernel does not end them: nobody can.
+                Phase::Killed => return Ok(()),
+            }
+        }
+    }
+
+    /// How long nothing has to be done unless something happens.
+    fn patience(&self) -> Duration {
+        let left = |deadline: &Deadline| deadline.remaining().unwrap_or_default();
+        let phase = match &self.phase {
+            Phase::Running => self.timeout.as_ref().map(left),
+            Phase::Asked(grace) => Some(left(grace)),
+            Phase::Killed => Some(Duration::ZERO),
+        };
+        let stall = self
+            .stall
+            .as_ref()
+            .map(|(pulse, watch)| pulse.interval().saturating_sub(watch.elapsed()));
+        let others = [phase, stall, self.output.patience()];
+        let beat = left(&self.next_beat);
+        others.into_iter().flatten().fold(beat, Duration::min)
+    }
+
+    fn beat(&mut self) {
+        if self.next_beat.passed() {
+            // A system that does not let it beat is not told of it.
+            let _ = fs::touch(&self.heartbeat);
+            self.next_beat = Deadline::after(self.beat);
+        }
+    }
+
+    /// Finds out whether it is to be ended.
+    fn look(&mut self, told: Told) {
+        if self.family.end().is_some() {
+            // What it has left running ends with it.
+            return self.ask();
+        }
+        let cause = self.reason(told);
+        let Some(cause) = cause else { return };
+        let at_once = told.at_once || matches!(cause, Cause::Output(_));
+        self.cause = Some(cause);
+        match at_once {
+            true => self.phase = Phase::Asked(Deadline::after(Duration::ZERO)),
+            false => self.ask(),
+        }
+    }
+
+    fn reason(&mut self, told: Told) -> Option<Cause> {
+        if told.ask || told.at_once {
+            return Some(Cause::Stop);
+        }
+        if let Some(timeout) = self.timeout.filter(Deadline::passed) {
+            return Some(Cause::Deadline(timeout.limit().as_secs_f64()));
+        }
+        if self.output.is_too_much(told.other) {
+            return Some(Cause::Output(self.output.limit()));
+        }
+        let (pulse, watch) = self.stall.as_mut()?;
+        let since = watch.elapsed();
+        if since < pulse.interval() {
+            return None;
+        }
+        *watch = Stopwatch::start();
+        let stalled = pulse.look(self.output.size(), since);
+        stalled.then(|| Cause::Stall(pulse.limit().as_secs_f64()))
+    }
+
+    fn ask(&mut self) {
+        self.family.ask();
+        self.phase = Phase::Asked(Deadline::after(self.grace));
+    }
+
+    fn kill(&mut self) -> std::io::Result<()> {
+        self.phase = Phase::Killed;
+        self.family.kill()
+    }
+
+    /// What is to be told of it.
+    fn exit(self, watching: std::io::Result<()>) -> Exit {
+        let (code, signal) = match self.family.end() {
+            Some(ForegroundEnd::Exited(code)) => (Some(code), None),
+            Some(ForegroundEnd::Signaled(signal)) => (None, Some(signal)),
+            None => (None, None),
+        };
+        let mut notes = Vec::new();
+        if self.output.cut() && self.cause.is_none() {
+            notes.push("the end of its output was cut off: it wrote more than is kept".into());
+        }
+        if let Err(error) = watching {
+            notes.push(format!("it could not be watched to its end: {error}"));
+        }
+        let left = self.family.members();
+        if !left.is_empty() {
+            notes.push(format!("could not be ended: {}", left.join(", ")));
+        }
+        Exit {
+            code,
+            signal,
+            cause: self.cause,
+            notes,
+            ..Exit::default()
+        }
+    }
+}

@@ -1,0 +1,127 @@
+//! Waiting for the end of a shim, which may be no child of this process, and bringing it about if the
+//! shim gives no sign of life any more.
+
+use std::io;
+use std::path::Path;
+use std::time::Duration;
+
+use super::{files, holder, record};
+use crate::dispatch::launcher::Job;
+use crate::domain::dispatch::exit::end_told;
+use crate::domain::dispatch::pulse::Pulse;
+use crate::domain::dispatch::{End, EndClass};
+use crate::sys::clock::Stopwatch;
+use crate::sys::companion::Companion;
+use crate::sys::lock::LockNotice;
+use crate::sys::process::ForegroundEnd;
+use crate::sys::{family, fs};
+
+/// What is said of an end that only the shim's exit code tells.
+const NOT_WRITTEN: &str = "how it ended could not be written down; is the disk full?";
+/// How long the kernel may take to end what was killed.
+const KILLING: Duration = Duration::from_secs(10);
+
+/// What tells of a shim's end.
+enum Shim<'a> {
+    /// A child.
+    Own(&'a Companion),
+    /// One that an earlier dispatcher has started: its lock becomes free.
+    Adopted(Option<LockNotice>),
+}
+
+impl Shim<'_> {
+    fn wait(&self, timeout: Duration) -> io::Result<bool> {
+        match self {
+            Self::Own(shim) => shim.wait(timeout),
+            Self::Adopted(Some(lock)) => lock.wait(timeout),
+            Self::Adopted(None) => Ok(true),
+        }
+    }
+}
+
+/// Waits for the end of an attempt's shim, and says how its runner ended.
+pub fn to_the_end(job: &Job, own: Option<&Companion>, grace: Duration) -> End {
+    let watch = Stopwatch::start();
+    // What can't be watched must not run on.
+    let ended = wait(job, own).inspect_err(|_| holder::kill_all(&job.dir));
+    let left = own.and_then(Companion::reap);
+    let seconds = watch.elapsed().as_secs_f64();
+    let lost = |class, reason: String| End {
+        class,
+        exit_code: None,
+        signal: None,
+        reason: Some(reason),
+        seconds,
+    };
+    match (ended, record::read(&job.dir)) {
+        (_, Some(exit)) => exit.end(),
+        (Ok(true), None) => match left.and_then(told) {
+            // Whoever could not write it down has ended everything before.
+            Some(code) => end_told(code, seconds, NOT_WRITTEN),
+            None => {
+                holder::end_leftovers(&job.dir, grace);
+                let (class, reason) = vanished(left);
+                lost(class, reason)
+            }
+        },
+        (Ok(false), None) => lost(
+            EndClass::Silent,
+            format!(
+                "its heartbeat stopped for {}, so everything of it was killed",
+                humantime::format_duration(job.heartbeat_timeout)
+            ),
+        ),
+        (Err(error), None) => lost(EndClass::Infra, format!("it can't be watched: {error}")),
+    }
+}
+
+/// True once the shim has ended, false if it was ended for its silence.
+fn wait(job: &Job, own: Option<&Companion>) -> io::Result<bool> {
+    let lock = || LockNotice::of(&files::lock(&job.dir)).map_err(io::Error::other);
+    let shim = match own {
+        Some(own) => Shim::Own(own),
+        None => Shim::Adopted(lock()?),
+    };
+    let heartbeat = files::heartbeat(&job.dir);
+    let mut pulse = Pulse::new(last_beat(&heartbeat), job.heartbeat_timeout);
+    let mut watch = Stopwatch::start();
+    while !shim.wait(pulse.interval())? {
+        let since = watch.elapsed();
+        watch = Stopwatch::start();
+        if pulse.look(last_beat(&heartbeat), since) {
+            holder::kill_all(&job.dir);
+            shim.wait(KILLING)?;
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// Any other time is another beat, whatever the clock has been set to.
+fn last_beat(heartbeat: &Path) -> Option<std::time::SystemTime> {
+    let metadata = fs::metadata_if_there(heartbeat).ok()??;
+    metadata.modified().ok()
+}
+
+/// What has become of a shim that could tell nothing.
+fn vanished(left: Option<ForegroundEnd>) -> (EndClass, String) {
+    let Some(ForegroundEnd::Signaled(signal)) = left else {
+        let reason = "the process that watched it has vanished";
+        return (EndClass::Lost, reason.to_owned());
+    };
+    match [family::ASK, family::AT_ONCE].map(|told| told.as_raw()) {
+        // It came before it could be heeded: nothing was started.
+        told if told.contains(&signal) => (EndClass::Stopped, "it was told to end".to_owned()),
+        _ => (
+            EndClass::Lost,
+            format!("signal {signal} ended the process that watched it"),
+        ),
+    }
+}
+
+fn told(end: ForegroundEnd) -> Option<u8> {
+    match end {
+        ForegroundEnd::Exited(code) => u8::try_from(code).ok(),
+        ForegroundEnd::Signaled(_) => None,
+    }
+}
