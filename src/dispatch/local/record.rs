@@ -21,13 +21,9 @@ const TRIES_ALONE: u32 = 126;
 /// It is larger only if somebody else has written it.
 const LARGEST: u64 = 1 << 20;
 
-/// Writes it in one step. A full disk may be emptied, so it is tried again for a while; `is_wanted`
-/// waits, and says whether to go on.
-pub fn write(
-    order: &Order,
-    exit: &Exit,
-    is_wanted: &mut dyn FnMut(Duration) -> bool,
-) -> Result<()> {
+/// Writes it in one step. A full disk may be emptied, so it is tried again for a while; `go_on`
+/// waits, and says whether to.
+pub fn write(order: &Order, exit: &Exit, go_on: &mut dyn FnMut(Duration) -> bool) -> Result<()> {
     let path = files::exit(&order.dir);
     let text = serde_json::to_vec(exit).map_err(|e| Error::failed(e.to_string()))?;
     let mut tries = 0;
@@ -43,13 +39,10 @@ pub fn write(
             true => TRIES,
             false => TRIES_ALONE,
         };
-        if tries >= enough || !is_wanted(pause) {
+        if tries >= enough || !go_on(pause) {
             return Err(error);
         }
         pause = (pause * 2).min(LONGEST_PAUSE);
-        // It lives.
-        let heartbeat = fs::open_log(&files::heartbeat(&order.dir));
-        let _ = heartbeat.map(|heartbeat| fs::touch(&heartbeat));
     }
 }
 
