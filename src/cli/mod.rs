@@ -5,6 +5,7 @@
 //! elsewhere.
 
 mod args;
+mod dispatch;
 mod help;
 mod hook;
 mod original;
@@ -26,6 +27,12 @@ pub use args::{
     RescueDropArgs, RescueListArgs, RescueRestoreArgs, RescueShowArgs, ShowArgs, WarmArgs,
 };
 pub use clap_complete::Shell;
+pub use dispatch::{
+    AgentPoolArgs, AgentPoolCommand, AgentPoolListArgs, AgentPoolSetArgs, DispatchAddArgs,
+    DispatchArgs, DispatchCancelArgs, DispatchCheckArgs, DispatchCommand, DispatchEventsArgs,
+    DispatchGraphArgs, DispatchLogArgs, DispatchPoolArgs, DispatchPrioArgs, DispatchRetryArgs,
+    DispatchRunArgs, DispatchStatusArgs, DispatchWhyArgs, PolicyWord, RunName, TaskDefaults,
+};
 pub use hook::{ClaudeCodeArgs, ClaudeCodeCommand, HookArgs, HookCommand, InstallToolArgs, Tool};
 pub use original::ORIGINAL;
 pub use topics::{ENVIRONMENT, EXIT_CODES, FILES, GROUPS, Group, Row, Topic, WORKSPACE, topic};
@@ -145,6 +152,17 @@ pub enum Verb {
     ///
     /// The standard streams and the terminal are CMD's. The exit code is CMD's.
     Exec(ExecArgs),
+    /// Run a queue of tasks, each in a slot of its own
+    ///
+    /// Reads tasks from files, runs each in a slot as soon as what it depends on is done, watches,
+    /// retries, and records what happened. State is kept on disk: `dispatch run` with the same files
+    /// goes on where an earlier one ended, however that ended.
+    ///
+    /// A task's command runs in its slot; 0 means done, 75 try later, 78 don't try again. It finds in
+    /// its environment REPO_POOL_TASK_ID, REPO_POOL_TASK_FILE (the task as JSON), REPO_POOL_ATTEMPT,
+    /// REPO_POOL_RESULT_FILE, REPO_POOL_ARTIFACTS_DIR, REPO_POOL_SLOT_PATH, REPO_POOL_BRANCH and
+    /// more; see repo-pool-dispatch(1). What it commits is kept on the branch.
+    Dispatch(DispatchArgs),
     /// List saved work, bring it back, or give it up
     ///
     /// What was in a slot and nowhere else when the slot was cleaned (commits, staged and unstaged

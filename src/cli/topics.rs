@@ -1,6 +1,7 @@
 //! What the help says beyond the grammar: groups of verbs, exit codes, examples, environment and
 //! files. The help texts and the manual pages are both made from these tables.
 
+mod dispatch;
 mod settings;
 mod work;
 
@@ -32,6 +33,10 @@ pub const GROUPS: &[Group] = &[
     Group {
         title: "Work in a slot",
         verbs: &["exec", "allocate", "release", "renew", "rescue", "collect"],
+    },
+    Group {
+        title: "Run a queue of tasks",
+        verbs: &["dispatch"],
     },
     Group {
         title: "See what there is",
@@ -126,7 +131,8 @@ pub const FILES: &[Row] = &[
 /// What the help of `verb` adds to its description.
 #[must_use]
 pub fn topic(verb: &str) -> Option<&'static Topic> {
-    let mut all = TOPICS.iter().chain(work::TOPICS).chain(settings::TOPICS);
+    let tables = [TOPICS, work::TOPICS, settings::TOPICS, dispatch::TOPICS];
+    let mut all = tables.into_iter().flatten();
     all.find(|topic| topic.verb == verb)
 }
 

@@ -180,6 +180,7 @@ impl<'a> Asked<'a> {
             grow_to: grows.then_some(most),
             wait: self.options.wait,
             key: self.options.key.clone(),
+            prefer: None,
         })
     }
 }

@@ -12,6 +12,7 @@ pub mod completions;
 pub mod config;
 pub mod create;
 pub mod detached;
+pub mod dispatch;
 pub mod exec;
 pub mod hook;
 pub mod init;
@@ -54,6 +55,9 @@ pub fn main() -> ExitCode {
     let args: Vec<_> = std::env::args_os().collect();
     if detached::is_one(&args) {
         return detached::run(&args);
+    }
+    if dispatch::shim::is_one(&args) {
+        return dispatch::shim::run(&args);
     }
     let environment = Environment::from_process();
     if complete::is_asked(&args) {
@@ -109,6 +113,7 @@ fn dispatch(session: &Session, verb: Verb) -> Result<u8> {
         Verb::Release(args) => release::run(session, &args),
         Verb::Renew(args) => renew::run(session, &args),
         Verb::Exec(args) => exec::run(session, &args),
+        Verb::Dispatch(args) => dispatch::run(session, &args.command),
         Verb::Hook(args) => hook::run(session, &args),
         Verb::Collect(args) => collect::run(session, &args),
         Verb::AddSlot(args) => slots::add(session, &args),

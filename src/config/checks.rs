@@ -77,6 +77,25 @@ pub(super) fn path_inside(text: &str) -> Result<(), String> {
     }
 }
 
+/// A text that says something, in one line.
+pub(super) fn word(text: &str) -> Result<(), String> {
+    if text.trim().is_empty() {
+        Err("is empty".into())
+    } else if text.chars().any(char::is_control) {
+        Err("holds control characters".into())
+    } else {
+        Ok(())
+    }
+}
+
+/// What a process can be given: an argument, or a variable's value.
+pub(super) fn variable(text: &str) -> Result<(), String> {
+    match text.contains('\0') {
+        true => Err("holds a zero byte".into()),
+        false => Ok(()),
+    }
+}
+
 /// A command line for a shell.
 pub(super) fn command(text: &str) -> Result<(), String> {
     if text.trim().is_empty() {
@@ -89,7 +108,7 @@ pub(super) fn command(text: &str) -> Result<(), String> {
 }
 
 /// A branch name, in git's rules for references.
-pub(super) fn branch(text: &str) -> Result<(), String> {
+pub fn branch(text: &str) -> Result<(), String> {
     let forbidden = |c: char| c.is_control() || c.is_whitespace() || "~^:?*[\\".contains(c);
     if text.is_empty() {
         Err("is empty".into())
@@ -116,7 +135,7 @@ pub(super) fn ports(text: &str) -> Result<(), String> {
 }
 
 /// The one of `known` that `text` was probably meant to be.
-pub(super) fn nearest<'a>(text: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+pub fn nearest<'a>(text: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     // A third of the letters wrong is still a slip; more is another word. Long texts are no slips.
     let limit = (text.chars().count() / 3).max(1);
     if text.len() > 64 {

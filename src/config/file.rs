@@ -1,5 +1,7 @@
 //! `pools.toml` as written: read as a whole, with every problem it has.
 
+mod dispatch;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
 use std::path::Path;
@@ -8,10 +10,12 @@ use toml::Spanned;
 use toml::de::{DeString, DeTable, DeValue};
 
 use super::checks::nearest;
-use super::keys::{self, KEYS, Place};
+use super::keys::{self, Place};
 use super::value::{Value, key as key_text, printable, quoted, type_name};
 use crate::domain::remote::{PoolArgument, RemoteUrl};
 use crate::domain::{Error, PoolName};
+
+pub(super) use dispatch::{DeclaredAgents, LOCAL};
 
 /// A value that was written, and the line of its key.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,6 +23,9 @@ pub(super) struct Written {
     pub(super) value: Value,
     pub(super) line: usize,
 }
+
+/// The tables that a file has.
+const TABLES: [&str; 4] = ["defaults", "pools", "dispatch", "agent_pools"];
 
 /// The values of one table, by key.
 pub(super) type Table = BTreeMap<&'static str, Written>;
@@ -41,6 +48,9 @@ pub(super) struct Contents {
     pub(super) defaults: Table,
     /// In the order of the file.
     pub(super) pools: Vec<DeclaredPool>,
+    pub(super) dispatch: Table,
+    /// In the order of the file.
+    pub(super) agents: Vec<DeclaredAgents>,
 }
 
 /// Reads the text of `file`.
@@ -124,9 +134,14 @@ impl Reader<'_> {
                     contents.defaults = self.table("defaults", Place::Defaults, table);
                 }
                 ("pools", DeValue::Table(table)) => contents.pools = self.pools(table),
-                (known @ ("defaults" | "pools"), other) => {
-                    let hint = match other {
-                        DeValue::Array(_) if known == "pools" => "; each pool is [pools.NAME]",
+                ("dispatch", DeValue::Table(table)) => {
+                    contents.dispatch = self.table("dispatch", Place::Dispatch, table);
+                }
+                ("agent_pools", DeValue::Table(table)) => contents.agents = self.agents(table),
+                (known, other) if TABLES.contains(&known) => {
+                    let hint = match (other, known) {
+                        (DeValue::Array(_), "pools") => "; each pool is [pools.NAME]",
+                        (DeValue::Array(_), "agent_pools") => "; each is [agent_pools.NAME]",
                         _ => "",
                     };
                     let wrong = format!("is {}, not a table{hint}", type_name(other));
@@ -138,6 +153,7 @@ impl Reader<'_> {
         contents.pools.sort_by_key(|pool| pool.line);
         self.compare_names(&contents.pools);
         self.compare_counts(&contents);
+        self.compare_agents(&mut contents);
         contents
     }
 
@@ -223,18 +239,11 @@ impl Reader<'_> {
     ) -> Option<(&'static str, Written)> {
         let line = self.line_of(name);
         let path = format!("{path}.{}", key_text(name.get_ref()));
-        let Some(key) = keys::find(name.get_ref()) else {
+        let mut keys = keys::in_table(place);
+        let Some(key) = keys.find(|key| key.name == name.get_ref().as_ref()) else {
             self.problem(line, &path, unknown_key(name.get_ref(), place));
             return None;
         };
-        if key.place != Place::Both && key.place != place {
-            let table = match key.place {
-                Place::Pool => "[pools.NAME]",
-                Place::Both | Place::Defaults => "[defaults]",
-            };
-            self.problem(line, &path, format!("belongs in {table}"));
-            return None;
-        }
         match Value::from_toml(&key.kind, value.get_ref()) {
             Ok(value) => Some((key.name, Written { value, line })),
             Err(wrong) => {
@@ -290,27 +299,34 @@ impl Reader<'_> {
     }
 }
 
-/// What is wrong with a top-level key that is neither of the two tables.
+/// What is wrong with a top-level key that is none of the tables.
 fn unknown_table(name: &str) -> String {
-    match keys::find(name).map(|key| key.place) {
-        Some(Place::Pool) => "belongs in [pools.NAME]".into(),
-        Some(_) => "belongs in [defaults] or [pools.NAME]".into(),
-        None => match nearest(name, ["defaults", "pools"].into_iter()) {
+    match keys::place_of(name) {
+        // What `[defaults]` alone may hold is at least looked for in the right file.
+        Some(Place::Defaults) => format!("belongs in {}", Place::Both.table()),
+        Some(place) => format!("belongs in {}", place.table()),
+        None => match nearest(name, TABLES.into_iter()) {
             Some(known) => format!("unknown table; did you mean {known}?"),
-            None => "unknown table (allowed: [defaults], [pools.NAME])".into(),
+            None => format!(
+                "unknown table (allowed: {}, {}, {}, {})",
+                Place::Defaults.table(),
+                Place::Pool.table(),
+                Place::Dispatch.table(),
+                Place::AgentPool.table()
+            ),
         },
     }
 }
 
 fn unknown_key(name: &str, place: Place) -> String {
-    if let Some(way) = called_otherwise(name) {
+    let of_pools = matches!(place, Place::Defaults | Place::Pool);
+    if let Some(way) = called_otherwise(name).filter(|_| of_pools) {
         return format!("unknown key; {way}");
     }
-    let here = || {
-        KEYS.iter()
-            .filter(|key| key.place == Place::Both || key.place == place)
-            .map(|key| key.name)
-    };
+    if let Some(place) = keys::place_of(name) {
+        return format!("belongs in {}", place.table());
+    }
+    let here = || keys::in_table(place).map(|key| key.name);
     match nearest(name, here()) {
         Some(known) => format!("unknown key; did you mean {known}?"),
         None => {
@@ -323,7 +339,7 @@ fn unknown_key(name: &str, place: Place) -> String {
 /// What is written here for keys of the original, and for others that people expect.
 fn called_otherwise(name: &str) -> Option<&'static str> {
     Some(match name {
-        "url" | "repository" => "did you mean repo_url?",
+        "url" | "repo" | "repository" => "did you mean repo_url?",
         "slots" | "size" | "default_num_slots" => "did you mean num_slots?",
         "branch" => "did you mean base?",
         "name" | "repo_name" => "the name of a pool stands in [pools.NAME]",

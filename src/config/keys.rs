@@ -1,5 +1,7 @@
 //! The table of all keys, from which everything else about them derives.
 
+mod dispatch;
+
 use toml::de::DeValue;
 
 use super::checks;
@@ -8,6 +10,7 @@ use crate::domain::Error;
 use crate::domain::pool::Strategy;
 
 pub use super::kind::Kind;
+pub use dispatch::{AGENT_POOL, DISPATCH};
 
 /// The tables of the file in which a key may stand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,6 +21,23 @@ pub enum Place {
     Defaults,
     /// The pools' tables only.
     Pool,
+    /// `[dispatch]`.
+    Dispatch,
+    /// The tables of agent pools.
+    AgentPool,
+}
+
+impl Place {
+    /// The table's name, for people.
+    pub fn table(self) -> &'static str {
+        match self {
+            Self::Both => "[defaults] or [pools.NAME]",
+            Self::Defaults => "[defaults]",
+            Self::Pool => "[pools.NAME]",
+            Self::Dispatch => "[dispatch]",
+            Self::AgentPool => "[agent_pools.NAME]",
+        }
+    }
 }
 
 /// One key of `pools.toml`.
@@ -41,7 +61,7 @@ impl Key {
     /// The environment variable that sets it: every single value of `[defaults]` has one.
     pub fn variable(&self) -> Option<String> {
         let single = !matches!(self.kind, Kind::List { .. });
-        (single && self.place != Place::Pool)
+        (single && matches!(self.place, Place::Both | Place::Defaults))
             .then(|| format!("REPO_POOL_{}", self.name.to_ascii_uppercase()))
     }
 
@@ -55,6 +75,25 @@ impl Key {
 /// The key of that name.
 pub fn find(name: &str) -> Option<&'static Key> {
     KEYS.iter().find(|key| key.name == name)
+}
+
+/// The keys that may stand in a table.
+pub fn in_table(place: Place) -> impl Iterator<Item = &'static Key> {
+    let keys = match place {
+        Place::Both | Place::Defaults | Place::Pool => KEYS,
+        Place::Dispatch => DISPATCH,
+        Place::AgentPool => AGENT_POOL,
+    };
+    let pools = matches!(place, Place::Defaults | Place::Pool);
+    keys.iter()
+        .filter(move |key| key.place == place || (pools && key.place == Place::Both))
+}
+
+/// A table in which a key of that name may stand, of those that have keys.
+pub(super) fn place_of(name: &str) -> Option<Place> {
+    let all = KEYS.iter().chain(DISPATCH).chain(AGENT_POOL);
+    let mut named = all.filter(|key| key.name == name);
+    named.next().map(|key| key.place)
 }
 
 /// Refuses what an option says about a key if it is no value of that key.
@@ -83,6 +122,11 @@ const TIMEOUT: Kind = Kind::Duration {
     never: false,
 };
 
+const COMMAND_WORDS: Kind = Kind::List {
+    what: "a program and its arguments",
+    check: checks::variable,
+};
+
 const COMMAND: Kind = Kind::Text {
     what: "a command for sh",
     check: checks::command,
@@ -99,7 +143,7 @@ const fn key(name: &'static str, kind: Kind, default: &'static str, doc: &'stati
     }
 }
 
-/// Every key, in the order in which people are shown them.
+/// Every key about pools, in the order in which people are shown them.
 pub const KEYS: &[Key] = &[
     Key {
         place: Place::Pool,

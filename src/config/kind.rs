@@ -19,6 +19,15 @@ pub enum Kind {
     },
     /// Bytes.
     Size,
+    /// Bytes of memory, of which a plain number says MB.
+    Memory,
+    /// A number of which thousandths count, in a range, both ends included.
+    Decimal {
+        /// The least, in thousandths.
+        min: u32,
+        /// The most, in thousandths.
+        max: u32,
+    },
     /// Yes or no.
     Bool,
     /// One of a few words.
@@ -40,6 +49,13 @@ pub enum Kind {
         /// Says what is wrong with one of them, to follow it.
         check: fn(&str) -> Result<(), String>,
     },
+    /// Values by names that people choose.
+    Table {
+        /// What the names are, in the plural.
+        names: &'static str,
+        /// What each has.
+        each: &'static Kind,
+    },
 }
 
 impl Kind {
@@ -53,6 +69,12 @@ impl Kind {
                 format!("a duration like \"30s\" or \"1h 30m\", or seconds, {range}{never}")
             }
             Self::Size => "a size like \"10G\" or \"512M\", or bytes".into(),
+            Self::Memory => "a size like \"8G\" or \"512M\", or a number of MB".into(),
+            Self::Decimal { min, max } => format!(
+                "a number from {} to {}",
+                thousandths(*min),
+                thousandths(*max)
+            ),
             Self::Bool => "true or false".into(),
             Self::Choice { allowed } => {
                 let words: Vec<String> = allowed.iter().map(|word| format!("{word:?}")).collect();
@@ -60,6 +82,18 @@ impl Kind {
             }
             Self::Text { what, .. } => (*what).into(),
             Self::List { what, .. } => format!("a list of {what}"),
+            Self::Table { names, each } => format!("a table of {names}, each {}", each.allowed()),
         }
+    }
+}
+
+/// A number of thousandths, as people write it.
+pub(super) fn thousandths(number: u32) -> String {
+    let (whole, rest) = (number / 1000, number % 1000);
+    match rest {
+        0 => whole.to_string(),
+        _ => format!("{whole}.{rest:03}")
+            .trim_end_matches('0')
+            .to_owned(),
     }
 }

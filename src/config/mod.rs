@@ -12,6 +12,7 @@
 //! file (or what is imported) and, once, the environment ([`Environment::from_process`]).
 
 mod checks;
+mod dispatch;
 mod environment;
 mod file;
 mod import;
@@ -26,6 +27,7 @@ mod template;
 mod tests;
 mod value;
 
+pub use checks::{branch as check_branch, nearest};
 pub use environment::{Environment, Variable};
 pub use file::DeclaredPool;
 pub use import::{Imported, Left, import};
@@ -33,4 +35,4 @@ pub use origin::Origin;
 pub use resolve::{Config, Effective, read};
 pub use settings::{Flags, OnFetchFailure, Rescue, Settings, Submodules};
 pub use template::template;
-pub use value::Value;
+pub use value::{Value, printable, quoted};

@@ -24,6 +24,15 @@ pub enum Origin {
         /// The pool's name.
         pool: String,
     },
+    /// Another table of the file.
+    Table {
+        /// The configuration file.
+        file: PathBuf,
+        /// The line of the key, from 1.
+        line: usize,
+        /// The table's name.
+        table: String,
+    },
     /// An environment variable, by name.
     Environment(String),
     /// A command-line flag, with its dashes.
@@ -43,6 +52,7 @@ impl fmt::Display for Origin {
                     super::value::key(pool)
                 )
             }
+            Self::Table { file, line, table } => write!(f, "{}:{line} [{table}]", name(file)),
             Self::Environment(variable) => write!(f, "${variable}"),
             Self::Flag(flag) => f.write_str(flag),
         }

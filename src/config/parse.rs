@@ -90,6 +90,21 @@ pub fn size(text: &str) -> Result<u64, String> {
     }
 }
 
+/// Reads a size of memory: as [`size`] does, but a plain number is in MB.
+///
+/// # Errors
+/// What is wrong, in words that follow the value.
+pub fn memory(text: &str) -> Result<u64, String> {
+    let text = text.trim();
+    match text
+        .bytes()
+        .all(|byte| byte.is_ascii_digit() || byte == b'.')
+    {
+        true => size(&format!("{text}M")),
+        false => size(text),
+    }
+}
+
 /// The bytes of a unit.
 fn factor(unit: &str) -> Result<u128, String> {
     let upper = unit.to_ascii_uppercase();

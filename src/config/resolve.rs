@@ -20,7 +20,7 @@ const MAX_FILE: u64 = 1 << 20;
 pub struct Config {
     file: PathBuf,
     exists: bool,
-    contents: Contents,
+    pub(super) contents: Contents,
     from_environment: BTreeMap<&'static str, Value>,
 }
 

@@ -1,10 +1,11 @@
 //! One value: read from the file or the environment in the type its key has, written as TOML.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-use toml::de::{DeArray, DeValue};
+use toml::de::{DeArray, DeTable, DeValue};
 
-use super::kind::Kind;
+use super::kind::{Kind, thousandths};
 use super::parse;
 
 /// A setting's value, of the type its key has.
@@ -18,12 +19,18 @@ pub enum Value {
     Never,
     /// Bytes.
     Size(u64),
+    /// Bytes of memory.
+    Memory(u64),
+    /// Thousandths.
+    Decimal(u32),
     /// Yes or no.
     Bool(bool),
     /// A text or one of a few words.
     Text(String),
     /// Texts.
     List(Vec<String>),
+    /// Values by name.
+    Table(BTreeMap<String, Value>),
 }
 
 impl Value {
@@ -33,7 +40,7 @@ impl Value {
             (Kind::Count { .. }, DeValue::Integer(n)) => {
                 count(kind, i128::from_str_radix(n.as_str(), n.radix()).ok())
             }
-            (Kind::Duration { .. } | Kind::Size, DeValue::Integer(n)) => {
+            (Kind::Duration { .. } | Kind::Size | Kind::Memory, DeValue::Integer(n)) => {
                 match i128::from_str_radix(n.as_str(), n.radix()) {
                     Ok(n) => Self::from_text(kind, &n.to_string()),
                     Err(_) => Err("is too large".into()),
@@ -46,13 +53,21 @@ impl Value {
                     Err(_) => Err("is out of range".into()),
                 }
             }
+            (Kind::Decimal { .. }, DeValue::Integer(_) | DeValue::Float(_)) => {
+                Self::from_text(kind, &shown(value))
+            }
+            (Kind::Table { each, .. }, DeValue::Table(entries)) => return table(each, entries),
             (Kind::Bool, DeValue::Boolean(flag)) => Ok(Self::Bool(*flag)),
             (Kind::Choice { .. }, DeValue::Boolean(flag)) => {
                 Self::from_text(kind, &flag.to_string()).map_err(|_| "is true or false".into())
             }
             (Kind::List { check, .. }, DeValue::Array(items)) => list(items, *check),
             (
-                Kind::Duration { .. } | Kind::Size | Kind::Choice { .. } | Kind::Text { .. },
+                Kind::Duration { .. }
+                | Kind::Size
+                | Kind::Memory
+                | Kind::Choice { .. }
+                | Kind::Text { .. },
                 DeValue::String(text),
             ) => Self::from_text(kind, text),
             (_, other) => Err(format!("is {}", type_name(other))),
@@ -73,6 +88,8 @@ impl Value {
             Kind::Duration { never: true, .. } if text == "never" => Ok(Self::Never),
             Kind::Duration { .. } => in_range(kind, parse::duration(text)?),
             Kind::Size => parse::size(text).map(Self::Size),
+            Kind::Memory => parse::memory(text).map(Self::Memory),
+            Kind::Decimal { min, max } => decimal(text, *min, *max),
             Kind::Bool => match text.trim() {
                 "true" | "1" => Ok(Self::Bool(true)),
                 "false" | "0" => Ok(Self::Bool(false)),
@@ -84,6 +101,7 @@ impl Value {
             },
             Kind::Text { check, .. } => check(text).map(|()| Self::Text(text.into())),
             Kind::List { .. } => Err("is no list".into()),
+            Kind::Table { .. } => Err("is no table".into()),
         }
     }
 
@@ -94,6 +112,22 @@ impl Value {
             Self::Duration(duration) => string(&parse::format_duration(*duration)),
             Self::Never => string("never"),
             Self::Size(bytes) => string(&parse::format_size(*bytes)),
+            Self::Memory(bytes) => {
+                let text = parse::format_size(*bytes);
+                // By itself a number says MB.
+                string(&match text.bytes().all(|byte| byte.is_ascii_digit()) {
+                    true => format!("{text}B"),
+                    false => text,
+                })
+            }
+            Self::Decimal(number) => thousandths(*number),
+            Self::Table(entries) => {
+                let entries = entries.iter();
+                let entries: Vec<String> = entries
+                    .map(|(name, value)| format!("{} = {}", file_key(name), value.to_toml()))
+                    .collect();
+                format!("{{ {} }}", entries.join(", "))
+            }
             Self::Bool(flag) => flag.to_string(),
             Self::Text(text) => string(text),
             Self::List(items) => {
@@ -113,6 +147,31 @@ fn count(kind: &Kind, number: Option<i128>) -> Result<Value, String> {
         Some(_) => Err("is out of range".into()),
         None => Err("is no whole number".into()),
     }
+}
+
+fn decimal(text: &str, min: u32, max: u32) -> Result<Value, String> {
+    let number: f64 = text.trim().parse().map_err(|_| "is no number")?;
+    let scaled = (number * 1000.0).round();
+    if !(f64::from(min)..=f64::from(max)).contains(&scaled) {
+        return Err("is out of range".into());
+    }
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "it is a whole number in range"
+    )]
+    Ok(Value::Decimal(scaled as u32))
+}
+
+fn table(each: &Kind, entries: &DeTable<'_>) -> Result<Value, String> {
+    let entries = entries.iter().map(|(name, value)| {
+        let read = Value::from_toml(each, value.get_ref());
+        match read {
+            Ok(value) => Ok((name.get_ref().to_string(), value)),
+            Err(wrong) => Err(format!("{}: {wrong}", key(name.get_ref()))),
+        }
+    });
+    entries.collect::<Result<_, _>>().map(Value::Table)
 }
 
 /// A duration within the range of its key; the error is what is wrong, to follow it.
@@ -194,7 +253,7 @@ pub(super) fn file_key(text: &str) -> String {
 }
 
 /// `text` in quotes, fit for a message: shortened and without control characters.
-pub(super) fn quoted(text: &str) -> String {
+pub fn quoted(text: &str) -> String {
     const LONGEST: usize = 60;
     let mut short: String = text.chars().take(LONGEST).collect();
     if short.len() < text.len() {
@@ -204,7 +263,7 @@ pub(super) fn quoted(text: &str) -> String {
 }
 
 /// `text` without control characters.
-pub(super) fn printable(text: &str) -> String {
+pub fn printable(text: &str) -> String {
     let mut out = String::new();
     for c in text.chars() {
         if c.is_control() {

@@ -65,6 +65,14 @@ pub enum Error {
         /// How long was waited.
         waited: Duration,
     },
+    /// Another dispatcher works on that run.
+    #[error("run {run} is being dispatched{}", holder.as_ref().map(|h| format!(" by {h}")).unwrap_or_default())]
+    RunHeld {
+        /// The run's name.
+        run: String,
+        /// Who holds it, where that could be found out ("pid 4711 (repo-pool dispatch run)").
+        holder: Option<String>,
+    },
     /// The configuration or the workspace can't be used; every problem is listed.
     #[error("{}", problems.join("\n"))]
     Config {

@@ -159,7 +159,16 @@ impl Histogram {
     /// Half a millisecond to a minute, in steps of a factor of two: the bounds in seconds, and how
     /// many times were within each. The bounds are borders of buckets, so the counts are exact.
     pub fn cumulative(&self) -> impl Iterator<Item = (f64, u64)> {
-        (9..=26).map(|power| {
+        self.within(9..=26)
+    }
+
+    /// The same for what may take days: a millisecond to 19 hours, in steps of a factor of four.
+    pub fn cumulative_coarse(&self) -> impl Iterator<Item = (f64, u64)> {
+        self.within((10..=36).step_by(2))
+    }
+
+    fn within(&self, powers: impl Iterator<Item = u16>) -> impl Iterator<Item = (f64, u64)> {
+        powers.map(|power| {
             let last = power * STEPS;
             (most(last), self.0.range(..=last).map(|(_, n)| n).sum())
         })

@@ -8,6 +8,7 @@ pub mod damage;
 pub mod dispatch;
 pub mod error;
 pub mod event;
+pub mod exposition;
 pub mod furnished;
 pub mod lease;
 pub mod metrics;

@@ -14,14 +14,20 @@ use super::slot::SlotState;
 
 mod apply;
 mod details;
+mod dispatch;
 mod metrics;
 mod recover;
 mod rescue;
 mod results;
+mod tasks;
 mod warm;
 
 pub use apply::{AppliedView, ApplySummary, StepResult, StepView};
 pub use details::{ChangeCounts, PastCleanup, ProcessView, SlotContent, SlotDetails};
+pub use dispatch::{
+    AgentPoolView, AskedEffect, AskedView, AttemptLogView, AttemptView, AttentionView, CommandView,
+    RunPhase, RunView, TaskCounts, TaskLogView, TaskView, WhyView,
+};
 pub use metrics::{BucketView, Figures, PoolMetrics, WorkView};
 pub use recover::{Finding, FindingAction, FindingKind, FindingResult, RecoverSummary, Recovered};
 pub use rescue::{CommitView, PathView, RescueDetails, RescueView, Restored};
@@ -29,6 +35,7 @@ pub use results::{
     Collected, ConfigChecked, ConfigPath, Dropped, ImportView, LeftBehind, MetricsView, PoolNames,
     Removed, SettingView, WorkspaceView,
 };
+pub use tasks::{CheckedFile, GraphTask, TaskGraph, TasksChecked};
 pub use warm::{WarmResult, WarmSummary, Warmed, WarmedPool, WarmedSlot};
 
 /// A value that may not apply (absent) or not be determinable (`null`).

@@ -41,8 +41,8 @@ pub fn has_verified(pool: &PoolRecord) -> bool {
     slots.any(|slot| slot.state == SlotState::Available && slot.is_verified())
 }
 
-/// Chooses among what is idle and not in `skip`, else a new slot while the pool has fewer than
-/// `may_grow_to`. An idle slot goes only to whom it is not too few for: `ahead` others have waited
+/// Chooses among what is idle and not in `skip`, `prefer` first, else a new slot while the pool has
+/// fewer than `may_grow_to`. An idle slot goes only to whom it is not too few for: `ahead` others have waited
 /// for one before, and each of them gets one first.
 pub fn choose(
     pool: &PoolRecord,
@@ -50,11 +50,13 @@ pub fn choose(
     skip: &[u32],
     may_grow_to: Option<u32>,
     ahead: usize,
+    prefer: Option<u32>,
 ) -> Choice {
-    let idle: Vec<u32> = idle_in_order(pool, wanted)
+    let mut idle: Vec<u32> = idle_in_order(pool, wanted)
         .into_iter()
         .filter(|number| !skip.contains(number))
         .collect();
+    idle.sort_by_key(|number| Some(*number) != prefer);
     match (idle.first(), may_grow_to) {
         (Some(number), _) if idle.len() > ahead => Choice::Idle(*number),
         (_, Some(limit)) if (pool.slots.len() as u64) < u64::from(limit) => {

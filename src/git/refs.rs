@@ -249,6 +249,15 @@ pub fn delete(git: &Git, repository: &Path, name: &str) -> Result<()> {
     Ok(())
 }
 
+/// Deletes a ref that is still what it was. False if it is not.
+pub fn delete_at(git: &Git, repository: &Path, name: &str, old: &Oid) -> Result<bool> {
+    let deleted = git
+        .repository(repository)
+        .args(["update-ref", "--no-deref", "-d", name, old])
+        .run_allowing(&[1, 128], &format!("delete {name}"), &mut |_| ())?;
+    Ok(deleted.code == 0)
+}
+
 /// Deletes a branch that may or may not be there, for the slot whose lock is given: a git that
 /// outlived its killed caller must not delete the branch of the slot's successor.
 pub fn delete_branch(git: &Git, repository: &Path, lock: &FileLock, branch: &str) -> Result<()> {

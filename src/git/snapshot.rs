@@ -195,6 +195,16 @@ pub fn is_landed(git: &Git, repository: &Path, commit: &Oid) -> Result<bool> {
     Ok(output.text().is_empty())
 }
 
+/// Whether a branch of the remote holds `commit`.
+pub fn is_at_the_remote(git: &Git, repository: &Path, commit: &Oid) -> Result<bool> {
+    let output = git
+        .repository(repository)
+        .args(["rev-list", "--max-count=1", commit])
+        .args(["--not", "--remotes=origin"])
+        .run("look for commits that the remote does not have")?;
+    Ok(output.text().is_empty())
+}
+
 /// Whether nothing that stays leads to `commit`.
 pub fn is_alone(git: &Git, slot: &Worktree, commit: &Oid) -> Result<bool> {
     Ok(!left_behind(git, slot, std::slice::from_ref(commit), None)?.is_empty())

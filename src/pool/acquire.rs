@@ -53,6 +53,8 @@ pub struct Request {
     pub wait: Option<Duration>,
     /// The caller's own name for what it is for: the same key gets the same slot while it is held.
     pub key: Option<String>,
+    /// The slot that it would rather have than another that is free.
+    pub prefer: Option<u32>,
 }
 
 impl Request {
@@ -240,7 +242,7 @@ pub fn undone(pool: &Pool<'_>, claim: &Claim, error: Error) -> Error {
 /// Whether there is nothing to hand out anyway, which needs no fetch. Who does not wait in line gets
 /// what is about to be free.
 fn is_exhausted(pool: &Pool<'_>, request: &Request, record: &PoolRecord) -> Result<bool> {
-    match selection::choose(record, "", &[], request.grow_to, 0) {
+    match selection::choose(record, "", &[], request.grow_to, 0, request.prefer) {
         Choice::Exhausted if request.waits() => Ok(true),
         Choice::Exhausted => Ok(!settle::reclaim_dead(pool)?
             && !warm::await_one(pool)?

@@ -88,7 +88,7 @@ fn look_ahead(pool: &Pool<'_>, request: &Request) -> Result<Option<Ahead>> {
         return Ok(None);
     }
     let others = queue::ahead(pool, None)?;
-    let choice = selection::choose(&locked.record, &base, &[], None, others);
+    let choice = selection::choose(&locked.record, &base, &[], None, others, request.prefer);
     let Choice::Idle(number) = choice else {
         return Ok(None);
     };

@@ -69,7 +69,8 @@ pub fn slot(
         }
         let ahead = queue::ahead(pool, None)?;
         let wanted = &target.commit;
-        let choice = selection::choose(&locked.record, wanted, skip, request.grow_to, ahead);
+        let (grow_to, prefer) = (request.grow_to, request.prefer);
+        let choice = selection::choose(&locked.record, wanted, skip, grow_to, ahead, prefer);
         let number = match choice {
             Choice::Exhausted => {
                 drop(locked);

@@ -152,7 +152,14 @@ impl<'a, 'c> Waiting<'a, 'c> {
         let mut skip: Vec<u32> = self.passed_over.iter().map(|slot| slot.number).collect();
         loop {
             let grow_to = self.request.grow_to;
-            let choice = selection::choose(&locked.record, &wanted, &skip, grow_to, 0);
+            let choice = selection::choose(
+                &locked.record,
+                &wanted,
+                &skip,
+                grow_to,
+                0,
+                self.request.prefer,
+            );
             let (Choice::Idle(number) | Choice::New(number)) = choice else {
                 break;
             };

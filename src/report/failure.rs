@@ -144,6 +144,10 @@ impl From<Error> for Failure {
                 "trying again is sensible; `--lock-timeout DUR` or `lock_timeout` in pools.toml \
                  waits longer",
             ),
+            Error::RunHeld { .. } => Self::new("run_held", 3, text).hint(
+                "`repo-pool dispatch status` shows how it goes; `repo-pool dispatch add FILE` adds \
+                 tasks to it",
+            ),
             Error::Config { problems } => {
                 let message = match problems.as_slice() {
                     [] | [_] => text,
@@ -280,6 +284,14 @@ mod tests {
                     waited: Duration::from_secs(30),
                 },
                 "lock_timeout",
+                3,
+            ),
+            (
+                Error::RunHeld {
+                    run: text(),
+                    holder: None,
+                },
+                "run_held",
                 3,
             ),
             (

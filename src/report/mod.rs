@@ -6,6 +6,7 @@
 
 pub mod escape;
 pub mod failure;
+pub mod graph;
 mod grid;
 mod hints;
 pub mod human;

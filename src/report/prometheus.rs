@@ -1,7 +1,6 @@
-//! Metrics in Prometheus' text format, version 0.0.4.
+//! The metrics of pools in Prometheus' text format.
 
-use std::fmt::Write as _;
-
+use crate::domain::exposition;
 use crate::domain::outcome::{Figures, PoolMetrics, Summary, WorkView};
 
 /// The metrics as one page; a family without samples is left out.
@@ -11,24 +10,21 @@ pub fn text(pools: &[PoolMetrics]) -> String {
             .iter()
             .filter_map(|pool| Some((pool.repo_name.as_str(), pool.figures.as_ref()?)))
             .collect(),
-        text: String::new(),
+        made: exposition::Page::default(),
     };
     page.readable(pools);
     page.about_the_pool();
     page.slots();
     page.allocations();
     page.other_work();
-    page.text
+    page.made.into_text()
 }
 
 /// What the page is made from, and the page so far.
 struct Page<'a> {
     pools: Vec<(&'a str, &'a Figures)>,
-    text: String,
+    made: exposition::Page,
 }
-
-/// A label and its value.
-type Label<'a> = (&'a str, &'a str);
 
 impl<'a> Page<'a> {
     fn readable(&mut self, pools: &[PoolMetrics]) {
@@ -37,7 +33,7 @@ impl<'a> Page<'a> {
             (labels, f64::from(u8::from(pool.figures.is_some())))
         });
         let samples: Vec<_> = samples.collect();
-        self.family(
+        self.made.family(
             "repo_pool_readable",
             "gauge",
             "Whether the pool's record can be read.",
@@ -53,7 +49,7 @@ impl<'a> Page<'a> {
             (labels, 1.0)
         });
         let samples: Vec<_> = samples.collect();
-        self.family(
+        self.made.family(
             "repo_pool_info",
             "gauge",
             "What the pool is made of; always 1.",
@@ -90,7 +86,8 @@ impl<'a> Page<'a> {
                 .map(|(state, count)| (vec![("pool", *pool), ("state", state)], count as f64))
         });
         let samples: Vec<_> = samples.collect();
-        self.family("repo_pool_slots", "gauge", "Slots by their state.", samples);
+        self.made
+            .family("repo_pool_slots", "gauge", "Slots by their state.", samples);
     }
 
     fn allocations(&mut self) {
@@ -171,7 +168,7 @@ impl<'a> Page<'a> {
             .iter()
             .filter_map(|(pool, figures)| Some((vec![("pool", *pool)], value(figures)?)));
         let samples: Vec<_> = samples.collect();
-        self.family(name, kind, help, samples);
+        self.made.family(name, kind, help, samples);
     }
 
     /// The times of one kind of work: a histogram, and what a person asks for without a query.
@@ -199,7 +196,7 @@ impl<'a> Page<'a> {
                 .filter_map(|(q, value)| Some((vec![("pool", *pool), ("quantile", q)], value?)))
         });
         let samples: Vec<_> = samples.collect();
-        self.family(
+        self.made.family(
             &format!("{name}_quantile_seconds"),
             "gauge",
             &format!("{subject}: the time that this share did not exceed."),
@@ -216,62 +213,22 @@ impl<'a> Page<'a> {
         if self.pools.is_empty() {
             return;
         }
-        self.head(name, "histogram", help);
-        for (pool, figures) in self.pools.clone() {
+        self.made.head(name, "histogram", help);
+        for (pool, figures) in &self.pools {
             let work = of(figures);
-            let bucket = format!("{name}_bucket");
-            for within in &work.histogram {
-                let le = within.le.to_string();
-                self.sample(&bucket, &[("pool", pool), ("le", &le)], within.count as f64);
-            }
-            let all = work.total as f64;
-            self.sample(&bucket, &[("pool", pool), ("le", "+Inf")], all);
-            let pool = [("pool", pool)];
-            self.sample(&format!("{name}_sum"), &pool, work.total_seconds);
-            self.sample(&format!("{name}_count"), &pool, all);
+            let within = work
+                .histogram
+                .iter()
+                .map(|within| (within.le, within.count));
+            let all = (work.total_seconds, work.total);
+            self.made.histogram(name, &[("pool", pool)], within, all);
         }
     }
-
-    fn family(&mut self, name: &str, kind: &str, help: &str, samples: Vec<(Vec<Label<'_>>, f64)>) {
-        if samples.is_empty() {
-            return;
-        }
-        self.head(name, kind, help);
-        for (labels, value) in samples {
-            self.sample(name, &labels, value);
-        }
-    }
-
-    fn head(&mut self, name: &str, kind: &str, help: &str) {
-        let _ = writeln!(self.text, "# HELP {name} {help}\n# TYPE {name} {kind}");
-    }
-
-    fn sample(&mut self, name: &str, labels: &[Label<'_>], value: f64) {
-        let labels: Vec<_> = labels
-            .iter()
-            .map(|(label, value)| format!("{label}=\"{}\"", escaped(value)))
-            .collect();
-        let _ = writeln!(self.text, "{name}{{{}}} {value}", labels.join(","));
-    }
-}
-
-/// A label's value as the format wants it between quotes.
-fn escaped(value: &str) -> String {
-    value
-        .replace('\\', "\\\\")
-        .replace('"', "\\\"")
-        .replace('\n', "\\n")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn labels_are_escaped() {
-        assert_eq!(escaped("a\\b\"c\nd"), "a\\\\b\\\"c\\nd");
-        assert_eq!(escaped("ä é"), "ä é");
-    }
 
     #[test]
     fn a_pool_that_cannot_be_read_has_no_figures() {

@@ -6,6 +6,7 @@
 
 pub mod document;
 pub mod events;
+pub mod growing;
 pub mod layout;
 pub mod locks;
 pub mod pool;

@@ -1,33 +1,18 @@
 //! Following a pool's history while it is written: each event once, across rotations.
 
-use std::fs::{File, Metadata};
-use std::os::unix::fs::{FileExt, MetadataExt};
-
+use super::growing::Growing;
 use super::{PoolPaths, events};
+use crate::domain::Result;
 use crate::domain::event::Event;
-use crate::domain::{Error, Result};
 use crate::sys::fs;
-
-/// How much is read at once, in bytes.
-const CHUNK: usize = 64 * 1024;
 
 /// A reader of a pool's history that remembers how far it came.
 #[derive(Debug)]
 pub struct Tail {
     paths: PoolPaths,
     begun: bool,
-    current: Option<Current>,
-}
-
-/// The file that is being appended to, as far as is known.
-#[derive(Debug)]
-struct Current {
-    file: File,
-    identity: (u64, u64),
-    /// How much of it was read.
-    read: u64,
-    /// The beginning of a line whose end is not written yet.
-    rest: Vec<u8>,
+    /// The file that is being appended to, as far as is known.
+    current: Option<Growing>,
 }
 
 impl Tail {
@@ -49,7 +34,7 @@ impl Tail {
         // One round for each rotation since the last time.
         loop {
             if let Some(current) = &mut self.current {
-                found.extend(current.read_on()?);
+                found.extend(events::parse(&current.read_on()?));
             }
             if !self.advance(&mut found)? {
                 return Ok(found);
@@ -65,19 +50,19 @@ impl Tail {
         match self.current {
             Some(_) => self.read_older(found)?,
             // It was rotated, and nothing was written since.
-            None => self.current = open(&self.paths.old_events())?,
+            None => self.current = Growing::open(&self.paths.old_events())?,
         }
         Ok(())
     }
 
     /// The older file, unless it is the one that is being read.
     fn read_older(&self, found: &mut Vec<Event>) -> Result<()> {
-        let Some(mut older) = open(&self.paths.old_events())? else {
+        let Some(mut older) = Growing::open(&self.paths.old_events())? else {
             return Ok(());
         };
-        let known = self.current.as_ref().map(|current| current.identity);
-        if known != Some(older.identity) {
-            found.extend(older.read_on()?);
+        let current = self.current.as_ref();
+        if !current.is_some_and(|current| current.is_same_as(&older)) {
+            found.extend(events::parse(&older.read_on()?));
         }
         Ok(())
     }
@@ -88,18 +73,17 @@ impl Tail {
             return Ok(false);
         };
         match &mut self.current {
-            Some(current) if current.identity == identity(&now) => {
+            Some(current) if current.is(&now) => {
                 // Somebody emptied it.
-                if now.len() < current.read {
-                    current.read = 0;
-                    current.rest.clear();
+                if now.len() < current.position() {
+                    current.rewind();
                     return Ok(true);
                 }
                 return Ok(false);
             }
             Some(current) => {
                 // What was written between the last look and the rotation.
-                found.extend(current.read_on()?);
+                found.extend(events::parse(&current.read_on()?));
                 // Two rotations since the last time: what came between them is the older file.
                 self.read_older(found)?;
             }
@@ -110,46 +94,9 @@ impl Tail {
         Ok(self.current.is_some())
     }
 
-    fn open(&self) -> Result<Option<Current>> {
-        open(&self.paths.events())
+    fn open(&self) -> Result<Option<Growing>> {
+        Growing::open(&self.paths.events())
     }
-}
-
-fn open(path: &std::path::Path) -> Result<Option<Current>> {
-    let Some(file) = fs::open_growing(path)? else {
-        return Ok(None);
-    };
-    let metadata = file.metadata().map_err(|e| Error::io("read", path, e))?;
-    Ok(Some(Current {
-        identity: identity(&metadata),
-        file,
-        read: 0,
-        rest: Vec::new(),
-    }))
-}
-
-impl Current {
-    /// The events in the lines that have ended since the last time.
-    fn read_on(&mut self) -> Result<Vec<Event>> {
-        let mut chunk = vec![0; CHUNK];
-        loop {
-            let read = self.file.read_at(&mut chunk, self.read);
-            let read = read.map_err(|e| Error::io("read", "the history", e))?;
-            if read == 0 {
-                break;
-            }
-            self.read += read as u64;
-            self.rest.extend_from_slice(&chunk[..read]);
-        }
-        let whole = self.rest.iter().rposition(|byte| *byte == b'\n');
-        let rest = self.rest.split_off(whole.map_or(0, |end| end + 1));
-        let lines = std::mem::replace(&mut self.rest, rest);
-        Ok(events::parse(&lines).collect())
-    }
-}
-
-fn identity(file: &Metadata) -> (u64, u64) {
-    (file.dev(), file.ino())
 }
 
 #[cfg(test)]

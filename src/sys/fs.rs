@@ -8,12 +8,11 @@
     reason = "this module is where files are written"
 )]
 
-use std::borrow::Cow;
 use std::ffi::{OsStr, OsString};
 use std::fs::{DirBuilder, File, Metadata, OpenOptions};
 use std::io::{self, ErrorKind, Read, Write};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{CWD, OFlags, RenameFlags, renameat_with};
@@ -21,12 +20,14 @@ use rustix::fs::{CWD, OFlags, RenameFlags, renameat_with};
 use super::{crash, mounts, user};
 use crate::domain::{Error, Result};
 
+mod append;
 mod copy;
 mod lock_file;
 mod log_file;
 mod times;
 
 pub use super::mounts::{filesystem_kind, is_mount_point};
+pub use append::{append_line, cut, sync_file};
 pub use copy::{Appending, are_equal, copy_with_mode, have_same_content};
 pub use lock_file::{open_existing_lock_file, open_if_there, open_lock_file};
 pub use log_file::{open_log, touch};
@@ -164,13 +165,22 @@ pub fn create_dir_all(path: &Path) -> Result<()> {
 /// there already keeps its rights. What is no
 /// file, such as a device or a link, is not replaced.
 pub fn write_public(path: &Path, bytes: &[u8]) -> Result<()> {
+    replace_public(path, bytes, Durability::Whole)
+}
+
+/// The same for what is written anew all the time: a crash of the machine may leave it empty.
+pub fn write_passing(path: &Path, bytes: &[u8]) -> Result<()> {
+    replace_public(path, bytes, Durability::RenameOnly)
+}
+
+fn replace_public(path: &Path, bytes: &[u8], durability: Durability) -> Result<()> {
     let there = metadata_if_there(path)?;
     if there.as_ref().is_some_and(|there| !there.is_file()) {
         let reason = io::Error::other("it is no file, and would be replaced");
         return Err(Error::io("write", path, reason));
     }
     let mode = there.map_or(0o666, |there| there.mode() & 0o777);
-    replace(path, bytes, Durability::Whole, mode)
+    replace(path, bytes, durability, mode)
 }
 
 /// The same for what is to be run.
@@ -194,46 +204,6 @@ fn write_new(path: &Path, bytes: &[u8], durability: Durability, mode: u32) -> io
         }
         Durability::RenameOnly => Ok(()),
     }
-}
-
-/// Appends lines in one write, all or nothing; makes the file when it is missing. A line that a
-/// killed writer left torn ends before them. Others must be kept from writing it meanwhile. Refuses a
-/// symbolic link and anything else that is not a regular file.
-pub fn append_line(path: &Path, lines: &[u8]) -> Result<()> {
-    let append = || {
-        crash::point("open", path);
-        let mut file = OpenOptions::new()
-            .read(true)
-            .append(true)
-            .create(true)
-            .mode(0o600)
-            .custom_flags(flags(OFlags::NOFOLLOW | OFlags::NONBLOCK))
-            .open(path)?;
-        let before = regular(&file)?;
-        let mut last = [b'\n'];
-        if before > 0 {
-            file.read_exact_at(&mut last, before - 1)?;
-        }
-        let bytes = match last {
-            [b'\n'] => Cow::Borrowed(lines),
-            _ => Cow::Owned([b"\n", lines].concat()),
-        };
-        crash::point("append to", path);
-        let written = loop {
-            match file.write(&bytes) {
-                Err(e) if e.kind() == ErrorKind::Interrupted => {}
-                other => break other?,
-            }
-        };
-        if written < bytes.len() {
-            // The caller is the only writer. Where this fails too, readers skip the torn line.
-            let _ = file.set_len(before);
-            let part = "only a part could be written";
-            return Err(io::Error::new(ErrorKind::StorageFull, part));
-        }
-        Ok(())
-    };
-    append().map_err(|e| Error::io("append to", path, e))
 }
 
 /// Renames, replacing a file (or an empty directory, by a directory) at the target.

@@ -11,6 +11,7 @@ pub mod crash;
 pub mod descendants;
 pub mod detached;
 pub mod disk;
+pub mod ears;
 pub mod family;
 pub mod foreground;
 pub mod fs;

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 /// What runs an agent pool's runners.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Engine {
     /// Processes of this machine.
@@ -19,7 +20,7 @@ pub enum Engine {
 }
 
 /// An agent pool as configured.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct AgentPool {
     /// Its name.
     pub name: String,
@@ -36,8 +37,10 @@ pub struct AgentPool {
     /// The skills that it serves, beside those that the mapping sends to it.
     pub skills: Vec<String>,
     /// Variables of its runners.
+    #[serde(skip)]
     pub env: BTreeMap<String, String>,
     /// A file of variables (`NAME=value` lines).
+    #[serde(skip)]
     pub env_file: Option<PathBuf>,
 }
 
@@ -56,8 +59,20 @@ pub enum Policy {
     FairShare,
 }
 
+impl Policy {
+    /// As settings and events have it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Fifo => "fifo",
+            Self::Priority => "priority",
+            Self::SkillBased => "skill-based",
+            Self::FairShare => "fair-share",
+        }
+    }
+}
+
 /// What holds for a whole run (`[dispatch]`).
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Rules {
     /// How often files are looked at again with `--watch`, and a slot is asked for again.
     pub poll_interval: Duration,

@@ -1,11 +1,26 @@
 //! How attempts end, and what follows from it.
 
+#[cfg(test)]
+mod tests;
+
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::agents::Rules;
+use super::ids::digest;
+use super::state::Progress;
+use super::task::Task;
+
+/// No wait between two attempts is longer.
+pub const LONGEST_WAIT: Duration = Duration::from_secs(300);
+
+/// Waits differ by up to so much in either direction, from task to task.
+const JITTER: f64 = 0.2;
+
 /// What an attempt's end means for its task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum EndClass {
     /// It is done (0).
@@ -40,8 +55,32 @@ pub enum EndClass {
     Stopped,
 }
 
+impl EndClass {
+    /// The word for it, as events have it.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::Failure => "failure",
+            Self::TryLater => "try_later",
+            Self::Permanent => "permanent",
+            Self::Configuration => "configuration",
+            Self::Oom => "oom",
+            Self::Timeout => "timeout",
+            Self::Stalled => "stalled",
+            Self::Silent => "silent",
+            Self::Output => "output",
+            Self::Infra => "infra",
+            Self::Lost => "lost",
+            Self::Evicted => "evicted",
+            Self::Cancelled => "cancelled",
+            Self::Stopped => "stopped",
+        }
+    }
+}
+
 /// How an attempt ended.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct End {
     /// What that means.
     pub class: EndClass,
@@ -73,4 +112,66 @@ pub enum Next {
     Failed,
     /// It was cancelled.
     Cancelled,
+}
+
+impl Next {
+    /// What follows for a task from its attempt under way, as `progress` has it, if that ends so;
+    /// `None`: nothing, for it is done.
+    pub fn after(class: EndClass, task: &Task, progress: &Progress, rules: &Rules) -> Option<Self> {
+        use EndClass as C;
+        Some(match class {
+            C::Done => return None,
+            C::Cancelled => Self::Cancelled,
+            C::Permanent | C::Configuration => Self::Failed,
+            // The agent pool rests, not the task: another one may take it at once.
+            C::TryLater | C::Stopped => Self::Retry {
+                after: Duration::ZERO,
+                counted: false,
+            },
+            C::Evicted => Self::Retry {
+                after: wait(&task.id, progress.attempt, rules),
+                counted: false,
+            },
+            C::Failure
+            | C::Oom
+            | C::Timeout
+            | C::Stalled
+            | C::Silent
+            | C::Output
+            | C::Infra
+            | C::Lost => match progress.counted + 1 {
+                last if last >= task.max_attempts => Self::Failed,
+                nth => Self::Retry {
+                    after: wait(&task.id, nth, rules),
+                    counted: true,
+                },
+            },
+        })
+    }
+}
+
+/// How long a task waits after its nth attempt (from 1): 1 s, each further time
+/// `retry_backoff_base` times as long, never more than [`LONGEST_WAIT`], and for each task and
+/// attempt a little different, so that what failed together does not come back together. A base of
+/// 0 means no wait at all.
+fn wait(id: &str, nth: u32, rules: &Rules) -> Duration {
+    if rules.retry_backoff_base <= 0.0 {
+        return Duration::ZERO;
+    }
+    let exponent = i32::try_from(nth.saturating_sub(1)).unwrap_or(i32::MAX);
+    let longest = LONGEST_WAIT.as_secs_f64() / (1.0 + JITTER);
+    let seconds = rules.retry_backoff_base.powi(exponent).min(longest);
+    Duration::from_secs_f64(seconds * (1.0 + JITTER * between(id, nth)))
+}
+
+/// A number from -1 to 1, always the same for the same task and attempt.
+fn between(id: &str, nth: u32) -> f64 {
+    let bytes = [id.as_bytes(), b"/", nth.to_string().as_bytes()].concat();
+    // This digest of short texts differs in few bits: they are spread (the end of MurmurHash3).
+    let mut bits = digest(&bytes) as u64;
+    for factor in [0xff51_afd7_ed55_8ccd, 0xc4ce_b9fe_1a85_ec53] {
+        bits = (bits ^ (bits >> 33)).wrapping_mul(factor);
+    }
+    let share = (bits ^ (bits >> 33)) as f64 / u64::MAX as f64;
+    share.mul_add(2.0, -1.0)
 }

@@ -7,6 +7,7 @@ use super::end::End;
 
 /// One line: an event with its number and time.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Record {
     /// 1, 2, 3 … without a gap.
     pub n: u64,
@@ -19,6 +20,7 @@ pub struct Record {
 
 /// An attempt of a task, as events name it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct AttemptId {
     /// The task's id.
     pub task: String,
@@ -31,6 +33,7 @@ pub struct AttemptId {
 
 /// The slot of an attempt.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct SlotRef {
     /// The repository pool's name.
     pub pool: String,
@@ -48,6 +51,7 @@ pub struct SlotRef {
 
 /// What happened.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(tag = "event")]
 pub enum Event {
     /// A dispatcher took the run up.
@@ -248,6 +252,11 @@ pub enum Event {
         question: String,
         /// The command that answers it.
         command: String,
+    },
+    /// What people want of the run was taken up: so many lines of its `control.jsonl` by now.
+    ControlTaken {
+        /// All lines that were taken up.
+        lines: u64,
     },
     /// Something a person should know.
     Warning {

@@ -1,13 +1,83 @@
 //! Names that files, branches, containers and processes can have, made of a task's id, which may
 //! hold anything printable.
 
+#[cfg(test)]
+mod tests;
+
 /// The longest name that is made, in bytes: room is left for endings within the 255 of a file name.
 const LONGEST: usize = 120;
 
-/// The name of a task in paths and branches: the id as it is if it is short and harmless, else with
-/// `%XX` for each other byte; what would be too long is cut and ends in a digest. Two ids never share
-/// one, also where names are told apart without case.
+/// The name of a task in paths and branches. Two ids never share one, also where names are told
+/// apart without case:
+///
+/// - an id of lower-case letters, digits, `.`, `_` and `-` is its own name;
+/// - any other byte becomes `%xx`, and so do a `.` or `-` that a file or branch can't have there, or
+///   that would look like the number of an attempt (`.a2`);
+/// - capitals stay, and `+` with the hexadecimal places of the capitals among the letters follows
+///   (`AUTH-12` is `AUTH-12+f`);
+/// - what would be longer than 120 bytes is cut, and `=` with a digest follows.
 pub fn encoded(id: &str) -> String {
-    let _ = (id, LONGEST);
-    String::new()
+    let mut name = String::with_capacity(id.len() + 4);
+    for (place, byte) in id.bytes().enumerate() {
+        match stays(id.as_bytes(), place) {
+            true => name.push(char::from(byte)),
+            false => name.push_str(&format!("%{byte:02x}")),
+        }
+    }
+    if id.is_empty() {
+        name.push('%');
+    }
+    if id.bytes().any(|byte| byte.is_ascii_uppercase()) {
+        name.push('+');
+        name.push_str(&capitals(id));
+    }
+    if name.len() > LONGEST {
+        let digest = format!("={:032x}", digest(id.as_bytes()));
+        name.truncate(LONGEST - digest.len());
+        name.push_str(&digest);
+    }
+    name
+}
+
+/// Whether the byte at that place can stand in a name as it is.
+fn stays(id: &[u8], place: usize) -> bool {
+    let next = |distance: usize| id.get(place + distance);
+    match id[place] {
+        b'_' => true,
+        b'-' => place > 0,
+        b'.' => {
+            let number =
+                matches!(next(1), Some(b'a' | b'A')) && next(2).is_some_and(u8::is_ascii_digit);
+            let lock = id[place..].eq_ignore_ascii_case(b".lock");
+            place > 0 && !matches!(next(1), None | Some(b'.')) && !number && !lock
+        }
+        byte => byte.is_ascii_alphanumeric(),
+    }
+}
+
+/// Which of the letters are capitals, as a hexadecimal number with the first letter's bit lowest.
+fn capitals(id: &str) -> String {
+    let letters: Vec<bool> = id
+        .bytes()
+        .filter(u8::is_ascii_alphabetic)
+        .map(|byte| byte.is_ascii_uppercase())
+        .collect();
+    let digits = letters.chunks(4).map(|four| {
+        let bits = four.iter().enumerate();
+        bits.fold(0, |sum, (place, bit)| sum | u32::from(*bit) << place)
+    });
+    let text: String = digits
+        .filter_map(|digit| char::from_digit(digit, 16))
+        .collect();
+    let cut = text.trim_end_matches('0');
+    cut.chars().rev().collect()
+}
+
+/// FNV-1a in 128 bits: the same in every version of this program, for names that stay on disk.
+pub fn digest(bytes: &[u8]) -> u128 {
+    const BASIS: u128 = 0x6c62_272e_07bb_0142_62b8_2175_6295_c58d;
+    const PRIME: u128 = 0x0000_0000_0100_0000_0000_0000_0000_013b;
+    bytes.iter().fold(BASIS, |digest, byte| {
+        (digest ^ u128::from(*byte)).wrapping_mul(PRIME)
+    })
 }

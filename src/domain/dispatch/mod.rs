@@ -3,15 +3,24 @@
 
 pub mod agents;
 pub mod control;
+pub mod course;
 pub mod end;
 pub mod event;
 pub mod exit;
+pub mod graph;
 pub mod ids;
+pub mod joining;
 pub mod pulse;
+pub mod scheduler;
+pub mod simulate;
 pub mod state;
 pub mod task;
+pub mod view;
+#[cfg(test)]
+mod testing;
 
-pub use end::{End, EndClass};
+pub use end::{End, EndClass, Next};
 pub use event::{Event, Record};
+pub use scheduler::{Placement, Reason, Scheduler};
 pub use state::{RunState, TaskState};
 pub use task::{Base, Initial, Task, When};

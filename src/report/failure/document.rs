@@ -8,7 +8,7 @@ use crate::domain::GitFailure;
 
 /// Every published kind.
 #[cfg(test)]
-pub(super) const KINDS: [&str; 12] = [
+pub(super) const KINDS: [&str; 13] = [
     "pool_not_found",
     "slot_not_found",
     "no_available_slot",
@@ -16,6 +16,7 @@ pub(super) const KINDS: [&str; 12] = [
     "git_operation",
     "cleanup",
     "lock_timeout",
+    "run_held",
     "config_validation",
     "usage",
     "refused",

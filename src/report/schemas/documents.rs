@@ -15,7 +15,7 @@ use crate::domain::event::Event;
 use crate::domain::outcome::{
     AppliedView, BranchView, Collected, ConfigChecked, ConfigPath, Dropped, ImportView,
     MetricsView, PoolNames, PoolSummary, PoolView, Recovered, Released, Removed, RescueDetails,
-    RescueView, Restored, SettingView, SlotView, Warmed, WorkspaceView,
+    RescueView, Restored, SettingView, SlotView, TaskGraph, TasksChecked, Warmed, WorkspaceView,
 };
 use crate::report::failure::document::FailureDocument;
 
@@ -46,7 +46,7 @@ pub(super) fn all() -> Files {
 }
 
 /// Those with all they have to say in `result`.
-fn results() -> [(String, String); 14] {
+fn results() -> [(String, String); 16] {
     [
         of::<Of<RescueDetails>>("rescue", "All about saved work: `rescue show`."),
         of::<Of<Restored>>("restored", "Saved work, brought back: `rescue restore`."),
@@ -67,6 +67,14 @@ fn results() -> [(String, String); 14] {
         of::<Of<ImportView>>(
             "config-import",
             "Settings of the original: `config import`.",
+        ),
+        of::<Of<TasksChecked>>(
+            "dispatch-check",
+            "Task files without mistakes: `dispatch check`.",
+        ),
+        of::<Of<TaskGraph>>(
+            "dispatch-graph",
+            "Tasks and what they wait for: `dispatch graph`.",
         ),
     ]
 }

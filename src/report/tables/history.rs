@@ -208,7 +208,7 @@ fn brief<'a>(reference: &'a str, event: &Event) -> Option<&'a str> {
 }
 
 /// A value of the JSON contract in words: `unfinished operation`.
-fn words(value: &impl Serialize) -> String {
+pub(super) fn words(value: &impl Serialize) -> String {
     match serde_json::to_value(value) {
         Ok(serde_json::Value::String(text)) => text.replace('_', " "),
         _ => String::new(),

@@ -4,12 +4,14 @@
 //! of nothing it returns nothing. Times are shown as ages as of `now`.
 
 mod apply;
+mod dispatch;
 mod history;
 mod pool;
 mod rescue;
 mod slot;
 
 pub use apply::steps;
+pub use dispatch::{EventLines, Weight, agent_pools, progress, run, weight, why};
 pub use history::{Following, events, findings, warmed};
 pub use pool::{pool, pools};
 pub use rescue::{holds, rescue, rescues};
@@ -27,6 +29,7 @@ use super::tone::{Tone, painted};
 use crate::domain::names::SlotId;
 use crate::domain::outcome::{BranchView, Determined, OwnerView};
 use crate::domain::slot::SlotState;
+use history::words;
 
 /// A slot as it is typed: `<pool>/slot<N>` for an id in full; anything else stays.
 pub fn short_id(slot_id: &str) -> Cow<'_, str> {

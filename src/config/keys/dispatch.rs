@@ -1,0 +1,294 @@
+//! The keys of the dispatcher: of `[dispatch]`, and of the agent pools' tables.
+
+use super::{COMMAND_WORDS, Key, Kind, Place, TIMEOUT, checks, key};
+
+const fn rule(name: &'static str, kind: Kind, default: &'static str, doc: &'static str) -> Key {
+    Key {
+        place: Place::Dispatch,
+        ..key(name, kind, default, doc)
+    }
+}
+
+const fn agent(name: &'static str, kind: Kind, default: &'static str, doc: &'static str) -> Key {
+    Key {
+        place: Place::AgentPool,
+        ..key(name, kind, default, doc)
+    }
+}
+
+/// A key without a value of its own.
+const fn unset(key: Key, example: &'static str) -> Key {
+    Key {
+        default: None,
+        example: Some(example),
+        ..key
+    }
+}
+
+const NAMES: Kind = Kind::List {
+    what: "names of agent pools",
+    check: checks::word,
+};
+const RUNNERS: Kind = Kind::Count {
+    min: 1,
+    max: 10_000,
+};
+
+/// Every key of `[dispatch]`, in the order in which people are shown them.
+pub const DISPATCH: &[Key] = &[
+    rule(
+        "poll_interval",
+        TIMEOUT,
+        "\"5s\"",
+        "How often task files are looked at with `--watch`, and a slot is asked for again.",
+    ),
+    rule(
+        "scheduling_policy",
+        Kind::Choice {
+            allowed: &["fifo", "priority", "skill-based", "fair-share"],
+        },
+        "\"priority\"",
+        "The order of ready tasks: \"fifo\", \"priority\", \"skill-based\" or \"fair-share\".",
+    ),
+    rule(
+        "max_global_concurrency",
+        RUNNERS,
+        "10",
+        "How many runners there are at most, over all agent pools.",
+    ),
+    rule(
+        "heartbeat_timeout",
+        TIMEOUT,
+        "\"60s\"",
+        "After how long without a heartbeat a runner is ended.",
+    ),
+    rule(
+        "retry_max_attempts",
+        Kind::Count { min: 1, max: 1001 },
+        "3",
+        "How many attempts a task has that says nothing of its own.",
+    ),
+    rule(
+        "retry_backoff_base",
+        Kind::Decimal {
+            min: 1_000,
+            max: 100_000,
+        },
+        "2",
+        "The first wait before a retry is 1 s, each further one so many times the one before.",
+    ),
+    rule(
+        "graceful_shutdown_timeout",
+        Kind::Duration {
+            zero: true,
+            never: false,
+        },
+        "\"300s\"",
+        "How long runners may take when the dispatcher is told to end.",
+    ),
+    unset(
+        rule(
+            "skill_mapping",
+            Kind::Table {
+                names: "skills",
+                each: &NAMES,
+            },
+            "",
+            "Skills and the agent pools that serve them; `default` is for all others.",
+        ),
+        "{ backend = [\"docker\"], default = [\"local\"] }",
+    ),
+    unset(
+        rule(
+            "aging_interval",
+            TIMEOUT,
+            "",
+            "With it, waiting so long is worth one step of priority.",
+        ),
+        "\"10m\"",
+    ),
+    unset(
+        rule(
+            "share_weights",
+            Kind::Table {
+                names: "groups",
+                each: &Kind::Decimal {
+                    min: 1,
+                    max: 1_000_000,
+                },
+            },
+            "",
+            "The weights of groups with \"fair-share\"; 1 for those that are not named.",
+        ),
+        "{ team-a = 2, team-b = 1 }",
+    ),
+    rule(
+        "cooldown",
+        TIMEOUT,
+        "\"30s\"",
+        "How long an agent pool rests when a task says \"try later\".",
+    ),
+    rule(
+        "log_limit",
+        Kind::Size,
+        "\"1G\"",
+        "The most output of one attempt; what writes more is ended.",
+    ),
+    unset(
+        rule(
+            "command",
+            COMMAND_WORDS,
+            "",
+            "What runs a task whose file names no command.",
+        ),
+        "[\"agent\", \"--task\", \"{task_file}\"]",
+    ),
+    unset(
+        rule(
+            "repo",
+            Kind::Text {
+                what: "a pool's name, or a repository's URL or path",
+                check: checks::word,
+            },
+            "",
+            "The pool whose slots tasks get whose file names none.",
+        ),
+        "\"my-project\"",
+    ),
+];
+
+/// Every key of an agent pool, in the order in which people are shown them.
+pub const AGENT_POOL: &[Key] = &[
+    Key {
+        example: Some("\"local-process\""),
+        ..agent(
+            "type",
+            Kind::Choice {
+                allowed: &["local-process", "docker", "kubernetes"],
+            },
+            "\"local-process\"",
+            "What runs its runners: \"local-process\", \"docker\" or \"kubernetes\".",
+        )
+    },
+    unset(
+        agent(
+            "max_concurrency",
+            RUNNERS,
+            "",
+            "How many runners it has at most; without it one per core.",
+        ),
+        "2",
+    ),
+    Key {
+        example: Some("true"),
+        ..agent("enabled", Kind::Bool, "true", "Whether it takes tasks.")
+    },
+    unset(
+        agent(
+            "cpu_quota",
+            Kind::Decimal {
+                min: 1,
+                max: 1_000_000_000,
+            },
+            "",
+            "How many processors its running tasks may ask for together.",
+        ),
+        "4",
+    ),
+    unset(
+        agent(
+            "memory_quota",
+            Kind::Memory,
+            "",
+            "How much memory its running tasks may ask for together; a plain number is in MB.",
+        ),
+        "\"8G\"",
+    ),
+    unset(
+        agent(
+            "skills",
+            Kind::List {
+                what: "skills",
+                check: checks::word,
+            },
+            "",
+            "The skills that it serves, beside those that `skill_mapping` sends to it.",
+        ),
+        "[\"backend\"]",
+    ),
+    unset(
+        agent(
+            "env",
+            Kind::Table {
+                names: "variables",
+                each: &Kind::Text {
+                    what: "a text",
+                    check: checks::variable,
+                },
+            },
+            "",
+            "Variables of its runners.",
+        ),
+        "{ LANG = \"C.UTF-8\" }",
+    ),
+    unset(
+        agent(
+            "env_file",
+            Kind::Text {
+                what: "a path to a file of NAME=value lines",
+                check: checks::word,
+            },
+            "",
+            "A file with more of them; a relative path starts at this file's directory.",
+        ),
+        "\"runner.env\"",
+    ),
+    unset(
+        agent(
+            "image",
+            Kind::Text {
+                what: "a container's image",
+                check: checks::word,
+            },
+            "",
+            "With docker and kubernetes: the image that runners start from.",
+        ),
+        "\"team/runner:1\"",
+    ),
+    unset(
+        agent(
+            "namespace",
+            Kind::Text {
+                what: "a namespace",
+                check: checks::word,
+            },
+            "",
+            "With kubernetes: where Jobs are made; without it the current one.",
+        ),
+        "\"agents\"",
+    ),
+    unset(
+        agent(
+            "job_template",
+            Kind::Text {
+                what: "a path to a Job in JSON",
+                check: checks::word,
+            },
+            "",
+            "With kubernetes: what Jobs have beside what is set for each of them.",
+        ),
+        "\"job.json\"",
+    ),
+    unset(
+        agent(
+            "secrets",
+            Kind::List {
+                what: "names of secrets",
+                check: checks::word,
+            },
+            "",
+            "With kubernetes: secrets that runners can read.",
+        ),
+        "[\"git-token\"]",
+    ),
+];

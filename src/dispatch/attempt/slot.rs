@@ -1,0 +1,260 @@
+//! The slot of an attempt: had from the pool for it, and given back to it.
+
+use std::path::PathBuf;
+use std::sync::atomic::Ordering;
+
+use serde_json::{Map, Value};
+
+use super::{Left, Plan, Returned, Workshop, base, branch};
+use crate::domain::dispatch::event::SlotRef;
+use crate::domain::dispatch::{Base, End, EndClass, ids};
+use crate::domain::lease::Owner;
+use crate::domain::names::PoolName;
+use crate::domain::{Error, Result};
+use crate::pool::acquire::{self, Request};
+use crate::pool::fetch::Freshness;
+use crate::pool::find::{self, FoundPool};
+use crate::pool::first_use::GROWS_TO;
+use crate::pool::{Pool, release};
+use crate::sys::liveness;
+use crate::sys::lock::FileLock;
+
+/// Why there is no slot.
+pub enum NoSlot {
+    /// None is free: later there may be.
+    None {
+        /// The repository.
+        pool: String,
+        /// In the pool's words.
+        reason: String,
+    },
+    /// A person has to decide something first.
+    Question {
+        /// What.
+        question: String,
+        /// The command that answers it.
+        command: String,
+    },
+    /// The attempt is over before it has begun.
+    Failed(End),
+}
+
+impl NoSlot {
+    fn of(repo: &str, error: Error) -> Self {
+        let reason = error.reason();
+        match error {
+            Error::NoAvailableSlot { .. } | Error::Interrupted(_) | Error::LockTimeout { .. } => {
+                Self::None {
+                    pool: repo.to_owned(),
+                    reason,
+                }
+            }
+            Error::PoolNotFound(_) | Error::Usage { .. } | Error::Config { .. } => {
+                Self::Failed(super::failed(EndClass::Configuration, &error))
+            }
+            _ => Self::Failed(super::failed(EndClass::Infra, &error)),
+        }
+    }
+}
+
+/// A slot that an attempt has.
+pub struct Held<'a> {
+    pool: Pool<'a>,
+    /// What events say of it.
+    pub slot: SlotRef,
+    /// Its directory.
+    pub path: PathBuf,
+    /// Held for as long as the slot is; none if a runner that was adopted holds it.
+    pub holder: Option<FileLock>,
+}
+
+/// Has a slot handed out for an attempt.
+pub fn allocate<'a>(
+    workshop: &Workshop<'a>,
+    plan: &Plan,
+    repo: &str,
+) -> std::result::Result<Held<'a>, NoSlot> {
+    let of = |error| NoSlot::of(repo, error);
+    let found = find::pool_or_create(workshop.context, repo).map_err(of)?;
+    let branch = plan.task.branch.as_deref().map(str::to_owned);
+    let branch = branch.unwrap_or_else(|| format!("rp/{}", ids::encoded(&plan.id.task)));
+    let start = match plan.task.base {
+        Base::Deps => match base::of(&found.pool, &plan.deps).map_err(of)? {
+            base::Start::Commit(commit) => commit,
+            base::Start::Conflict {
+                ours,
+                theirs,
+                paths,
+            } => {
+                return Err(conflict(plan, repo, &ours, &theirs, &paths));
+            }
+        },
+        Base::Ref(ref name) => Some(name.to_string()),
+        Base::Pool => None,
+    };
+    let repository = found.pool.paths.repository();
+    let before = plan.id.attempt.saturating_sub(1);
+    let cleared = branch::clear(&found.pool.git, &repository, &branch, before).map_err(of)?;
+    // Who asks for a branch that the remote has gets that one; a task begins at its base.
+    let start = start.or_else(|| {
+        let base = found.record.remote.base_branch.clone();
+        base.filter(|_| cleared.is_remote)
+    });
+    let mut request = request(workshop, plan, &found);
+    request.reference = start;
+    request.branch = Some(branch);
+    let allocated = acquire::allocate(&found.pool, &request).map_err(of)?;
+    let allocation = allocated.slot.allocation.as_ref();
+    let slot = SlotRef {
+        pool: found.pool.name.to_string(),
+        number: allocated.slot.number,
+        path: allocated.path.to_string_lossy().into_owned(),
+        allocation: allocation.map(|a| a.id.clone()).unwrap_or_default(),
+        branch: allocation.map(|a| a.branch.clone()).unwrap_or_default(),
+        base_commit: allocation.map(|a| a.commit.clone()).unwrap_or_default(),
+    };
+    Ok(Held {
+        pool: found.pool,
+        slot,
+        path: allocated.path,
+        holder: allocated.holder,
+    })
+}
+
+fn request(workshop: &Workshop<'_>, plan: &Plan, found: &FoundPool<'_>) -> Request {
+    let settings = &found.pool.settings;
+    let grows = found.record.grows_to.is_some();
+    let most = settings.max_slots.or(found.record.grows_to);
+    // One that is about to come back is worth a wait.
+    let returning = workshop.returning.load(Ordering::SeqCst) > 0;
+    let prefer = plan.prefer.as_ref();
+    let name = found.pool.name.as_str();
+    Request {
+        reference: None,
+        branch: None,
+        source: found.source.clone(),
+        metadata: metadata(workshop, plan),
+        owner: Owner {
+            label: Some(label(workshop, plan)),
+            process: None,
+        },
+        ttl: None,
+        caller: liveness::stamp(std::process::id()),
+        hold: true,
+        freshness: match settings.fetch_on_allocate {
+            true => Freshness::Within(settings.fetch_max_age),
+            false => Freshness::Known,
+        },
+        grow_to: grows.then_some(most.unwrap_or(GROWS_TO)),
+        wait: returning.then_some(workshop.rules.poll_interval),
+        key: None,
+        prefer: prefer
+            .filter(|(pool, _)| **pool == *name)
+            .map(|(_, number)| *number),
+    }
+}
+
+/// What work is saved under, if there is any to be saved.
+fn label(workshop: &Workshop<'_>, plan: &Plan) -> String {
+    let mut id = plan.id.task.clone();
+    if let Some((end, _)) = id.char_indices().nth(100) {
+        id.truncate(end);
+    }
+    format!("task {id} of {}", workshop.run.name())
+}
+
+fn metadata(workshop: &Workshop<'_>, plan: &Plan) -> Map<String, Value> {
+    let mut notes = Map::new();
+    notes.insert("run".to_owned(), workshop.run.name().into());
+    // A longer one would not be taken.
+    if plan.id.task.len() <= 4096 {
+        notes.insert("task_id".to_owned(), plan.id.task.as_str().into());
+    }
+    notes.insert("attempt".to_owned(), plan.id.attempt.into());
+    notes.insert("token".to_owned(), plan.id.token.into());
+    notes
+}
+
+fn conflict(plan: &Plan, repo: &str, ours: &Left, theirs: &Left, paths: &[String]) -> NoSlot {
+    NoSlot::Question {
+        question: format!(
+            "task {} is to start from what {} and {} left, and git can't merge {} and {}: both \
+             change {}",
+            plan.id.task,
+            ours.task,
+            theirs.task,
+            ours.branch,
+            theirs.branch,
+            paths.join(", ")
+        ),
+        command: format!(
+            "repo-pool exec {repo} --branch {} -- git merge {}; repo-pool dispatch retry {}",
+            theirs.branch, ours.branch, plan.id.task
+        ),
+    }
+}
+
+impl<'a> Held<'a> {
+    /// A slot that an earlier dispatcher had handed out.
+    pub fn again(workshop: &Workshop<'a>, slot: &SlotRef) -> Result<Self> {
+        let pool = workshop.context.pool(&PoolName::new(&slot.pool)?);
+        Ok(Self {
+            path: slot.path.clone().into(),
+            holder: FileLock::try_acquire(&pool.paths.holder_lock(slot.number))?,
+            pool,
+            slot: slot.clone(),
+        })
+    }
+
+    /// The pool it is from.
+    pub fn pool(&self) -> &Pool<'a> {
+        &self.pool
+    }
+
+    /// Its id.
+    pub fn id(&self) -> String {
+        self.pool.slot_id(self.slot.number).to_string()
+    }
+
+    /// What the task has left on its branch: the commit and the branch's name. None if that can't be
+    /// told, which loses nothing.
+    pub fn left(&self) -> Option<(String, String)> {
+        let (branch, base) = (&self.slot.branch, &self.slot.base_commit);
+        let repository = self.pool.paths.repository();
+        let left = branch::left(&self.pool.git, &repository, branch, base);
+        left.ok().flatten().map(|commit| (commit, branch.clone()))
+    }
+
+    /// Gives it back. What is not committed is saved; nothing that the runner has started lives on in
+    /// it.
+    pub fn give_back(self) -> Returned {
+        let settings = &self.pool.settings;
+        let request = release::Request {
+            allocation: Some(self.slot.allocation.clone()),
+            no_cleanup: !settings.clean_on_release,
+            background: settings.background_cleanup,
+            kill: true,
+            lasting: true,
+            ..release::Request::default()
+        };
+        let returned = match release::release(&self.pool, self.slot.number, &request) {
+            // Whoever took it back from a dispatcher that was killed has saved what there was.
+            Err(Error::StaleAllocation(_)) => Ok(None),
+            Ok(returned) => Ok(returned.rescue),
+            Err(error) => Err(error),
+        };
+        let slot_id = self.id();
+        match returned {
+            Ok(rescue) => Returned {
+                slot_id,
+                rescue: rescue.map(|rescue| rescue.rescue_id),
+                error: None,
+            },
+            Err(error) => Returned {
+                slot_id,
+                rescue: None,
+                error: Some(error.reason()),
+            },
+        }
+    }
+}

@@ -1,0 +1,214 @@
+//! What is recorded when an attempt tells something.
+
+use super::{Course, Engine};
+use crate::dispatch::attempt::{Returned, Told};
+use crate::domain::dispatch::end::Next;
+use crate::domain::dispatch::event::AttemptId;
+use crate::domain::dispatch::{End, EndClass, Event, TaskState};
+use crate::sys::clock;
+
+impl Engine<'_, '_> {
+    /// An attempt tells something.
+    pub(super) fn told(&mut self, attempt: &AttemptId, told: Told) {
+        let id = attempt.clone();
+        match told {
+            Told::Slot(slot) => {
+                self.record(Event::SlotAllocated { attempt: id, slot });
+                if let Some(task) = self.ledger.state().index(&attempt.task) {
+                    self.scheduler.with_slot(task);
+                }
+            }
+            Told::NoSlot { pool, reason } => self.without_slot(attempt, pool, reason),
+            Told::Question { question, command } => self.question(attempt, question, command),
+            Told::Started { handle } => {
+                let runner = self.runner(attempt);
+                self.record(Event::RunnerStarted {
+                    attempt: id,
+                    runner,
+                    handle,
+                });
+            }
+            Told::Adopted => self.record(Event::RunnerAdopted { attempt: id }),
+            Told::Unseen(reason) => self.record(Event::Warning {
+                text: format!(
+                    "what has become of {} can't be told: {reason}",
+                    self.runner(attempt)
+                ),
+            }),
+            Told::Ended { end, left } => self.ended(attempt, end, left),
+            Told::Returned(returned) => self.returned(attempt, returned),
+            Told::Over => self.crew.over(attempt),
+        }
+    }
+
+    fn runner(&self, attempt: &AttemptId) -> String {
+        self.setting
+            .workshop
+            .run
+            .runner(&attempt.task, attempt.attempt)
+    }
+
+    /// Nothing has begun: the task waits for a slot.
+    fn without_slot(&mut self, attempt: &AttemptId, pool: String, reason: String) {
+        self.crew.ended(attempt);
+        if !self.is_current(attempt) {
+            return;
+        }
+        self.record(Event::SlotUnavailable {
+            attempt: attempt.clone(),
+            pool,
+            reason,
+        });
+        let Some(task) = self.ledger.state().index(&attempt.task) else {
+            return;
+        };
+        let now = clock::now().as_millisecond();
+        let poll = self.setting.workshop.rules.poll_interval.as_millis();
+        let until = now.saturating_add(i64::try_from(poll).unwrap_or(i64::MAX));
+        self.scheduler.without_slot(task, now, until);
+        if self.ledger.state().progress(task).state != TaskState::Ready {
+            self.scheduler.withdraw(task);
+        }
+    }
+
+    fn question(&mut self, attempt: &AttemptId, question: String, command: String) {
+        self.crew.ended(attempt);
+        if self.is_current(attempt) {
+            let task = Some(attempt.task.clone());
+            self.finished(attempt);
+            self.record(Event::NeedsAttention {
+                task,
+                question,
+                command,
+            });
+        }
+    }
+
+    /// An attempt whose token is not the current one's changes nothing.
+    fn is_current(&mut self, attempt: &AttemptId) -> bool {
+        let current = self.ledger.state().is_current(attempt);
+        if !current {
+            self.record(Event::StaleCompletion {
+                attempt: attempt.clone(),
+            });
+        }
+        current
+    }
+
+    fn ended(&mut self, attempt: &AttemptId, mut end: End, left: Option<(String, String)>) {
+        let brought_about = self.crew.ended(attempt);
+        if !self.is_current(attempt) {
+            return;
+        }
+        if let Some(class) = brought_about
+            && end.class != EndClass::Done
+        {
+            end.class = class;
+        }
+        self.finished(attempt);
+        let state = self.ledger.state();
+        let Some(task) = state.index(&attempt.task) else {
+            return;
+        };
+        let progress = state.progress(task);
+        let agent_pool = progress.open.as_ref().map(|open| open.agent_pool.clone());
+        let slot = progress.open.as_ref().and_then(|open| open.slot.as_ref());
+        let slot_id = slot.map(|slot| format!("{}-slot{}", slot.pool, slot.number));
+        let rules = &self.setting.workshop.rules;
+        let next = Next::after(end.class, &state.tasks()[task], progress, rules);
+        let class = end.class;
+        let event = ending(attempt, self.runner(attempt), slot_id, end, left, next);
+        self.record(event);
+        if class == EndClass::TryLater
+            && let Some(agent_pool) = agent_pool
+        {
+            self.cool(agent_pool);
+        }
+        let failed = self.ledger.state().progress(task).state == TaskState::Failed;
+        if failed && self.setting.options.fail_fast && matches!(self.course, Course::On) {
+            self.course = Course::Failing;
+        }
+    }
+
+    fn cool(&mut self, agent_pool: String) {
+        let rest = self.setting.workshop.rules.cooldown;
+        let now = clock::now().as_millisecond();
+        let until = now.saturating_add(i64::try_from(rest.as_millis()).unwrap_or(i64::MAX));
+        self.scheduler.cool(&agent_pool, until);
+        self.record(Event::AgentPoolCooling {
+            agent_pool,
+            seconds: rest.as_secs_f64(),
+        });
+    }
+
+    /// The room of an attempt is free.
+    fn finished(&mut self, attempt: &AttemptId) {
+        if let Some(task) = self.ledger.state().index(&attempt.task) {
+            self.scheduler.finished(task, clock::now().as_millisecond());
+        }
+    }
+
+    fn returned(&mut self, attempt: &AttemptId, returned: Returned) {
+        let Returned {
+            slot_id,
+            rescue,
+            error,
+        } = returned;
+        let attempt = attempt.clone();
+        let state = self.ledger.state();
+        let task = state.index(&attempt.task).map(|task| &state.tasks()[task]);
+        if let Some(repo) = task.and_then(|task| task.repo.clone()) {
+            self.scheduler.repo_free(&repo);
+        }
+        self.record(Event::SlotReleased {
+            attempt,
+            slot_id,
+            rescue,
+            error,
+        });
+    }
+}
+
+/// The event that tells an end.
+fn ending(
+    attempt: &AttemptId,
+    runner: String,
+    slot_id: Option<String>,
+    end: End,
+    left: Option<(String, String)>,
+    next: Option<Next>,
+) -> Event {
+    let attempt = attempt.clone();
+    let (retry_in, counted) = match next {
+        None => {
+            let (commit, branch) = left.unzip();
+            return Event::RunnerCompleted {
+                attempt,
+                runner,
+                slot_id,
+                end,
+                commit,
+                branch,
+            };
+        }
+        Some(Next::Retry { after, counted }) => (Some(after.as_secs_f64()), counted),
+        Some(Next::Failed) => (None, true),
+        Some(Next::Cancelled) => (None, false),
+    };
+    match end.class {
+        EndClass::Lost => Event::RunnerLost {
+            attempt,
+            runner,
+            slot_id,
+            retry_in,
+        },
+        _ => Event::RunnerFailed {
+            attempt,
+            runner,
+            slot_id,
+            end,
+            retry_in,
+            counted,
+        },
+    }
+}

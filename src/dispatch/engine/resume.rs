@@ -1,0 +1,136 @@
+//! What an earlier dispatcher of the run has left: runners, slots, words that nobody has heard.
+
+use std::collections::BTreeMap;
+
+use super::Engine;
+use crate::dispatch::attempt::Begun;
+use crate::domain::Result;
+use crate::domain::dispatch::event::{AttemptId, SlotRef};
+use crate::domain::dispatch::state::Index;
+use crate::domain::dispatch::{Event, Task};
+use crate::domain::slot::SlotState;
+use crate::store::pool as store;
+
+impl Engine<'_, '_> {
+    /// Takes the run up with the tasks that its files hold now.
+    pub(super) fn begin(&mut self, tasks: Vec<Task>) -> Result<()> {
+        self.join(tasks)?;
+        self.take_up()
+    }
+
+    /// Takes up what was left, with the tasks as they were.
+    pub(super) fn take_up(&mut self) -> Result<()> {
+        let policy = self.setting.workshop.rules.policy.word().to_owned();
+        let tasks = self.ledger.state().tasks().len() as u64;
+        let pid = std::process::id();
+        self.record(Event::RunStarted { pid, policy, tasks });
+        self.schedule_anew()?;
+        self.take_up_wishes();
+        self.ledger.write();
+        let mut slots = self.slots_of_ours();
+        let open: Vec<(Index, AttemptId, Option<SlotRef>, String, bool)> = self
+            .ledger
+            .state()
+            .open()
+            .map(|(task, open)| {
+                (
+                    task,
+                    open.id.clone(),
+                    open.slot.clone(),
+                    open.agent_pool.clone(),
+                    open.cancelled,
+                )
+            })
+            .collect();
+        for (task, id, mut slot, agent_pool, cancelled) in open {
+            let found = slots.remove(&id.token);
+            if slot.is_none()
+                && let Some((_, found)) = found
+            {
+                // The dispatcher was killed before it could say so.
+                self.record(Event::SlotAllocated {
+                    attempt: id.clone(),
+                    slot: found.clone(),
+                });
+                slot = Some(found);
+            }
+            let state = self.ledger.state();
+            let mut plan = self.crew.plan(state, task, id, &agent_pool, &self.files);
+            plan.begun = Some(Begun { slot });
+            self.crew.add(plan);
+            self.crew.start_all(state);
+            if cancelled {
+                self.crew.cancel(task);
+            }
+        }
+        for (id, slot) in self
+            .ledger
+            .state()
+            .run()
+            .unreleased
+            .values()
+            .cloned()
+            .collect::<Vec<_>>()
+        {
+            slots.remove(&id.token);
+            self.give_back(id, slot);
+        }
+        for (id, slot) in slots.into_values() {
+            self.give_back(id, slot);
+        }
+        Ok(())
+    }
+
+    fn give_back(&mut self, id: AttemptId, slot: SlotRef) {
+        if let Some(task) = self.ledger.state().index(&id.task) {
+            self.crew.give_back(task, id, slot);
+        }
+    }
+
+    /// The slots that are held for this run, by the token of their attempt: what was recorded last
+    /// before a kill need not be all that was done. A pool that can't be read is another command's
+    /// problem.
+    fn slots_of_ours(&self) -> BTreeMap<u64, (AttemptId, SlotRef)> {
+        let workshop = self.setting.workshop;
+        let workspace = &workshop.context.workspace;
+        let mut found = BTreeMap::new();
+        for name in workspace.pool_names().unwrap_or_default() {
+            let Ok(record) = store::read(workspace, &name) else {
+                continue;
+            };
+            let pool = workspace.pool(&name);
+            for slot in record.slots {
+                let allocation = slot.allocation.as_ref();
+                let Some(allocation) = allocation.filter(|_| slot.state == SlotState::Allocated)
+                else {
+                    continue;
+                };
+                let note = |key: &str| allocation.metadata.get(key);
+                let text = |key: &str| note(key).and_then(|value| value.as_str());
+                let number = |key: &str| note(key).and_then(serde_json::Value::as_u64);
+                if text("run") != Some(workshop.run.name()) {
+                    continue;
+                }
+                let (Some(task), Some(token)) = (text("task_id"), number("token")) else {
+                    continue;
+                };
+                let attempt = number("attempt").and_then(|n| u32::try_from(n).ok());
+                let id = AttemptId {
+                    task: task.to_owned(),
+                    attempt: attempt.unwrap_or_default(),
+                    token,
+                };
+                let slot = SlotRef {
+                    pool: name.to_string(),
+                    number: slot.number,
+                    path: pool.slot(slot.number).to_string_lossy().into_owned(),
+                    allocation: allocation.id.clone(),
+                    branch: allocation.branch.clone(),
+                    base_commit: allocation.commit.clone(),
+                };
+                found.insert(token, (id, slot));
+            }
+        }
+        found
+    }
+}

@@ -1,0 +1,141 @@
+//! What people want of the run while it goes on, and task files that have changed.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::Engine;
+use crate::dispatch::files;
+use crate::dispatch::run::{Document, control};
+use crate::domain::dispatch::scheduler::Scheduler;
+use crate::domain::dispatch::{Event, Task, joining};
+use crate::domain::{Error, Result};
+use crate::sys::clock;
+use crate::sys::fs;
+
+impl Engine<'_, '_> {
+    /// Does what is wanted and was not taken up yet.
+    pub(super) fn take_up_wishes(&mut self) {
+        let taken = self.ledger.state().run().controls;
+        let wishes = match control::pending(&self.setting.workshop.run, taken) {
+            Ok(wishes) => wishes,
+            Err(error) => return self.warn(&error),
+        };
+        for (wish, lines) in wishes.iter().zip(taken + 1..) {
+            let follows = wish.consequences(self.ledger.state());
+            for event in follows.events {
+                self.follow(event);
+            }
+            for task in follows.stop {
+                if let Some(attempt) = self.crew.cancel(task) {
+                    let reason = "somebody cancelled its task".to_owned();
+                    self.record(Event::RunnerStopping { attempt, reason });
+                }
+            }
+            if let Some(file) = follows.add {
+                let mut paths = self.paths();
+                paths.push(file.into());
+                self.load(&paths);
+            }
+            self.record(Event::ControlTaken { lines });
+        }
+    }
+
+    /// Records what somebody wants, and lets the scheduler know of it.
+    fn follow(&mut self, event: Event) {
+        match &event {
+            Event::PriorityChanged { task, priority } => {
+                if let Some(task) = self.ledger.state().index(task) {
+                    self.scheduler.set_priority(task, *priority);
+                }
+            }
+            Event::AgentPoolChanged {
+                agent_pool,
+                enabled,
+                max_concurrency,
+            } => {
+                if !self
+                    .scheduler
+                    .pool_changed(agent_pool, *enabled, *max_concurrency)
+                {
+                    let text = format!("there is no agent pool {agent_pool}");
+                    return self.record(Event::Warning { text });
+                }
+            }
+            _ => {}
+        }
+        self.record(event);
+    }
+
+    fn paths(&self) -> Vec<PathBuf> {
+        self.files.iter().map(|file| file.path.clone()).collect()
+    }
+
+    /// Reads the files again if one of them is not as it was.
+    pub(super) fn read_files_again(&mut self) {
+        let changed = self
+            .files
+            .iter()
+            .any(|file| match fs::read_if_there(&file.path) {
+                Ok(Some(bytes)) => files::digest(&bytes) != file.digest,
+                // One that is not there is being replaced, or the next wish is about it.
+                _ => false,
+            });
+        if changed {
+            self.load(&self.paths());
+        }
+    }
+
+    /// Takes the tasks of these files for those of the run. Files that are wrong change nothing.
+    fn load(&mut self, paths: &[PathBuf]) {
+        let read = files::load(paths, &self.setting.options.defaults);
+        let loaded = match read {
+            Ok(loaded) => loaded,
+            Err(problems) => return self.warn(&files::refused(&problems)),
+        };
+        self.files = loaded.sources;
+        if let Err(error) = self.join(loaded.tasks) {
+            self.warn(&error);
+        }
+    }
+
+    /// Puts tasks in place of those so far.
+    pub(super) fn join(&mut self, read: Vec<Task>) -> Result<()> {
+        let first = self.ledger.state().tasks().is_empty();
+        let (tasks, events) = joining::joined(self.ledger.state(), read);
+        // What is there from the beginning does not join.
+        let events = events.into_iter().filter(|_| !first);
+        let tasks: Arc<[Task]> = tasks.into();
+        let document = Document::new(self.files.clone(), Arc::clone(&tasks));
+        document.write(&self.setting.workshop.run)?;
+        self.ledger.state_mut().redefine(tasks, Some(clock::now()));
+        for event in events {
+            self.ledger.add(event);
+        }
+        self.schedule_anew()
+    }
+
+    /// Lets the scheduler begin anew with what is known.
+    pub(super) fn schedule_anew(&mut self) -> Result<()> {
+        let pools: Vec<_> = self
+            .setting
+            .agent_pools
+            .iter()
+            .map(|p| (**p).clone())
+            .collect();
+        let state = self.ledger.state();
+        let only = &self.setting.options.only;
+        self.scope = crate::domain::dispatch::course::Scope::of(state, only)
+            .map_err(|id| Error::usage(format!("--only {id}: there is no task of that id")))?;
+        self.scheduler = Scheduler::resume(state, &pools, &self.setting.workshop.rules);
+        for task in state.ready().filter(|task| !self.scope.has(*task)) {
+            self.scheduler.withdraw(task);
+        }
+        Ok(())
+    }
+
+    fn warn(&mut self, error: &Error) {
+        self.record(Event::Warning {
+            text: error.reason(),
+        });
+    }
+}

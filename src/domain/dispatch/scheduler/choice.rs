@@ -1,0 +1,199 @@
+//! The decision who goes next, and where.
+
+use super::pools::Obstacle;
+use super::queue::{Class, Head, Shape};
+use super::shares::Due;
+use super::{HEAD_PATIENCE, Key, Placement, Policy, Running, Scheduler};
+
+/// The order over all units: what the share groups are due first, then the key.
+type Rank = (Due, Key);
+
+/// How a decision sees things at one moment.
+struct View {
+    /// Which agent pools could take some task.
+    open: Vec<bool>,
+    /// What share groups are due; empty where that does not matter.
+    dues: Vec<Due>,
+    /// For each agent pool the head that has not fitted for too long: none behind it goes there.
+    kept_for: Vec<Option<Rank>>,
+}
+
+impl Scheduler {
+    /// The next task to be run, and where: room is taken for it. `None`: nothing can go now; what may
+    /// change that is an end, a word to this scheduler, or the time of [`Self::wakes_at`].
+    pub fn next(&mut self, now: i64) -> Option<Placement> {
+        self.queue.reopen(now);
+        if self.running.len() >= self.rules.max_global_concurrency as usize {
+            return None;
+        }
+        loop {
+            if self.queue.len() == 0 {
+                return None;
+            }
+            let view = self.view(now)?;
+            let (key, class, pool) = self.first(&view)?;
+            let task = key.task();
+            self.queue.remove(class, key);
+            let files = self.files.leave(key, class);
+            if self.files.obstacle(key).is_some() {
+                self.files.claim(key, now);
+                if self.files.admit(key, class) {
+                    self.queue.insert(class, key);
+                }
+                self.wake(&files);
+                continue;
+            }
+            self.files.unclaim(task);
+            self.ready.remove(&task);
+            self.unfit_since.remove(&task);
+            let asks = self
+                .queue
+                .taken(class, now.saturating_add(self.poll_interval()));
+            let running = Running {
+                pool: Some(pool),
+                began: now,
+                ready: key.ready(),
+                asks,
+            };
+            self.begin(task, running);
+            let agent_pool = self.pools[pool].agent_pool.clone();
+            return Some(Placement { task, agent_pool });
+        }
+    }
+
+    /// `None` if no agent pool can take anything.
+    fn view(&mut self, now: i64) -> Option<View> {
+        let pools = self.pools.iter();
+        let open: Vec<bool> = pools.map(|pool| pool.closed(now).is_none()).collect();
+        if !open.contains(&true) {
+            return None;
+        }
+        let dues = match self.rules.policy {
+            Policy::FairShare => self.shares.dues(now),
+            _ => Vec::new(),
+        };
+        let mut view = View {
+            dues,
+            kept_for: vec![None; open.len()],
+            open,
+        };
+        for (pool, rank) in self.heads_in_the_way(&view) {
+            let since = *self.unfit_since.entry(rank.1.task()).or_insert(now);
+            if now.saturating_sub(since) >= HEAD_PATIENCE {
+                view.kept_for[pool] = Some(rank);
+            }
+        }
+        Some(view)
+    }
+
+    /// For each agent pool the first task that can go nowhere now, and for which this pool has a
+    /// runner but not the resources.
+    fn heads_in_the_way(&self, view: &View) -> Vec<(usize, Rank)> {
+        let quotas = |pool: &super::Use| pool.cpu_quota.is_some() || pool.memory_quota.is_some();
+        if !self.pools.iter().any(quotas) {
+            return Vec::new();
+        }
+        let mut heads: Vec<Option<Rank>> = vec![None; self.pools.len()];
+        for head in self.queue.heads() {
+            if let Some(pool) = self.too_small(head.shape, view) {
+                let rank = view.rank(&head);
+                let first = &mut heads[pool];
+                if first.is_none_or(|first| rank < first) {
+                    *first = Some(rank);
+                }
+            }
+        }
+        let found = heads.into_iter().enumerate();
+        found
+            .filter_map(|(pool, rank)| Some((pool, rank?)))
+            .collect()
+    }
+
+    /// The agent pool that lacks only resources for such a task, if no other can take it: of several
+    /// the one with the least load, which is kept free for it soonest.
+    fn too_small(&self, shape: &Shape, view: &View) -> Option<usize> {
+        let mut least: Option<usize> = None;
+        for place in self.lanes[shape.lane as usize].pools.iter().copied() {
+            let pool = &self.pools[place];
+            if !view.open[place] || !pool.could(shape.cpu, shape.memory) {
+                continue;
+            }
+            pool.crowded(shape.cpu, shape.memory)?;
+            if least.is_none_or(|least| pool.by_load(&self.pools[least]).is_lt()) {
+                least = Some(place);
+            }
+        }
+        least
+    }
+
+    /// The first task of all that has somewhere to go.
+    fn first(&self, view: &View) -> Option<(Key, Class, usize)> {
+        let mut first: Option<(Rank, Class, usize)> = None;
+        for head in self.queue.heads() {
+            let rank = view.rank(&head);
+            if first.as_ref().is_some_and(|(best, ..)| *best < rank) {
+                continue;
+            }
+            if let Some(pool) = self.place(head.shape, rank, view) {
+                first = Some((rank, head.class, pool));
+            }
+        }
+        first.map(|((_, key), class, pool)| (key, class, pool))
+    }
+
+    /// Where such a task goes: for `skill-based` the first of the mapping's list, else where it fits
+    /// best; for others where the load is least.
+    fn place(&self, shape: &Shape, rank: Rank, view: &View) -> Option<usize> {
+        let lane = &self.lanes[shape.lane as usize];
+        let takes = |place: &usize| {
+            let kept = view.kept_for[*place].is_some_and(|head| head < rank);
+            view.open[*place]
+                && !kept
+                && self.pools[*place]
+                    .crowded(shape.cpu, shape.memory)
+                    .is_none()
+        };
+        let by_load = |a: &usize, b: &usize| self.pools[*a].by_load(&self.pools[*b]);
+        let by_room = |a: &usize, b: &usize| self.pools[*a].by_room(&self.pools[*b]);
+        if self.rules.policy == Policy::SkillBased {
+            let (ordered, others) = lane.pools.split_at(lane.ordered);
+            let first = ordered.iter().copied().find(takes);
+            return first.or_else(|| others.iter().copied().filter(takes).min_by(by_room));
+        }
+        lane.pools.iter().copied().filter(takes).min_by(by_load)
+    }
+
+    /// The head that an agent pool is kept free for, before a task of this class and key.
+    pub(super) fn kept_for(
+        &mut self,
+        pool: usize,
+        key: Key,
+        class: Class,
+        now: i64,
+    ) -> Option<Key> {
+        let view = self.view(now)?;
+        let due = view.due(self.queue.shape(class));
+        let (_, head) = view.kept_for[pool].filter(|head| *head < (due, key))?;
+        Some(head)
+    }
+
+    /// What keeps an agent pool from taking a task of this shape now.
+    pub(super) fn obstacle(&self, pool: usize, shape: &Shape, now: i64) -> Option<Obstacle> {
+        let pool = &self.pools[pool];
+        let closed = pool.closed(now);
+        closed.or_else(|| pool.crowded(shape.cpu, shape.memory))
+    }
+}
+
+impl View {
+    fn due(&self, shape: &Shape) -> Due {
+        self.dues
+            .get(shape.share as usize)
+            .copied()
+            .unwrap_or_default()
+    }
+
+    fn rank(&self, head: &Head<'_>) -> Rank {
+        (self.due(head.shape), head.key)
+    }
+}

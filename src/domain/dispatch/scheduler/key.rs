@@ -1,0 +1,67 @@
+//! The order in which tasks go.
+
+use super::super::agents::{Policy, Rules};
+use super::super::state::Index;
+
+/// A task's place among those that are ready: the least goes first. It does not change while the
+/// task waits, unless its priority does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Key {
+    /// What the policy says.
+    policy: i64,
+    /// Since when it is ready, in milliseconds.
+    ready: i64,
+    /// The more tasks wait for it one after the other, the less.
+    height: u32,
+    /// Its place in the files.
+    task: u32,
+}
+
+/// What a key is made of.
+#[derive(Debug, Clone, Copy)]
+pub struct Standing {
+    /// Which task.
+    pub task: Index,
+    /// Since when it is ready.
+    pub ready: i64,
+    /// Its priority.
+    pub priority: i64,
+    /// The longest path of tasks that wait for it.
+    pub height: u32,
+    /// Whether the mapping of skills names its skill.
+    pub mapped: bool,
+}
+
+impl Key {
+    /// The key of a task that stands so.
+    pub fn new(standing: &Standing, rules: &Rules) -> Self {
+        let policy = match (rules.policy, rules.aging_interval) {
+            (Policy::Fifo, _) => 0,
+            (Policy::SkillBased, _) => i64::from(!standing.mapped),
+            // So long after this one a task with one step more of priority would be ready to have
+            // the same key: the order never has to be made anew, and nobody waits for ever.
+            (Policy::Priority | Policy::FairShare, Some(interval)) => {
+                let step = i64::try_from(interval.as_millis()).unwrap_or(i64::MAX);
+                let ahead = standing.priority.saturating_mul(step);
+                standing.ready.saturating_sub(ahead)
+            }
+            (Policy::Priority | Policy::FairShare, None) => standing.priority.saturating_neg(),
+        };
+        Self {
+            policy,
+            ready: standing.ready,
+            height: u32::MAX - standing.height,
+            task: standing.task as u32,
+        }
+    }
+
+    /// Which task.
+    pub fn task(&self) -> Index {
+        self.task as Index
+    }
+
+    /// Since when it is ready.
+    pub fn ready(&self) -> i64 {
+        self.ready
+    }
+}

@@ -1,0 +1,500 @@
+//! What each event changes.
+
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::super::end::EndClass;
+use super::super::event::{AttemptId, Event, Record, SlotRef};
+use super::{
+    Changes, ForDependents, Index, Open, PoolChange, RunState, TaskState, by_dependencies,
+};
+
+/// How an attempt has ended, whichever event says so.
+struct Ending<'a> {
+    attempt: &'a AttemptId,
+    class: EndClass,
+    reason: Option<&'a str>,
+    counted: bool,
+    retry_in: Option<f64>,
+}
+
+impl RunState {
+    /// What follows from one more event.
+    pub fn apply(&mut self, record: &Record) -> Changes {
+        let mut changes = Changes::default();
+        self.run.last_number = self.run.last_number.max(record.n);
+        let now = record.time;
+        match &record.event {
+            Event::RunStarted { pid, policy, .. } => self.started(*pid, policy, now),
+            Event::RunDraining { signal } => self.run.draining = Some(*signal),
+            Event::RunEnded { code } => self.run.ended = Some((now, *code)),
+            Event::AgentPoolCooling {
+                agent_pool,
+                seconds,
+            } => self.agent_pool(agent_pool).cooling_until = Some(later(now, *seconds)),
+            Event::AgentPoolChanged {
+                agent_pool,
+                enabled,
+                max_concurrency,
+            } => {
+                let pool = self.agent_pool(agent_pool);
+                pool.enabled = enabled.or(pool.enabled);
+                pool.max_concurrency = max_concurrency.or(pool.max_concurrency);
+            }
+            Event::NeedsAttention {
+                task: None,
+                question,
+                command,
+            } => self.run.question = Some((question.clone(), command.clone())),
+            Event::ControlTaken { lines } => self.run.controls = *lines,
+            Event::StaleCompletion { .. } | Event::Warning { .. } => {}
+            event if self.attempt_event(event, now, &mut changes) => {}
+            event => self.task_event(event, now, &mut changes),
+        }
+        changes
+    }
+
+    /// Makes tasks ready whose time to be tried again has come.
+    pub fn due(&mut self, now: Timestamp) -> Vec<Index> {
+        let mut changes = Changes::default();
+        while let Some((time, task)) = self.retries.first().copied()
+            && time <= now
+        {
+            self.put(task, TaskState::Ready, Some(time), &mut changes);
+        }
+        changes.ready
+    }
+
+    /// Events of an attempt; `false` if this is none.
+    fn attempt_event(&mut self, event: &Event, now: Timestamp, changes: &mut Changes) -> bool {
+        match event {
+            Event::TaskAssigned {
+                attempt,
+                runner,
+                agent_pool,
+            } => self.assigned(attempt, runner, agent_pool, now, changes),
+            Event::SlotUnavailable { attempt, .. } => self.without_slot(attempt, now, changes),
+            Event::SlotAllocated { attempt, slot } => self.with_slot(attempt, slot),
+            Event::RunnerStarted {
+                attempt, handle, ..
+            } => self.at_open(attempt, |open| {
+                open.started = Some(now);
+                open.handle = Some(handle.clone());
+            }),
+            Event::RunnerAdopted { .. } => {}
+            Event::RunnerStopping { attempt, reason } => {
+                self.at_open(attempt, |open| open.stopping = Some(reason.clone()));
+            }
+            Event::SlotReleased { attempt, .. } => {
+                self.at_open(attempt, |open| open.slot = None);
+                self.run.unreleased.remove(&attempt.token);
+            }
+            event => match ending(event) {
+                Some(ending) => {
+                    if let Event::RunnerCompleted {
+                        commit: Some(commit),
+                        branch,
+                        attempt,
+                        ..
+                    } = event
+                        && let Some(task) = self.current(attempt)
+                    {
+                        let branch = branch.clone().unwrap_or_default();
+                        self.progress[task].left = Some(Box::new((commit.clone(), branch)));
+                    }
+                    self.ended(&ending, now, changes);
+                }
+                None => return false,
+            },
+        }
+        true
+    }
+
+    /// Events of a task that no attempt tells.
+    fn task_event(&mut self, event: &Event, now: Timestamp, changes: &mut Changes) {
+        let id = match event {
+            Event::TaskRetried { task }
+            | Event::TaskCancelled { task }
+            | Event::PriorityChanged { task, .. }
+            | Event::TaskAdded { task }
+            | Event::TaskDropped { task }
+            | Event::NeedsAttention {
+                task: Some(task), ..
+            } => task,
+            _ => return,
+        };
+        // Of a task that is in no file any more nothing has to be known.
+        let Some(task) = self.index(id) else { return };
+        match event {
+            Event::TaskRetried { .. } => self.retried(task, now, changes),
+            Event::TaskCancelled { .. } => self.cancelled(task, now, changes),
+            Event::PriorityChanged { priority, .. } => self.progress[task].priority = *priority,
+            Event::TaskAdded { .. } => self.added(task, now, changes),
+            Event::TaskDropped { .. } => self.dropped(task, now, changes),
+            Event::NeedsAttention {
+                question, command, ..
+            } => {
+                self.close(task);
+                self.put(task, TaskState::NeedsAttention, Some(now), changes);
+                self.progress[task].note = Some(question.as_str().into());
+                self.progress[task].answer = Some(command.as_str().into());
+            }
+            _ => {}
+        }
+    }
+
+    fn started(&mut self, pid: u32, policy: &str, now: Timestamp) {
+        let run = &mut self.run;
+        run.began = run.began.or(Some(now));
+        run.started = Some(now);
+        run.pid = Some(pid);
+        run.policy = Some(policy.to_owned());
+        (run.draining, run.ended, run.question) = (None, None, None);
+        for progress in &mut self.progress {
+            if progress.state == TaskState::Ready && progress.ready_at.is_none() {
+                progress.ready_at = Some(now);
+            }
+        }
+    }
+
+    fn agent_pool(&mut self, name: &str) -> &mut PoolChange {
+        self.run.agent_pools.entry(name.to_owned()).or_default()
+    }
+
+    fn assigned(
+        &mut self,
+        attempt: &AttemptId,
+        runner: &str,
+        agent_pool: &str,
+        now: Timestamp,
+        changes: &mut Changes,
+    ) {
+        self.run.last_token = self.run.last_token.max(attempt.token);
+        let Some(task) = self.index(&attempt.task) else {
+            return;
+        };
+        self.put(task, TaskState::Running, Some(now), changes);
+        let progress = &mut self.progress[task];
+        progress.attempt = attempt.attempt;
+        progress.answer = None;
+        progress.open = Some(Box::new(Open {
+            id: attempt.clone(),
+            runner: runner.to_owned(),
+            agent_pool: agent_pool.to_owned(),
+            assigned: now,
+            started: None,
+            handle: None,
+            slot: None,
+            stopping: None,
+            cancelled: false,
+        }));
+    }
+
+    /// There was no slot: as if it had not been assigned.
+    fn without_slot(&mut self, attempt: &AttemptId, now: Timestamp, changes: &mut Changes) {
+        let Some(task) = self.current(attempt) else {
+            return;
+        };
+        if let Some(repo) = self.tasks[task].repo.clone() {
+            let since = self
+                .run
+                .exhausted
+                .get(&repo)
+                .map_or(now, |(since, _)| *since);
+            self.run.exhausted.insert(repo, (since, now));
+        }
+        let cancelled = self.progress[task]
+            .open
+            .take()
+            .is_some_and(|open| open.cancelled);
+        let progress = &mut self.progress[task];
+        progress.attempt = progress.attempt.saturating_sub(1);
+        let state = match cancelled {
+            true => TaskState::Cancelled,
+            false => TaskState::Ready,
+        };
+        let ready_at = progress.ready_at.or(Some(now));
+        self.put(task, state, ready_at, changes);
+    }
+
+    fn with_slot(&mut self, attempt: &AttemptId, slot: &SlotRef) {
+        let Some(task) = self.current(attempt) else {
+            return;
+        };
+        if let Some(repo) = &self.tasks[task].repo {
+            self.run.exhausted.remove(repo);
+        }
+        let progress = &mut self.progress[task];
+        progress.last_slot = Some((slot.pool.as_str().into(), slot.number));
+        if let Some(open) = &mut progress.open {
+            open.slot = Some(slot.clone());
+        }
+    }
+
+    fn at_open(&mut self, attempt: &AttemptId, change: impl FnOnce(&mut Open)) {
+        if let Some(task) = self.current(attempt)
+            && let Some(open) = &mut self.progress[task].open
+        {
+            change(open);
+        }
+    }
+
+    fn ended(&mut self, ending: &Ending<'_>, now: Timestamp, changes: &mut Changes) {
+        let Some(task) = self.current(ending.attempt) else {
+            return;
+        };
+        let open = self.close(task);
+        if let Some(open) = &open {
+            let share = self.tasks[task].share.clone();
+            let seconds = now.duration_since(open.assigned).as_secs_f64();
+            *self.run.used.entry(share).or_default() += seconds.max(0.0);
+        }
+        let progress = &mut self.progress[task];
+        progress.last_end = Some(ending.class);
+        progress.counted += u32::from(ending.counted);
+        progress.note = ending.reason.map(Into::into);
+        let cancelled = open.is_some_and(|open| open.cancelled);
+        let state = match (ending.class, ending.retry_in) {
+            (EndClass::Done, _) => TaskState::Done,
+            (EndClass::Cancelled, _) => TaskState::Cancelled,
+            _ if cancelled => TaskState::Cancelled,
+            (_, None) => TaskState::Failed,
+            (_, Some(seconds)) if seconds > 0.0 => {
+                let time = later(now, seconds);
+                progress.retry_at = Some(time);
+                self.retries.insert((time, task));
+                TaskState::Retrying
+            }
+            (_, Some(_)) => TaskState::Ready,
+        };
+        self.put(task, state, Some(now), changes);
+    }
+
+    /// Ends the attempt under way; its slot is still to be released.
+    fn close(&mut self, task: Index) -> Option<Box<Open>> {
+        let mut open = self.progress[task].open.take()?;
+        if let Some(slot) = open.slot.take() {
+            let token = open.id.token;
+            self.run.unreleased.insert(token, (open.id.clone(), slot));
+        }
+        Some(open)
+    }
+
+    fn retried(&mut self, task: Index, now: Timestamp, changes: &mut Changes) {
+        use TaskState::{Cancelled, Failed, NeedsAttention, Retrying};
+        let progress = &mut self.progress[task];
+        match progress.state {
+            Failed | Cancelled | NeedsAttention => {
+                progress.counted = 0;
+                (progress.note, progress.answer) = (None, None);
+                self.put(task, TaskState::Waiting, Some(now), changes);
+                self.recheck(task, Some(now), changes);
+            }
+            Retrying => self.put(task, TaskState::Ready, Some(now), changes),
+            _ => {}
+        }
+    }
+
+    fn cancelled(&mut self, task: Index, now: Timestamp, changes: &mut Changes) {
+        let progress = &mut self.progress[task];
+        match progress.state {
+            TaskState::Running => {
+                if let Some(open) = &mut progress.open {
+                    open.cancelled = true;
+                }
+            }
+            TaskState::Done | TaskState::Failed | TaskState::Dropped => {}
+            _ => self.put(task, TaskState::Cancelled, Some(now), changes),
+        }
+    }
+
+    fn dropped(&mut self, task: Index, now: Timestamp, changes: &mut Changes) {
+        match self.progress[task].state {
+            TaskState::Done | TaskState::Running => {}
+            _ => self.put(task, TaskState::Dropped, Some(now), changes),
+        }
+    }
+
+    fn added(&mut self, task: Index, now: Timestamp, changes: &mut Changes) {
+        match self.progress[task].state {
+            TaskState::Dropped => {
+                self.put(task, TaskState::Waiting, Some(now), changes);
+                self.recheck(task, Some(now), changes);
+            }
+            TaskState::Ready => self.progress[task].ready_at = Some(now),
+            _ => {}
+        }
+    }
+
+    /// Puts a task into a state, and those that wait for it where that puts them.
+    fn put(&mut self, task: Index, state: TaskState, at: Option<Timestamp>, changes: &mut Changes) {
+        let mut affected = Vec::new();
+        self.enter(task, state, at, changes, &mut affected);
+        while let Some(task) = affected.pop() {
+            self.step(task, at, changes, &mut affected);
+        }
+    }
+
+    /// Puts a task where its dependencies put it, if it stands where it does because of them.
+    fn recheck(&mut self, task: Index, at: Option<Timestamp>, changes: &mut Changes) {
+        let mut affected = vec![task];
+        while let Some(task) = affected.pop() {
+            self.step(task, at, changes, &mut affected);
+        }
+    }
+
+    fn step(
+        &mut self,
+        task: Index,
+        at: Option<Timestamp>,
+        changes: &mut Changes,
+        affected: &mut Vec<Index>,
+    ) {
+        if self.progress[task].state.follows_dependencies() {
+            let state = by_dependencies(self.tasks[task].when, self.open[task], self.bad[task]);
+            self.enter(task, state, at, changes, affected);
+        }
+    }
+
+    /// Changes one task's state; those that may be affected by that are added to `affected`.
+    fn enter(
+        &mut self,
+        task: Index,
+        state: TaskState,
+        at: Option<Timestamp>,
+        changes: &mut Changes,
+        affected: &mut Vec<Index>,
+    ) {
+        let progress = &mut self.progress[task];
+        let old = std::mem::replace(&mut progress.state, state);
+        if old == state {
+            return;
+        }
+        self.counts[old as usize] -= 1;
+        self.counts[state as usize] += 1;
+        if state != TaskState::Retrying
+            && let Some(time) = progress.retry_at.take()
+        {
+            self.retries.remove(&(time, task));
+        }
+        match (old, state) {
+            (_, TaskState::Ready) => {
+                progress.ready_at = at;
+                changes.ready.push(task);
+            }
+            (TaskState::Ready, TaskState::Running) => {}
+            (TaskState::Ready, _) => {
+                progress.ready_at = None;
+                match changes.ready.iter().position(|ready| *ready == task) {
+                    Some(place) => drop(changes.ready.remove(place)),
+                    None => changes.withdrawn.push(task),
+                }
+            }
+            _ => {}
+        }
+        self.tell_dependents(task, old.for_dependents(), state.for_dependents(), affected);
+    }
+
+    fn tell_dependents(
+        &mut self,
+        task: Index,
+        old: ForDependents,
+        new: ForDependents,
+        affected: &mut Vec<Index>,
+    ) {
+        if old == new {
+            return;
+        }
+        for dependent in self.graph.dependents(task) {
+            match old {
+                ForDependents::Open => self.open[dependent] -= 1,
+                ForDependents::Bad => self.bad[dependent] -= 1,
+                ForDependents::Good => {}
+            }
+            match new {
+                ForDependents::Open => self.open[dependent] += 1,
+                ForDependents::Bad => self.bad[dependent] += 1,
+                ForDependents::Good => {}
+            }
+            affected.push(dependent);
+        }
+    }
+
+    /// Counts everything anew, and puts every task where it belongs.
+    pub(super) fn settle_all(&mut self, now: Option<Timestamp>) {
+        let ready: Vec<(Index, Option<Timestamp>)> = self
+            .in_state(TaskState::Ready)
+            .map(|task| (task, self.progress[task].ready_at))
+            .collect();
+        self.counts = Default::default();
+        for progress in &mut self.progress {
+            if progress.state.follows_dependencies() {
+                progress.state = TaskState::Waiting;
+            }
+            self.counts[progress.state as usize] += 1;
+        }
+        (self.open, self.bad) = (vec![0; self.tasks.len()], vec![0; self.tasks.len()]);
+        for task in 0..self.tasks.len() {
+            for dependency in self.graph.depends(task) {
+                match self.progress[dependency].state.for_dependents() {
+                    ForDependents::Open => self.open[task] += 1,
+                    ForDependents::Bad => self.bad[task] += 1,
+                    ForDependents::Good => {}
+                }
+            }
+        }
+        let mut changes = Changes::default();
+        for task in 0..self.tasks.len() {
+            self.recheck(task, now, &mut changes);
+        }
+        for (task, ready_at) in ready {
+            if self.progress[task].state == TaskState::Ready {
+                self.progress[task].ready_at = ready_at;
+            }
+        }
+    }
+}
+
+/// The end that an event tells, if it tells one.
+fn ending(event: &Event) -> Option<Ending<'_>> {
+    Some(match event {
+        Event::RunnerCompleted { attempt, end, .. } => Ending {
+            attempt,
+            class: EndClass::Done,
+            reason: end.reason.as_deref(),
+            counted: true,
+            retry_in: None,
+        },
+        Event::RunnerFailed {
+            attempt,
+            end,
+            retry_in,
+            counted,
+            ..
+        } => Ending {
+            attempt,
+            class: end.class,
+            reason: end.reason.as_deref(),
+            counted: *counted,
+            retry_in: *retry_in,
+        },
+        Event::RunnerLost {
+            attempt, retry_in, ..
+        } => Ending {
+            attempt,
+            class: EndClass::Lost,
+            reason: None,
+            counted: true,
+            retry_in: *retry_in,
+        },
+        _ => return None,
+    })
+}
+
+/// So many seconds after a time.
+fn later(time: Timestamp, seconds: f64) -> Timestamp {
+    let wait = Duration::try_from_secs_f64(seconds.max(0.0)).unwrap_or(Duration::MAX);
+    let wait = SignedDuration::try_from(wait).unwrap_or(SignedDuration::MAX);
+    time.checked_add(wait).unwrap_or(Timestamp::MAX)
+}
