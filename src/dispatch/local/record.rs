@@ -14,7 +14,7 @@ use crate::sys::fs::{self, Durability};
 /// The time between the first two tries to write it; it doubles each time, up to the longest.
 const PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
-/// How often is tried while somebody waits, for less than a second: the starter, who can be told
+/// How often is tried while somebody waits, for a second or two: the starter, who can be told
 /// otherwise, or who wants it to end.
 const TRIES: u32 = 5;
 /// How often is tried when nobody does: for ten minutes.
