@@ -89,7 +89,7 @@ impl Registry {
             let added = told.standings.len() < state.tasks().len();
             if added || matches!(record.event, Event::RunStarted { .. }) {
                 told.standings.resize(state.tasks().len(), None);
-                (0..state.tasks().len()).for_each(|task| drop(told.stands(state, task)));
+                (0..state.tasks().len()).for_each(|task| _ = told.stands(state, task));
             }
         });
     }

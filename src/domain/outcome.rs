@@ -26,7 +26,8 @@ pub use apply::{AppliedView, ApplySummary, StepResult, StepView};
 pub use details::{ChangeCounts, PastCleanup, ProcessView, SlotContent, SlotDetails};
 pub use dispatch::{
     AgentPoolView, AskedEffect, AskedView, AttemptLogView, AttemptView, AttentionView, CommandView,
-    RunPhase, RunView, TaskCounts, TaskLogView, TaskView, WhyView,
+    PlanView, PlannedView, RunPhase, RunView, TaskCounts, TaskLogView, TaskView, UnplannedView,
+    WhyView,
 };
 pub use metrics::{BucketView, Figures, PoolMetrics, WorkView};
 pub use recover::{Finding, FindingAction, FindingKind, FindingResult, RecoverSummary, Recovered};

@@ -5,30 +5,33 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 
 use super::super::session::Session;
-use super::{shown, tasks};
+use super::plan;
+use super::said::{self, Said};
+use super::tasks::{self, Tasks};
 use crate::cli::{DispatchRunArgs, PolicyWord};
 use crate::dispatch::attempt::Workshop;
-use crate::dispatch::engine::{self, Options, Setting, Teller};
-use crate::dispatch::files::Defaults;
+use crate::dispatch::engine::{self, Options, Setting};
+use crate::dispatch::files::{Defaults, Source};
 use crate::dispatch::launcher::Launcher;
 use crate::dispatch::local::Local;
+use crate::dispatch::registry::Registry;
 use crate::dispatch::run::{Document, RunDir, Terms};
-use crate::domain::Result;
 use crate::domain::dispatch::agents::{Engine, Policy};
-use crate::domain::dispatch::{Record, RunState, view};
-use crate::report::live::Live;
-use crate::report::output::unless_closed;
-use crate::report::{Output, tables};
-use crate::sys::clock;
+use crate::domain::progress::{Observer, Silent, Step, StepObserver};
+use crate::domain::{Error, Result};
+use crate::pool::Context;
+use crate::report::Output;
+use crate::store::Locks;
 use crate::sys::lock::FileLock;
 
 /// Runs the tasks.
 pub fn run(session: &Session, args: &DispatchRunArgs) -> Result<u8> {
-    let config = session.config(&session.located()?)?;
-    let defaults = &args.defaults;
-    let mut tasks = tasks::read(session, &config, &args.files, defaults)?;
-    let known = Defaults::of(&config, defaults.repo.as_deref(), &defaults.command)?;
-    let context = session.context_or_new(session.flags())?;
+    let mut tasks = read(session, args, &args.files)?;
+    if args.dry_run {
+        return plan::print(session, args, tasks);
+    }
+    let heard = Heard(&session.output);
+    let context = quiet(session, &heard)?;
     let sources = tasks.loaded.sources.iter();
     let paths: Vec<PathBuf> = sources.map(|source| source.path.clone()).collect();
     let run = RunDir::of_files(&context.workspace, &paths);
@@ -36,56 +39,101 @@ pub fn run(session: &Session, args: &DispatchRunArgs) -> Result<u8> {
     let added = added(&run, &paths)?;
     if !args.fresh && !added.is_empty() {
         let all: Vec<PathBuf> = paths.into_iter().chain(added).collect();
-        tasks = tasks::read(session, &config, &all, defaults)?;
+        tasks = read(session, args, &all)?;
     }
-    let rules = &mut tasks.rules;
-    rules.policy = args.policy.map_or(rules.policy, policy);
-    rules.max_global_concurrency = args.max.unwrap_or(rules.max_global_concurrency);
-    let drain_timeout = args
-        .drain_timeout
-        .unwrap_or(rules.graceful_shutdown_timeout);
-    let local: Arc<dyn Launcher> = Arc::new(Local::default());
     let workshop = Workshop {
         context: &context,
         run,
-        rules: tasks.rules.clone(),
+        rules: tasks.rules,
         returning: AtomicUsize::new(0),
     };
-    let said = Said {
-        output: &session.output,
-        live: Live::new(&session.output),
+    let terms = Terms {
+        rules: workshop.rules.clone(),
+        agent_pools: tasks.pools.clone(),
     };
+    let said = Said::new(&session.output);
+    let registry = registry(session, args, &tasks.loaded.sources)?;
+    let local: Arc<dyn Launcher> = Arc::new(Local::default());
     let setting = Setting {
+        options: options(session, args, &workshop)?,
         workshop: &workshop,
-        agent_pools: tasks.pools.iter().cloned().map(Arc::new).collect(),
-        launchers: &|engine| match engine {
-            Engine::LocalProcess | Engine::Docker | Engine::Kubernetes => Arc::clone(&local),
-        },
+        agent_pools: tasks.pools.into_iter().map(Arc::new).collect(),
+        launchers: &|_| Arc::clone(&local),
         teller: &said,
-        options: Options {
-            watch: args.watch,
-            only: args.only.clone(),
-            fail_fast: args.fail_fast,
-            drain_timeout,
-            metrics_file: args.metrics_file.clone(),
-            defaults: known,
-        },
+        registry: registry.as_ref(),
     };
     let lock = match args.fresh {
         true => anew(&setting, lock)?,
         false => lock,
     };
-    let terms = Terms {
-        rules: tasks.rules,
-        agent_pools: tasks.pools,
-    };
     terms.write(&workshop.run)?;
     let ended = engine::run(&setting, tasks.loaded.sources, tasks.loaded.tasks);
     drop(lock);
-    said.live.over();
+    said.over();
     let code = ended?;
-    tell(session, &workshop.run, &terms)?;
+    let left: Vec<String> = registry.map(Registry::close).unwrap_or_default();
+    left.iter().for_each(|text| session.output.warn(text));
+    said::tell(session, &workshop.run, &terms)?;
     Ok(code)
+}
+
+/// The tasks of these files, under the rules as the command line has them.
+fn read(session: &Session, args: &DispatchRunArgs, files: &[PathBuf]) -> Result<Tasks> {
+    let config = session.config(&session.located()?)?;
+    let mut tasks = tasks::read(session, &config, files, &args.defaults)?;
+    let rules = &mut tasks.rules;
+    rules.policy = args.policy.map_or(rules.policy, policy);
+    rules.max_global_concurrency = args.max.unwrap_or(rules.max_global_concurrency);
+    let mut pools = tasks.pools.iter();
+    match pools.find(|pool| pool.engine != Engine::LocalProcess) {
+        None => Ok(tasks),
+        Some(other) => Err(Error::Config {
+            problems: vec![format!(
+                "agent pool {}: this version runs agent pools of type \"local-process\" only",
+                other.name
+            )],
+        }),
+    }
+}
+
+fn options(session: &Session, args: &DispatchRunArgs, workshop: &Workshop<'_>) -> Result<Options> {
+    let config = session.config(&session.located()?)?;
+    let said = &args.defaults;
+    let timeout = workshop.rules.graceful_shutdown_timeout;
+    Ok(Options {
+        watch: args.watch,
+        only: args.only.clone(),
+        fail_fast: args.fail_fast,
+        drain_timeout: args.drain_timeout.unwrap_or(timeout),
+        metrics_file: args.metrics_file.clone(),
+        defaults: Defaults::of(&config, said.repo.as_deref(), &said.command)?,
+    })
+}
+
+/// The workspace, with what pools have to say kept to what a person has to know: several work at once,
+/// and events tell how it goes.
+fn quiet<'a>(session: &'a Session, heard: &'a Heard<'_>) -> Result<Context<'a>> {
+    let context = session.context_or_new(session.flags())?;
+    let locks = Locks::new(context.workspace.locks().timeout(), Arc::new(|_| ()));
+    Ok(Context {
+        workspace: context.workspace.clone().with_locks(locks),
+        observer: heard,
+        ..context
+    })
+}
+
+/// Where states and events are written back to, unless that is not wanted.
+fn registry(
+    session: &Session,
+    args: &DispatchRunArgs,
+    sources: &[Source],
+) -> Result<Option<Registry>> {
+    if args.no_update_registry {
+        return Ok(None);
+    }
+    let output = Arc::clone(&session.output);
+    let tell = Arc::new(move |text: &str| output.warn(text));
+    Registry::open(sources, tell).map(Some)
 }
 
 /// The files that were added to the run while it went on.
@@ -113,32 +161,19 @@ fn policy(word: PolicyWord) -> Policy {
     }
 }
 
-/// Says what became of the run: on stderr, or as a document.
-fn tell(session: &Session, run: &RunDir, terms: &Terms) -> Result<()> {
-    let output = &session.output;
-    let seen = run.read()?;
-    let wanted = |task| output.is_json() || view::is_of_interest(seen.state.progress(task).state);
-    let shown = shown::run_view(run, &seen, terms, wanted);
-    if output.is_json() {
-        return unless_closed(output.json("run", &shown));
+/// Hears what pools say.
+struct Heard<'o>(&'o Output);
+
+impl Observer for Heard<'_> {
+    fn begin(&self, what: Step<'_>) -> Box<dyn StepObserver + '_> {
+        Silent.begin(what)
     }
-    let resume = shown::resume(&seen);
-    output.note_text(|layout| tables::summary(&shown, &resume, clock::now(), layout));
-    Ok(())
-}
 
-/// Says on stderr what happens.
-struct Said<'o> {
-    output: &'o Output,
-    live: Live<'o>,
-}
-
-impl Teller for Said<'_> {
-    fn event(&self, record: &Record, state: &RunState) {
-        self.live.event(record, state);
+    fn note(&self, text: &str) {
+        self.0.detail(text);
     }
 
     fn warn(&self, text: &str) {
-        self.output.warn(text);
+        self.0.warn(text);
     }
 }

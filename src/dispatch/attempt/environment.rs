@@ -90,7 +90,7 @@ fn context(workshop: &Workshop<'_>, plan: &Plan, held: Option<&Held<'_>>, runner
     );
     if let Some(held) = held {
         put("repo_name", held.slot.pool.as_str().into());
-        put("slot_id", held.id().into());
+        put("slot_id", held.slot.id().into());
         put("slot_path", held.slot.path.as_str().into());
         put("branch_name", held.slot.branch.as_str().into());
         put("base_commit", held.slot.base_commit.as_str().into());
@@ -120,7 +120,7 @@ fn variables(
             (text(name), text(value))
         });
         env.extend(own);
-        env.insert("REPO_POOL_SLOT_ID".into(), held.id());
+        env.insert("REPO_POOL_SLOT_ID".into(), held.slot.id());
         env.insert("REPO_POOL_BRANCH".into(), slot.branch.clone());
         env.insert("REPO_POOL_BASE_COMMIT".into(), slot.base_commit.clone());
     }

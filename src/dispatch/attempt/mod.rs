@@ -306,7 +306,7 @@ pub fn give_back(workshop: &Workshop<'_>, slot: &SlotRef) -> Returned {
     match Held::again(workshop, slot) {
         Ok(held) => held.give_back(),
         Err(error) => Returned {
-            slot_id: format!("{}/slot{}", slot.pool, slot.number),
+            slot_id: slot.id(),
             rescue: None,
             error: Some(error.to_string()),
         },

@@ -211,11 +211,6 @@ impl<'a> Held<'a> {
         &self.pool
     }
 
-    /// Its id.
-    pub fn id(&self) -> String {
-        self.pool.slot_id(self.slot.number).to_string()
-    }
-
     /// What the task has left on its branch: the commit and the branch's name. None if that can't be
     /// told, which loses nothing.
     pub fn left(&self) -> Option<(String, String)> {
@@ -243,7 +238,7 @@ impl<'a> Held<'a> {
             Ok(returned) => Ok(returned.rescue),
             Err(error) => Err(error),
         };
-        let slot_id = self.id();
+        let slot_id = self.slot.id();
         match returned {
             Ok(rescue) => Returned {
                 slot_id,

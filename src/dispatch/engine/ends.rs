@@ -3,7 +3,7 @@
 use super::{Course, Engine};
 use crate::dispatch::attempt::{Returned, Told};
 use crate::domain::dispatch::end::Next;
-use crate::domain::dispatch::event::AttemptId;
+use crate::domain::dispatch::event::{AttemptId, SlotRef};
 use crate::domain::dispatch::{End, EndClass, Event, TaskState};
 use crate::sys::clock;
 
@@ -113,7 +113,7 @@ impl Engine<'_, '_> {
         let progress = state.progress(task);
         let agent_pool = progress.open.as_ref().map(|open| open.agent_pool.clone());
         let slot = progress.open.as_ref().and_then(|open| open.slot.as_ref());
-        let slot_id = slot.map(|slot| format!("{}-slot{}", slot.pool, slot.number));
+        let slot_id = slot.map(SlotRef::id);
         let rules = &self.setting.workshop.rules;
         let next = Next::after(end.class, &state.tasks()[task], progress, rules);
         let class = end.class;

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
+use super::Setting;
 use crate::dispatch::metrics::{self, Metrics};
+use crate::dispatch::registry::Registry;
 use crate::dispatch::run::Replayed;
 use crate::domain::Result;
 use crate::domain::dispatch::state::Changes;
@@ -29,6 +31,7 @@ pub struct Ledger<'e> {
     metrics: Metrics,
     figures: metrics::Files,
     teller: &'e dyn Teller,
+    registry: Option<&'e Registry>,
     /// What is not written yet.
     unwritten: Vec<Record>,
     trouble: Option<Trouble>,
@@ -48,13 +51,14 @@ impl<'e> Ledger<'e> {
         run: Replayed,
         metrics: Metrics,
         figures: metrics::Files,
-        teller: &'e dyn Teller,
+        setting: &Setting<'e>,
     ) -> Self {
         Self {
             run,
             metrics,
             figures,
-            teller,
+            teller: setting.teller,
+            registry: setting.registry,
             unwritten: Vec::new(),
             trouble: None,
             told_of_figures: false,
@@ -94,9 +98,8 @@ impl<'e> Ledger<'e> {
         self.figures.out_of_date();
         if self.trouble.is_some() {
             self.teller.event(&record, &self.run.state);
-        } else {
-            self.unwritten.push(record.clone());
         }
+        self.unwritten.push(record.clone());
         (record, changes)
     }
 
@@ -114,12 +117,11 @@ impl<'e> Ledger<'e> {
             return false;
         }
         let written = self.run.log.write();
-        for record in self.unwritten.drain(..) {
-            self.teller.event(&record, &self.run.state);
-        }
         match written {
             Ok(()) => {
-                if self.trouble.take().is_some() {
+                let said = self.trouble.take().is_some();
+                self.tell(!said);
+                if said {
                     self.teller
                         .warn("events can be written again: the queue goes on");
                 }
@@ -129,6 +131,10 @@ impl<'e> Ledger<'e> {
             Err(error) => {
                 let pause = match &self.trouble {
                     None => {
+                        // What can't be read anywhere else is said.
+                        for record in &self.unwritten {
+                            self.teller.event(record, &self.run.state);
+                        }
                         let text =
                             format!("{error}; nothing new is started until that works again");
                         self.teller.warn(&text);
@@ -155,12 +161,22 @@ impl<'e> Ledger<'e> {
     /// The last words: they are on the disk when this returns.
     pub fn close(&mut self, event: Event) -> Result<()> {
         self.add(event);
-        self.trouble = None;
         self.run.log.write()?;
-        for record in self.unwritten.drain(..) {
-            self.teller.event(&record, &self.run.state);
-        }
+        let said = self.trouble.take().is_some();
+        self.tell(!said);
         self.run.log.sync()
+    }
+
+    /// What is recorded is told to whoever is to know it, aloud too if it was not.
+    fn tell(&mut self, aloud: bool) {
+        for record in self.unwritten.drain(..) {
+            if aloud {
+                self.teller.event(&record, &self.run.state);
+            }
+            if let Some(registry) = self.registry {
+                registry.note(&record, &self.run.state);
+            }
+        }
     }
 
     /// When a log that can't be written is tried again.

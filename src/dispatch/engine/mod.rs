@@ -32,11 +32,13 @@ use super::attempt::{Told, Wanted, Workshop};
 use super::files::{Defaults, Source};
 use super::launcher::Launcher;
 use super::metrics::{self, Metrics};
+use super::registry::Registry;
 use super::run::{Document, Replayed};
 use crate::domain::dispatch::agents::{AgentPool, Engine as Kind};
 use crate::domain::dispatch::course;
 use crate::domain::dispatch::event::AttemptId;
 use crate::domain::dispatch::scheduler::Scheduler;
+use crate::domain::dispatch::standstill::standstill;
 use crate::domain::dispatch::{Event, Task};
 use crate::domain::{Error, Result};
 use crate::sys::clock::{self, Deadline};
@@ -73,6 +75,8 @@ pub struct Setting<'e> {
     pub launchers: &'e (dyn Fn(Kind) -> Arc<dyn Launcher> + Sync),
     /// Who is told of what happens.
     pub teller: &'e dyn Teller,
+    /// Where states and events are written back to.
+    pub registry: Option<&'e Registry>,
     /// What the run is to be.
     pub options: Options,
 }
@@ -154,12 +158,7 @@ fn at_work<T>(
     let figures = figures
         .chain(setting.options.metrics_file.clone())
         .collect();
-    let ledger = Ledger::new(
-        replayed,
-        metrics,
-        metrics::Files::new(figures),
-        setting.teller,
-    );
+    let ledger = Ledger::new(replayed, metrics, metrics::Files::new(figures), setting);
     let (sender, inbox) = channel();
     std::thread::scope(|threads| {
         let _listener = listen::begin(threads, setting, &files, sender.clone())?;
@@ -363,36 +362,12 @@ impl Engine<'_, '_> {
 
     /// Nothing runs. If nothing ever will without a person, that is said.
     fn stuck(&mut self) -> Option<u8> {
-        let state = self.ledger.state();
-        let now = clock::now().as_millisecond();
-        let comes = state.next_due().is_some()
-            || self.scheduler.wakes_at(now).is_some()
-            || !self.may_start();
-        if comes {
+        if !self.may_start() {
             return None;
         }
-        let ready = state.ready().find(|task| self.scope.has(*task))?;
-        let id = state.tasks()[ready].id.to_string();
-        let off: Vec<String> = self
-            .scheduler
-            .utilization()
-            .iter()
-            .filter(|pool| !pool.enabled)
-            .map(|pool| pool.agent_pool.to_string())
-            .collect();
-        let (question, command) = match off.first() {
-            Some(pool) => (
-                format!(
-                    "no agent pool that takes tasks can run task {id}; not enabled: {}",
-                    off.join(", ")
-                ),
-                format!("repo-pool dispatch pool enable {pool}"),
-            ),
-            None => (
-                format!("no agent pool can run task {id}"),
-                format!("repo-pool dispatch why {id}"),
-            ),
-        };
+        let state = self.ledger.state();
+        let found = standstill(state, &self.scope, &mut self.scheduler, clock::now());
+        let (question, command) = found.first()?.question(state);
         self.record(Event::NeedsAttention {
             task: None,
             question,

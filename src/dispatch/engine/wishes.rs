@@ -93,6 +93,9 @@ impl Engine<'_, '_> {
             Err(problems) => return self.warn(&files::refused(&problems)),
         };
         self.files = loaded.sources;
+        if let Some(registry) = self.setting.registry {
+            registry.add(&self.files);
+        }
         if let Err(error) = self.join(loaded.tasks) {
             self.warn(&error);
         }

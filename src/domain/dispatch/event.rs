@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::end::End;
+use crate::domain::names::{PoolName, SlotId};
 
 /// One line: an event with its number and time.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -47,6 +48,16 @@ pub struct SlotRef {
     pub branch: String,
     /// The commit it started from.
     pub base_commit: String,
+}
+
+impl SlotRef {
+    /// The slot's id.
+    pub fn id(&self) -> String {
+        match PoolName::new(&self.pool) {
+            Ok(pool) => SlotId::new(&pool, self.number).to_string(),
+            Err(_) => format!("{}/slot{}", self.pool, self.number),
+        }
+    }
 }
 
 /// What happened.

@@ -13,6 +13,7 @@ pub mod joining;
 pub mod pulse;
 pub mod scheduler;
 pub mod simulate;
+pub mod standstill;
 pub mod state;
 pub mod task;
 #[cfg(test)]

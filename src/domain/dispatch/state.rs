@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::end::EndClass;
-use super::event::{AttemptId, SlotRef};
+use super::event::{AttemptId, Event, Record, SlotRef};
 use super::graph::{Graph, places};
 use super::task::{Initial, Task, When};
 
@@ -255,6 +255,12 @@ impl RunState {
         self.progress.extend(joining.map(Progress::before));
         self.tasks = tasks;
         self.settle_all(now);
+    }
+
+    /// What follows from an event that nobody records: for who only asks what would be.
+    pub fn happened(&mut self, event: Event, time: Timestamp) -> Changes {
+        let n = self.run.last_number + 1;
+        self.apply(&Record { n, time, event })
     }
 
     /// All tasks, in the order of their files.

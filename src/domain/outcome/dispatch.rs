@@ -275,3 +275,37 @@ pub enum AskedEffect {
     /// When `dispatch run` goes on with the run.
     WhenItGoesOn,
 }
+
+/// What a run would do if every task were done at its first attempt, and all took the same time.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct PlanView {
+    /// What starts, in this order.
+    pub steps: Vec<PlannedView>,
+    /// What never starts.
+    pub left: Vec<UnplannedView>,
+}
+
+/// A task that would start.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct PlannedView {
+    /// The task.
+    pub task: String,
+    /// What people call it.
+    pub title: String,
+    /// Where it runs.
+    pub agent_pool: String,
+    /// What is in the same round starts at the same moment; from 1.
+    pub round: u32,
+}
+
+/// A task that would never start.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct UnplannedView {
+    /// The task.
+    pub task: String,
+    /// Why.
+    pub reasons: Vec<String>,
+}

@@ -1,8 +1,10 @@
 //! A run of tasks: how it stands, what happened, why a task is where it is.
 
 mod events;
+mod plan;
 
 pub use events::{EventLines, Weight, weight};
+pub use plan::plan;
 
 use jiff::Timestamp;
 

@@ -11,7 +11,7 @@ mod rescue;
 mod slot;
 
 pub use apply::steps;
-pub use dispatch::{EventLines, Weight, agent_pools, progress, run, summary, weight, why};
+pub use dispatch::{EventLines, Weight, agent_pools, plan, progress, run, summary, weight, why};
 pub use history::{Following, events, findings, warmed};
 pub use pool::{pool, pools};
 pub use rescue::{holds, rescue, rescues};

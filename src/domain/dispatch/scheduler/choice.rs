@@ -22,6 +22,7 @@ impl Scheduler {
     /// The next task to be run, and where: room is taken for it. `None`: nothing can go now; what may
     /// change that is an end, a word to this scheduler, or the time of [`Self::wakes_at`].
     pub fn next(&mut self, now: i64) -> Option<Placement> {
+        self.clock = now;
         self.queue.reopen(now);
         if self.running.len() >= self.rules.max_global_concurrency as usize {
             return None;
@@ -36,7 +37,7 @@ impl Scheduler {
             self.queue.remove(class, key);
             let files = self.files.leave(key, class);
             if self.files.obstacle(key).is_some() {
-                self.files.claim(key, now);
+                self.files.passed(key, now);
                 if self.files.admit(key, class) {
                     self.queue.insert(class, key);
                 }

@@ -12,8 +12,8 @@ use super::super::state::Index;
 use super::key::Key;
 use super::queue::Class;
 
-/// How long a task is ready before it claims the files that it would need to run at once: none of
-/// those behind it gets them then, and it can't be passed for ever by tasks that need fewer.
+/// How long a task whose turn has come, but for its files, is passed by others that need fewer; then
+/// it claims its files, and none of those behind it gets them.
 pub const PATIENCE: i64 = 60_000;
 
 /// A file's number.
@@ -25,6 +25,8 @@ pub struct Files {
     numbers: HashMap<(Option<Arc<str>>, Arc<str>), File>,
     list: Vec<State>,
     of_task: HashMap<Index, Box<[File]>>,
+    /// Since when tasks are passed by others.
+    passed_since: HashMap<Index, i64>,
 }
 
 #[derive(Debug)]
@@ -129,10 +131,11 @@ impl Files {
             .collect()
     }
 
-    /// A task would be next but for its files. Those that it need not wait for are its own from now
-    /// on, if it has been patient.
-    pub fn claim(&mut self, key: Key, now: i64) {
-        if now.saturating_sub(key.ready()) < PATIENCE {
+    /// It would be a task's turn, but one of its files is taken. If that goes on for too long, it
+    /// claims them all.
+    pub fn passed(&mut self, key: Key, now: i64) {
+        let since = *self.passed_since.entry(key.task()).or_insert(now);
+        if now.saturating_sub(since) < PATIENCE {
             return;
         }
         for file in self.of_task.get(&key.task()).into_iter().flatten() {
@@ -159,8 +162,9 @@ impl Files {
         files
     }
 
-    /// A task gives up what it has claimed.
+    /// A task gives up what it has claimed: it runs, or is ready no more.
     pub fn unclaim(&mut self, task: Index) {
+        self.passed_since.remove(&task);
         for file in self.of_task.get(&task).into_iter().flatten() {
             let state = &mut self.list[*file as usize];
             if state.claim.is_some_and(|claim| claim.task() == task) {
@@ -187,7 +191,7 @@ impl Files {
 
     /// Lets those tasks go on that wait at these files for nothing. Returns them as they enter the
     /// queue.
-    pub fn wake(&mut self, files: &[File]) -> Vec<(Key, Class)> {
+    pub fn wake(&mut self, files: &[File], now: i64) -> Vec<(Key, Class)> {
         let mut woken = Vec::new();
         for file in files {
             let state = &self.list[*file as usize];
@@ -198,6 +202,9 @@ impl Files {
             for class in classes {
                 while let Some(key) = self.first_in_vain(*file, class) {
                     self.list[*file as usize].line(class).waiting.remove(&key);
+                    if self.obstacle(key).is_some() {
+                        self.passed(key, now);
+                    }
                     if self.admit(key, class) {
                         woken.push((key, class));
                     }

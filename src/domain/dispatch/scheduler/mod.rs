@@ -72,6 +72,8 @@ pub struct Scheduler {
     shares: Shares,
     /// Since when the head of an agent pool has not fitted.
     unfit_since: HashMap<Index, i64>,
+    /// The time that was last told.
+    clock: i64,
 }
 
 /// A task that has been given away.
@@ -113,6 +115,7 @@ impl Scheduler {
             files: Files::default(),
             shares: Shares::default(),
             unfit_since: HashMap::new(),
+            clock: 0,
             tasks,
         }
     }
@@ -220,6 +223,7 @@ impl Scheduler {
     /// A task that was placed has ended, and its slot, if it had one, has gone back: whoever waits for
     /// one in its repository can have it.
     pub fn finished(&mut self, task: Index, now: i64) {
+        self.clock = now;
         if let Some(repo) = &self.tasks[task].repo {
             self.queue.freed(repo);
         }
@@ -242,6 +246,7 @@ impl Scheduler {
     /// A task that was placed got no slot: it is ready as before, and its repository is not asked
     /// before then, unless a slot there comes back; then with one task only.
     pub fn without_slot(&mut self, task: Index, now: i64, until: i64) {
+        self.clock = now;
         let Some(running) = self.end(task) else {
             return;
         };
@@ -332,7 +337,7 @@ impl Scheduler {
 
     /// Lets those into the queue that have waited for these files.
     fn wake(&mut self, files: &[u32]) {
-        for (key, class) in self.files.wake(files) {
+        for (key, class) in self.files.wake(files, self.clock) {
             self.queue.insert(class, key);
         }
     }
