@@ -1,7 +1,7 @@
 //! `cargo bench`: the goals, measured beside git's own commands.
 //!
 //! Lines compare processes, not functions: what a user waits for is a command from its start to
-//! its end.
+//! its end. Only the dispatcher's decisions are functions: it makes them while it runs.
 
 #![expect(
     clippy::disallowed_methods,
@@ -35,6 +35,10 @@ fn main() -> ExitCode {
 }
 
 fn run(options: &Options) -> Result<()> {
+    if let Some(count) = options.dispatch_memory {
+        println!("{}", lines::memory_of(count)?);
+        return Ok(());
+    }
     let stage = Stage::set(options)?;
     facts(&stage)?;
     let mut report = Report::start(options);
@@ -43,6 +47,7 @@ fn run(options: &Options) -> Result<()> {
         lines::of_size(&stage, size, &mut report)?;
     }
     lines::of_many_slots(&stage, &mut report)?;
+    lines::of_dispatch(&stage, &mut report)?;
     lines::over_sizes(&mut report);
     report.end();
     Ok(())

@@ -44,6 +44,9 @@ pub struct Options {
     /// The program to measure instead of the one just built.
     #[arg(long, value_name = "FILE", default_value = env!("CARGO_BIN_EXE_repo-pool"))]
     pub binary: PathBuf,
+    /// Tells what so many tasks need: for a process of its own.
+    #[arg(long, hide = true)]
+    pub dispatch_memory: Option<u32>,
     /// Given by cargo.
     #[arg(long, hide = true)]
     pub bench: bool,

@@ -35,6 +35,9 @@ fn show(session: &Session, toml: bool) -> Result<u8> {
     for (name, _) in config.declared() {
         groups.push((format!("pools.{name}"), config.explain(Some(name), &flags)));
     }
+    groups.push(("dispatch".to_owned(), config.explain_dispatch()));
+    let agents = config.explain_agents().into_iter();
+    groups.extend(agents.map(|(name, settings)| (format!("agent_pools.{name}"), settings)));
     if output.is_json() {
         let document: Map<String, Value> = groups
             .iter()
@@ -82,7 +85,7 @@ fn value_of(setting: &Effective) -> Value {
         .and_then(|mut table| table.remove("value"));
     let value = value.unwrap_or_else(|| Value::String(setting.value.clone()));
     let is_duration =
-        keys::find(setting.key).is_some_and(|key| matches!(key.kind, Kind::Duration { .. }));
+        keys::all().any(|key| key.name == setting.key && matches!(key.kind, Kind::Duration { .. }));
     match value.as_str().filter(|_| is_duration).map(parse::duration) {
         Some(Ok(duration)) => json!(duration.as_secs_f64()),
         _ => value,

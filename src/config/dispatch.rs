@@ -214,3 +214,6 @@ impl Config {
 fn from_thousandths(number: u32) -> f64 {
     thousandths(number).parse().unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests;

@@ -301,7 +301,10 @@ impl Reader<'_> {
 
 /// What is wrong with a top-level key that is none of the tables.
 fn unknown_table(name: &str) -> String {
-    match keys::place_of(name) {
+    match keys::all()
+        .find(|key| key.name == name)
+        .map(|key| key.place)
+    {
         // What `[defaults]` alone may hold is at least looked for in the right file.
         Some(Place::Defaults) => format!("belongs in {}", Place::Both.table()),
         Some(place) => format!("belongs in {}", place.table()),
@@ -323,8 +326,8 @@ fn unknown_key(name: &str, place: Place) -> String {
     if let Some(way) = called_otherwise(name).filter(|_| of_pools) {
         return format!("unknown key; {way}");
     }
-    if let Some(place) = keys::place_of(name) {
-        return format!("belongs in {}", place.table());
+    if let Some(key) = keys::all().find(|key| key.name == name) {
+        return format!("belongs in {}", key.place.table());
     }
     let here = || keys::in_table(place).map(|key| key.name);
     match nearest(name, here()) {

@@ -1,6 +1,7 @@
 //! The table of all keys, from which everything else about them derives.
 
 mod dispatch;
+mod place;
 
 use toml::de::DeValue;
 
@@ -10,35 +11,8 @@ use crate::domain::Error;
 use crate::domain::pool::Strategy;
 
 pub use super::kind::Kind;
-pub use dispatch::{AGENT_POOL, DISPATCH};
-
-/// The tables of the file in which a key may stand.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Place {
-    /// `[defaults]` and the pools' tables.
-    Both,
-    /// `[defaults]` only: it is about the workspace.
-    Defaults,
-    /// The pools' tables only.
-    Pool,
-    /// `[dispatch]`.
-    Dispatch,
-    /// The tables of agent pools.
-    AgentPool,
-}
-
-impl Place {
-    /// The table's name, for people.
-    pub fn table(self) -> &'static str {
-        match self {
-            Self::Both => "[defaults] or [pools.NAME]",
-            Self::Defaults => "[defaults]",
-            Self::Pool => "[pools.NAME]",
-            Self::Dispatch => "[dispatch]",
-            Self::AgentPool => "[agent_pools.NAME]",
-        }
-    }
-}
+pub use dispatch::{AGENT_POOL, DISPATCH, is_for};
+pub use place::Place;
 
 /// One key of `pools.toml`.
 #[derive(Debug)]
@@ -89,11 +63,9 @@ pub fn in_table(place: Place) -> impl Iterator<Item = &'static Key> {
         .filter(move |key| key.place == place || (pools && key.place == Place::Both))
 }
 
-/// A table in which a key of that name may stand, of those that have keys.
-pub(super) fn place_of(name: &str) -> Option<Place> {
-    let all = KEYS.iter().chain(DISPATCH).chain(AGENT_POOL);
-    let mut named = all.filter(|key| key.name == name);
-    named.next().map(|key| key.place)
+/// The keys of all tables; no two have one name.
+pub fn all() -> impl Iterator<Item = &'static Key> {
+    KEYS.iter().chain(DISPATCH).chain(AGENT_POOL)
 }
 
 /// Refuses what an option says about a key if it is no value of that key.

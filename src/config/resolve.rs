@@ -172,6 +172,13 @@ impl Config {
             });
             settings.for_each(|setting| setting.write(&mut text));
         }
+        text.push_str("\n[dispatch]\n");
+        let rules = self.explain_dispatch();
+        rules.iter().for_each(|setting| setting.write(&mut text));
+        for (name, settings) in self.explain_agents() {
+            text.push_str(&format!("\n[agent_pools.{}]\n", file_key(&name)));
+            settings.iter().for_each(|setting| setting.write(&mut text));
+        }
         text
     }
 

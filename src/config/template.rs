@@ -1,6 +1,6 @@
 //! The commented `pools.toml` that a new workspace gets, made from the key table.
 
-use super::keys::{KEYS, Key, Place};
+use super::keys::{KEYS, Key, Place, in_table, is_for};
 
 const HEAD: &str = "\
 # Pools of this workspace, and their settings.
@@ -29,7 +29,33 @@ pub fn template() -> String {
     for (key, value) in KEYS.iter().filter_map(|key| Some((key, key.example?))) {
         entry(&mut text, key, value);
     }
+    text.push_str(
+        "\n# What holds for runs of the dispatcher (`repo-pool dispatch`).\n#[dispatch]\n",
+    );
+    for key in in_table(Place::Dispatch) {
+        entry(
+            &mut text,
+            key,
+            key.default.or(key.example).unwrap_or_default(),
+        );
+    }
+    text.push_str(
+        "\n# An agent pool: where runners run. Without any there is `local`, with a runner per core.\n\
+         #[agent_pools.local]\n",
+    );
+    agents(&mut text, |key| is_for(key.name, "local-process"));
+    text.push_str(
+        "\n# Another, with what only agent pools of its type have.\n#[agent_pools.k8s]\n",
+    );
+    text.push_str("#type = \"kubernetes\"\n");
+    agents(&mut text, |key| !is_for(key.name, "local-process"));
     text
+}
+
+fn agents(text: &mut String, has: impl Fn(&Key) -> bool) {
+    for key in in_table(Place::AgentPool).filter(|key| has(key)) {
+        entry(text, key, key.example.unwrap_or_default());
+    }
 }
 
 fn entry(text: &mut String, key: &Key, value: &str) {
@@ -76,7 +102,9 @@ mod tests {
         assert_eq!((pool.num_slots, pool.max_slots), (3, Some(8)));
         assert_eq!(pool.base.as_deref(), Some("main"));
         assert_eq!(pool.keep, ["node_modules/", "target/"]);
-        for key in KEYS {
+        assert_eq!(config.rules().skill_mapping["default"], ["local"]);
+        assert_eq!(config.agent_pools(3).len(), 2);
+        for key in crate::config::keys::all() {
             let line = format!("{} = ", key.name);
             assert!(text.iter().any(|l| l.starts_with(&line)), "{}", key.name);
         }

@@ -71,6 +71,12 @@ pub trait Launcher: Send + Sync {
     /// Ends it: asked to, and after 10 s (or at once if `now`) by force. Returns before it has ended.
     fn stop(&self, job: &Job, handle: &str, now: bool);
 
+    /// Why its runners are not limited to the memory that they ask for, if they are not: something to
+    /// warn of once.
+    fn why_memory_is_not_limited(&self) -> Option<String> {
+        None
+    }
+
     /// Clears away what is left of it, once its end is recorded.
     fn remove(&self, job: &Job) {
         let _ = job;

@@ -89,7 +89,9 @@ impl Registry {
             let added = told.standings.len() < state.tasks().len();
             if added || matches!(record.event, Event::RunStarted { .. }) {
                 told.standings.resize(state.tasks().len(), None);
-                (0..state.tasks().len()).for_each(|task| _ = told.stands(state, task));
+                for task in 0..state.tasks().len() {
+                    told.stands(state, task);
+                }
             }
         });
     }
@@ -190,3 +192,6 @@ fn subject(event: &Event) -> Option<&str> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -20,6 +20,7 @@ use rustix::event::PollFlags;
 use rustix::io::Errno;
 use rustix::process::{Pid, Signal, WaitOptions, kill_process_group, wait};
 
+use super::clock::Deadline;
 use super::foreground::{ForegroundEnd, end_of};
 use super::signals::Relay;
 use super::{crash, descendants, wait as poll};
@@ -32,11 +33,11 @@ pub const AT_ONCE: Signal = Signal::QUIT;
 /// A command and what it has started.
 #[derive(Debug)]
 pub struct Family {
-    command: Pid,
+    relay: Relay,
+    command: Option<Pid>,
     end: Option<ForegroundEnd>,
     /// Nobody is left, not even to take leave of.
     extinct: bool,
-    relay: Relay,
 }
 
 /// What has ended a wait, but for the end of somebody.
@@ -50,32 +51,32 @@ pub struct Told {
     pub other: bool,
 }
 
-/// Watches for what is to be told of before there is a family: a signal must not end this process
-/// between two steps.
-#[derive(Debug)]
-pub struct Ear(Relay);
-
-impl Ear {
-    /// Listens from now on.
-    pub fn open() -> io::Result<Self> {
-        let signals = [ASK, AT_ONCE, Signal::CHILD].map(Signal::as_raw);
-        Relay::of_all(&signals).map(Self)
-    }
-}
-
 impl Family {
-    /// Starts a command in a process group of its own, with nothing to read and both outputs going to
-    /// `output`. With `door`, it goes into that control group before it becomes the command.
+    /// Before anybody is in it. From here on the signals are heeded: none ends this process between
+    /// two steps.
+    pub fn expected() -> io::Result<Self> {
+        let signals = [ASK, AT_ONCE, Signal::CHILD].map(Signal::as_raw);
+        let relay = Relay::of_all(&signals)?;
+        descendants::adopt();
+        Ok(Self {
+            relay,
+            command: None,
+            end: None,
+            extinct: false,
+        })
+    }
+
+    /// Starts the command in a process group of its own, with nothing to read and both outputs going
+    /// to `output`. With `door`, it goes into that control group before it becomes the command.
     pub fn start(
-        ear: Ear,
+        &mut self,
         command: &[String],
         output: &File,
         door: Option<OwnedFd>,
-    ) -> io::Result<Self> {
+    ) -> io::Result<()> {
         let (program, args) = command
             .split_first()
             .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "it is empty"))?;
-        descendants::adopt();
         let mut first = Command::new(program);
         first
             .args(args)
@@ -89,12 +90,8 @@ impl Family {
         crash::point("start", program);
         let child = first.spawn()?;
         crash::point("wait for", program);
-        Ok(Self {
-            command: Pid::from_child(&child),
-            end: None,
-            extinct: false,
-            relay: ear.0,
-        })
+        self.command = Some(Pid::from_child(&child));
+        Ok(())
     }
 
     /// Waits until something happens, at most so long: an end, a signal, or something to read at
@@ -114,11 +111,23 @@ impl Family {
         Ok(told)
     }
 
+    /// Waits so long, when nobody is left; false as soon as this process is told to end.
+    pub fn is_wanted(&mut self, time: Duration) -> bool {
+        let deadline = Deadline::after(time);
+        while let Some(left) = deadline.remaining() {
+            match self.wait(left, None) {
+                Ok(told) if !told.ask && !told.at_once => {}
+                _ => return false,
+            }
+        }
+        true
+    }
+
     /// Takes leave of all that have ended.
     fn take_leave(&mut self) -> io::Result<()> {
         loop {
             match wait(WaitOptions::NOHANG) {
-                Ok(Some((pid, status))) if pid == self.command => self.end = end_of(status),
+                Ok(Some((pid, status))) if Some(pid) == self.command => self.end = end_of(status),
                 Ok(Some(_)) | Err(Errno::INTR) => {}
                 Ok(None) => return Ok(()),
                 Err(Errno::CHILD) => {
@@ -142,15 +151,14 @@ impl Family {
 
     /// Asks all to end.
     pub fn ask(&self) {
-        if self.end.is_none() {
-            // Its group first, in one step. The command has not been taken leave of, so the number
-            // is its own.
-            let _ = kill_process_group(self.command, ASK);
+        // As long as the command has not been taken leave of, its group's number is its own.
+        let group = self.command.filter(|_| self.end.is_none());
+        if let Some(group) = group {
+            // All of it in one step; what is in no group of the command's comes one by one.
+            let _ = kill_process_group(group, ASK);
         }
-        let others = descendants::all();
-        let in_group = |group: i32| self.end.is_none() && group == self.command.as_raw_pid();
-        for other in &others {
-            if !in_group(other.group) {
+        for other in descendants::all() {
+            if group.map(Pid::as_raw_pid) != Some(other.group) {
                 descendants::send(other.pid, ASK);
             }
             // One that is stopped can't heed it otherwise.
@@ -170,8 +178,11 @@ impl Family {
     }
 
     /// Those that live, for people.
-    pub fn members() -> Vec<String> {
-        descendants::described(&descendants::all())
+    pub fn members(&self) -> Vec<String> {
+        match self.extinct {
+            true => Vec::new(),
+            false => descendants::described(&descendants::all()),
+        }
     }
 }
 

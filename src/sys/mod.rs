@@ -4,6 +4,7 @@
 //! Nothing here knows git, pools or the layout of a workspace. Functions take paths and limits and
 //! return values; what a failure means is the caller's to say.
 
+pub mod cgroup;
 pub mod clock;
 pub mod companion;
 pub mod crash;

@@ -5,6 +5,7 @@ mod clone;
 mod create;
 mod crowd;
 mod curve;
+mod dispatch;
 mod hundred;
 mod program;
 mod release;
@@ -15,6 +16,7 @@ use super::sample::{Samples, Unit};
 use super::site::Site;
 use super::stage::{Result, Stage, disk, succeeded, timed};
 
+pub use dispatch::{memory_of, of_dispatch};
 pub use program::program;
 
 /// What is measured together, and the lines that come of it.

@@ -5,7 +5,7 @@ use clap_mangen::roff::{Roff, bold, roman};
 use super::{head, page, section, see_also, table};
 use crate::cli::PROGRAM;
 use crate::config::Environment;
-use crate::config::keys::{KEYS, Key, Place};
+use crate::config::keys::{self, Key, Place};
 
 /// What the page is called, with its section.
 pub const NAME: (&str, &str) = ("pools.toml", "5");
@@ -38,6 +38,8 @@ const ABOUT: &[&str] = &[
     "Durations are texts such as \"30s\" or \"1h 30m\", or numbers of seconds; sizes are texts such as \
      \"10G\" or \"512M\" (by 1024), or numbers of bytes. Commands that are run come from this file \
      only, never from a repository.",
+    "The table [dispatch] and the tables of agent pools are for repo-pool dispatch; neither options of \
+     other commands nor environment variables change them.",
 ];
 
 /// The page.
@@ -53,6 +55,16 @@ pub fn render() -> Vec<u8> {
     keys(&mut roff, "KEYS OF [DEFAULTS] AND OF A POOL", Place::Both);
     keys(&mut roff, "KEYS OF A POOL, [POOLS.NAME]", Place::Pool);
     keys(&mut roff, "KEYS OF [DEFAULTS] ALONE", Place::Defaults);
+    keys(
+        &mut roff,
+        "KEYS OF THE DISPATCHER, [DISPATCH]",
+        Place::Dispatch,
+    );
+    keys(
+        &mut roff,
+        "KEYS OF AN AGENT POOL, [AGENT_POOLS.NAME]",
+        Place::AgentPool,
+    );
     section(&mut roff, "ENVIRONMENT");
     let variables = Environment::variables();
     let rows: Vec<(&str, &str)> = variables
@@ -74,7 +86,7 @@ pub fn render() -> Vec<u8> {
 
 fn keys(roff: &mut Roff, title: &str, place: Place) {
     section(roff, title);
-    for key in KEYS.iter().filter(|key| key.place == place) {
+    for key in keys::all().filter(|key| key.place == place) {
         roff.control("TP", []);
         roff.text([bold(key.name)]);
         roff.text([roman(key.doc)]);

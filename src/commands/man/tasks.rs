@@ -31,7 +31,7 @@ const FIELDS: &[(&str, &str)] = &[
     ("title, description", "for people, and for the command"),
     (
         "command",
-        "the program and its arguments; {task_file}, {id}, {slot_path} and the like are put in",
+        "the program and its arguments; {task_file}, {id}, {title}, {slot}, {branch}, {attempt} and the like are put in",
     ),
     (
         "repo",

@@ -3,7 +3,7 @@
 use toml::de::{DeTable, DeValue};
 
 use super::{Contents, Reader, Table, resolve, with_allowed};
-use crate::config::keys::Place;
+use crate::config::keys::{Place, is_for};
 use crate::config::value::{Value, key as key_text, type_name};
 use crate::domain::PoolName;
 use crate::domain::remote::PoolArgument;
@@ -96,12 +96,8 @@ impl Reader<'_> {
             Some(Value::Text(engine)) => engine.as_str(),
             _ => "local-process",
         };
-        let elsewhere = |key: &str| match key {
-            "image" => engine == "local-process",
-            "namespace" | "job_template" | "secrets" => engine != "kubernetes",
-            _ => false,
-        };
-        for (key, written) in agents.values.iter().filter(|(key, _)| elsewhere(key)) {
+        let elsewhere = agents.values.iter().filter(|(key, _)| !is_for(key, engine));
+        for (key, written) in elsewhere {
             let path = format!("agent_pools.{}.{key}", key_text(&agents.name));
             let wrong = format!("is not for agent pools of type {engine:?}");
             self.problem(written.line, &path, wrong);

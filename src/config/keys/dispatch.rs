@@ -25,6 +25,15 @@ const fn unset(key: Key, example: &'static str) -> Key {
     }
 }
 
+/// Whether a key of an agent pool is for such of this type.
+pub fn is_for(key: &str, engine: &str) -> bool {
+    match key {
+        "image" => matches!(engine, "docker" | "kubernetes"),
+        "namespace" | "job_template" | "secrets" => engine == "kubernetes",
+        _ => true,
+    }
+}
+
 const NAMES: Kind = Kind::List {
     what: "names of agent pools",
     check: checks::word,
@@ -96,7 +105,7 @@ pub const DISPATCH: &[Key] = &[
             "",
             "Skills and the agent pools that serve them; `default` is for all others.",
         ),
-        "{ backend = [\"docker\"], default = [\"local\"] }",
+        "{ backend = [\"local\"], default = [\"local\"] }",
     ),
     unset(
         rule(

@@ -2,7 +2,7 @@ use super::*;
 
 #[test]
 fn every_default_and_example_is_a_value_of_its_key() {
-    for key in KEYS.iter().chain(DISPATCH).chain(AGENT_POOL) {
+    for key in all() {
         for literal in [key.default, key.example].into_iter().flatten() {
             let parsed = DeValue::parse(literal).unwrap();
             let value = Value::from_toml(&key.kind, parsed.get_ref());
@@ -15,8 +15,7 @@ fn every_default_and_example_is_a_value_of_its_key() {
 #[test]
 fn names_and_variables_are_unique() {
     // No name is in two tables: so a key that stands in the wrong one can be sent to the right one.
-    let all = KEYS.iter().chain(DISPATCH).chain(AGENT_POOL);
-    let mut names: Vec<&str> = all.map(|key| key.name).collect();
+    let mut names: Vec<&str> = all().map(|key| key.name).collect();
     names.sort_unstable();
     let count = names.len();
     names.dedup();

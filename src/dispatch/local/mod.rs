@@ -12,14 +12,17 @@ use std::time::Duration;
 
 use super::launcher::{Found, Job, Launcher};
 use crate::domain::dispatch::End;
-use crate::domain::{Error, ProcessStamp, Result};
+use crate::domain::{Error, Result};
 use crate::sys::companion::{self, Companion};
 use crate::sys::family;
 use crate::sys::lock::{self, FileLock};
-use crate::sys::{fs, heirs, liveness};
+use crate::sys::{fs, liveness};
+use holder::Holder;
 use order::Order;
 
 mod files;
+mod holder;
+mod memory;
 pub mod order;
 mod output;
 mod record;
@@ -28,12 +31,12 @@ mod watch;
 
 /// The time between being asked to end and being killed.
 const STOP_GRACE: Duration = Duration::from_secs(10);
+/// Whoever only looks whether a lock is held has it for a shorter time.
+const GLANCE: Duration = Duration::from_millis(200);
 /// The variable by which everything that belongs to an attempt is known: a path in its directory.
 const MARK: &str = "REPO_POOL_HEARTBEAT_FILE";
 /// How often the heartbeat comes, in seconds.
 const INTERVAL: &str = "REPO_POOL_HEARTBEAT_INTERVAL";
-/// A lock file says little.
-const LARGEST: u64 = 1 << 16;
 
 /// Starts processes of this machine.
 #[derive(Debug)]
@@ -96,7 +99,8 @@ impl Launcher for Local {
     fn start(&self, job: &Job) -> Result<String> {
         // Taken here and handed over, so that from before its start to after its end nobody finds it
         // free.
-        let Some(lock) = FileLock::try_acquire(&files::lock(&job.dir))? else {
+        let path = files::lock(&job.dir);
+        let Ok(lock) = FileLock::acquire(&path, GLANCE, &mut || {})? else {
             return Ok(handle(&job.dir));
         };
         if record::read(&job.dir).is_some() {
@@ -113,13 +117,20 @@ impl Launcher for Local {
 
     fn find(&self, job: &Job) -> Result<Found> {
         // In this order: whoever has ended in between has left its record.
-        if lock::is_held(&files::lock(&job.dir)) == Some(true) {
-            return Ok(Found::Running(handle(&job.dir)));
+        let path = files::lock(&job.dir);
+        let there = fs::metadata_if_there(&path)?.is_some();
+        match lock::is_held(&path) {
+            Some(true) => return Ok(Found::Running(handle(&job.dir))),
+            None if there => {
+                let path = path.display();
+                return Err(Error::failed(format!("{path} can't be locked")));
+            }
+            _ => {}
         }
         if let Some(exit) = record::read(&job.dir) {
             return Ok(Found::Ended(exit.end()));
         }
-        heirs::end(MARK, &job.dir, self.grace);
+        holder::end_leftovers(&job.dir, self.grace);
         Ok(Found::Gone)
     }
 
@@ -135,23 +146,19 @@ impl Launcher for Local {
             true => family::AT_ONCE,
             false => family::ASK,
         };
-        match (self.own(&job.dir), stamp(&job.dir)) {
+        match (self.own(&job.dir), Holder::of(&job.dir)) {
             (Some(shim), _) => shim.signal(signal),
-            (None, Some(shim)) => liveness::signal(&shim, signal),
+            (None, Some(shim)) => liveness::signal(&shim.process, signal),
             (None, None) => {}
         }
     }
-}
 
-/// The process that holds an attempt's lock, as it says itself.
-fn stamp(dir: &Path) -> Option<ProcessStamp> {
-    let bytes = fs::read_limited(&files::lock(dir), LARGEST).ok()?;
-    serde_json::from_slice(&bytes).ok()
+    fn why_memory_is_not_limited(&self) -> Option<String> {
+        holder::why_memory_is_not_limited()
+    }
 }
 
 fn handle(dir: &Path) -> String {
-    stamp(dir).map_or_else(
-        || "a process".to_owned(),
-        |shim| format!("pid {}", shim.pid),
-    )
+    let shim = Holder::of(dir).map(|holder| holder.process.pid);
+    shim.map_or_else(|| "a process".to_owned(), |pid| format!("pid {pid}"))
 }

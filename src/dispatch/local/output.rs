@@ -89,12 +89,14 @@ impl Output {
         growth.map(AsFd::as_fd)
     }
 
-    /// Cuts off what is over the limit.
-    pub fn cut(&self) {
-        if self.size() > self.limit {
+    /// Cuts off what is over the limit; whether there was anything.
+    pub fn cut(&self) -> bool {
+        let over = self.size() > self.limit;
+        if over {
             // What can't be cut stays.
             let _ = self.file.set_len(self.limit);
         }
+        over
     }
 }
 

@@ -1,6 +1,6 @@
 //! `exit.json`: how it is written, whatever the disk says, and read.
 
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 use std::path::Path;
 use std::time::Duration;
 
@@ -8,23 +8,30 @@ use super::files;
 use super::order::Order;
 use crate::domain::dispatch::exit::{Cause, Exit};
 use crate::domain::{Error, Result};
+use crate::sys::companion;
 use crate::sys::fs::{self, Durability};
-use crate::sys::{clock, companion};
 
-/// The time between two tries to write it.
-const PAUSE: Duration = Duration::from_secs(1);
-/// How often is tried while the starter waits, who can be told otherwise.
+/// The time between the first two tries to write it; it doubles each time, up to the longest.
+const PAUSE: Duration = Duration::from_millis(50);
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+/// How often is tried while the starter waits, who can be told otherwise: for 0.75 s.
 const TRIES: u32 = 5;
-/// How often is tried when there is nobody to be told.
-const TRIES_ALONE: u32 = 600;
+/// How often is tried when there is nobody to be told: for ten minutes.
+const TRIES_ALONE: u32 = 126;
 /// It is larger only if somebody else has written it.
 const LARGEST: u64 = 1 << 20;
 
-/// Writes it in one step. A full disk may be emptied, so it is tried again for a while.
-pub fn write(order: &Order, exit: &Exit) -> Result<()> {
+/// Writes it in one step. A full disk may be emptied, so it is tried again for a while; `is_wanted`
+/// waits, and says whether to go on.
+pub fn write(
+    order: &Order,
+    exit: &Exit,
+    is_wanted: &mut dyn FnMut(Duration) -> bool,
+) -> Result<()> {
     let path = files::exit(&order.dir);
     let text = serde_json::to_vec(exit).map_err(|e| Error::failed(e.to_string()))?;
     let mut tries = 0;
+    let mut pause = PAUSE;
     loop {
         // Nothing is synced: what a crash of the machine takes is done again.
         let error = match fs::write_atomic(&path, &text, Durability::RenameOnly) {
@@ -36,10 +43,13 @@ pub fn write(order: &Order, exit: &Exit) -> Result<()> {
             true => TRIES,
             false => TRIES_ALONE,
         };
-        if tries >= enough {
+        if tries >= enough || !is_wanted(pause) {
             return Err(error);
         }
-        let _ = clock::pause(PAUSE);
+        pause = (pause * 2).min(LONGEST_PAUSE);
+        // It lives.
+        let heartbeat = fs::open_log(&files::heartbeat(&order.dir));
+        let _ = heartbeat.map(|heartbeat| fs::touch(&heartbeat));
     }
 }
 
@@ -50,21 +60,28 @@ pub fn read(dir: &Path) -> Option<Exit> {
 }
 
 /// The end of a command that could not be run, with the exit code that a shell would give it.
-pub fn not_run(command: &[String], error: &std::io::Error) -> Exit {
+pub fn not_run(command: &[String], error: &io::Error) -> Exit {
     let program = command.first().map_or("", String::as_str);
-    let reason = format!("cannot run {program}: {error}");
-    let passes = matches!(
-        error.kind(),
-        ErrorKind::WouldBlock
-            | ErrorKind::OutOfMemory
-            | ErrorKind::ExecutableFileBusy
-            | ErrorKind::Interrupted
-            | ErrorKind::ResourceBusy
-    );
-    let (code, cause) = match error.kind() {
-        _ if passes => (None, Cause::NotStarted(reason)),
-        ErrorKind::NotFound => (Some(127), Cause::NotRunnable(reason)),
-        _ => (Some(126), Cause::NotRunnable(reason)),
+    let missing = error.kind() == ErrorKind::NotFound;
+    let why = match missing {
+        true if which::which(program).is_ok() => {
+            "the interpreter that it names is not there".to_owned()
+        }
+        true => "there is no such program".to_owned(),
+        false => error.to_string(),
+    };
+    let reason = format!("cannot run {program}: {why}");
+    let passes = [
+        ErrorKind::WouldBlock,
+        ErrorKind::OutOfMemory,
+        ErrorKind::ExecutableFileBusy,
+        ErrorKind::Interrupted,
+        ErrorKind::ResourceBusy,
+    ];
+    let (code, cause) = match missing {
+        _ if passes.contains(&error.kind()) => (None, Cause::NotStarted(reason)),
+        true => (Some(127), Cause::NotRunnable(reason)),
+        false => (Some(126), Cause::NotRunnable(reason)),
     };
     Exit {
         code,

@@ -10,72 +10,75 @@ use std::fs::File;
 use std::time::Duration;
 
 use super::files;
+use super::memory::Memory;
 use super::order::Order;
 use super::output::Output;
 use super::record;
+use crate::domain::Error;
 use crate::domain::dispatch::exit::{Cause, Exit, shim_code};
 use crate::domain::dispatch::pulse::Pulse;
-use crate::domain::{Error, Result};
 use crate::sys::clock::{Deadline, Stopwatch};
-use crate::sys::family::{Ear, Family, Told};
+use crate::sys::family::{Family, Told};
 use crate::sys::process::ForegroundEnd;
-use crate::sys::{companion, fs, liveness};
+use crate::sys::{companion, fs};
 
 /// The life of a shim, from its command line to its exit code.
 pub fn run(words: &[OsString]) -> u8 {
     let watch = Stopwatch::start();
-    let order = match Order::from_words(words) {
-        Ok(order) => order,
-        Err(error) => return shim_code(&not_started(error.to_string()).end()),
+    let prepared = Order::from_words(words).and_then(|order| {
+        let family = Family::expected().map_err(|e| Error::io("listen in", &order.dir, e))?;
+        Ok((order, family))
+    });
+    let (order, mut family) = match prepared {
+        Ok(prepared) => prepared,
+        Err(error) => return shim_code(&not_started(&error).end()),
     };
-    let mut exit = carry_out(&order);
+    let mut exit = carry_out(&order, &mut family);
     exit.seconds = watch.elapsed().as_secs_f64();
-    match record::write(&order, &exit) {
+    match record::write(&order, &exit, &mut |pause| family.is_wanted(pause)) {
         Ok(()) => 0,
         Err(_) => shim_code(&exit.end()),
     }
 }
 
-fn not_started(reason: String) -> Exit {
+fn not_started(error: &Error) -> Exit {
     Exit {
-        cause: Some(Cause::NotStarted(reason)),
+        cause: Some(Cause::NotStarted(error.to_string())),
         ..Exit::default()
     }
 }
 
-fn carry_out(order: &Order) -> Exit {
-    match begin(order) {
+fn carry_out(order: &Order, family: &mut Family) -> Exit {
+    let mut memory = Memory::of(order);
+    let mut exit = match begin(order, &mut memory, family) {
         Ok(mut watched) => {
             let watching = watched.watch();
             watched.exit(watching)
         }
         Err(exit) => exit,
-    }
+    };
+    memory.leave(&mut exit);
+    exit
 }
 
 /// Everything up to the command's start.
-fn begin(order: &Order) -> std::result::Result<Watched, Exit> {
-    let failed = |error: Error| not_started(error.to_string());
-    let ear = Ear::open().map_err(|e| not_started(format!("it can't be told to end: {e}")))?;
-    introduce();
+fn begin<'f>(
+    order: &Order,
+    memory: &mut Memory,
+    family: &'f mut Family,
+) -> Result<Watched<'f>, Exit> {
+    let failed = |error: Error| not_started(&error);
     let heartbeat = fs::open_log(&files::heartbeat(&order.dir)).map_err(failed)?;
     let output = Output::open(&order.dir, order.terms.output).map_err(failed)?;
-    enter(order).map_err(failed)?;
-    let family = Family::start(ear, &order.command, output.file(), None)
-        .map_err(|e| record::not_run(&order.command, &e))?;
+    companion::work_in(&order.workdir).map_err(failed)?;
+    let mut start = |door| family.start(&order.command, output.file(), door);
+    let started = match (start(memory.door()), memory.is_limited()) {
+        // The reason may be the group's, which it can do without.
+        (Err(error), true) => start(None).inspect(|()| memory.give_up(&error)),
+        (started, _) => started,
+    };
+    started.map_err(|e| record::not_run(&order.command, &e))?;
     Ok(Watched::new(order, family, heartbeat, output))
-}
-
-/// Says in the lock file which process holds it, for who wants to end it. Without that, only the one
-/// that has started it can.
-fn introduce() {
-    let stamp = liveness::stamp(std::process::id());
-    let text = stamp.and_then(|stamp| serde_json::to_vec(&stamp).ok());
-    let _ = companion::write_into_lock(&text.unwrap_or_default());
-}
-
-fn enter(order: &Order) -> Result<()> {
-    companion::work_in(&order.workdir)
 }
 
 /// How far it has come.
@@ -90,8 +93,8 @@ enum Phase {
 }
 
 /// A runner that is watched.
-struct Watched {
-    family: Family,
+struct Watched<'f> {
+    family: &'f mut Family,
     heartbeat: File,
     next_beat: Deadline,
     beat: Duration,
@@ -103,8 +106,8 @@ struct Watched {
     cause: Option<Cause>,
 }
 
-impl Watched {
-    fn new(order: &Order, family: Family, heartbeat: File, output: Output) -> Self {
+impl<'f> Watched<'f> {
+    fn new(order: &Order, family: &'f mut Family, heartbeat: File, output: Output) -> Self {
         let terms = &order.terms;
         let pulse = |limit| (Pulse::new(output.size(), limit), Stopwatch::start());
         Self {
@@ -213,17 +216,19 @@ impl Watched {
 
     /// What is to be told of it.
     fn exit(self, watching: std::io::Result<()>) -> Exit {
-        self.output.cut();
         let (code, signal) = match self.family.end() {
             Some(ForegroundEnd::Exited(code)) => (Some(code), None),
             Some(ForegroundEnd::Signaled(signal)) => (None, Some(signal)),
             None => (None, None),
         };
         let mut notes = Vec::new();
+        if self.output.cut() && self.cause.is_none() {
+            notes.push("the end of its output was cut off: it wrote more than is kept".into());
+        }
         if let Err(error) = watching {
             notes.push(format!("it could not be watched to its end: {error}"));
         }
-        let left = Family::members();
+        let left = self.family.members();
         if !left.is_empty() {
             notes.push(format!("could not be ended: {}", left.join(", ")));
         }

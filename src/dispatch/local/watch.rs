@@ -5,7 +5,7 @@ use std::io;
 use std::path::Path;
 use std::time::Duration;
 
-use super::{MARK, files, record};
+use super::{files, holder, record};
 use crate::dispatch::launcher::Job;
 use crate::domain::dispatch::exit::end_told;
 use crate::domain::dispatch::pulse::Pulse;
@@ -14,7 +14,7 @@ use crate::sys::clock::Stopwatch;
 use crate::sys::companion::Companion;
 use crate::sys::lock::LockNotice;
 use crate::sys::process::ForegroundEnd;
-use crate::sys::{family, fs, heirs};
+use crate::sys::{family, fs};
 
 /// What is said of an end that only the shim's exit code tells.
 const NOT_WRITTEN: &str = "how it ended could not be written down; is the disk full?";
@@ -42,7 +42,8 @@ impl Shim<'_> {
 /// Waits for the end of an attempt's shim, and says how its runner ended.
 pub fn to_the_end(job: &Job, own: Option<&Companion>, grace: Duration) -> End {
     let watch = Stopwatch::start();
-    let ended = wait(job, own);
+    // What can't be watched must not run on.
+    let ended = wait(job, own).inspect_err(|_| holder::kill_all(&job.dir));
     let left = own.and_then(Companion::reap);
     let seconds = watch.elapsed().as_secs_f64();
     let lost = |class, reason: String| End {
@@ -58,7 +59,7 @@ pub fn to_the_end(job: &Job, own: Option<&Companion>, grace: Duration) -> End {
             // Whoever could not write it down has ended everything before.
             Some(code) => end_told(code, seconds, NOT_WRITTEN),
             None => {
-                heirs::end(MARK, &job.dir, grace);
+                holder::end_leftovers(&job.dir, grace);
                 let (class, reason) = vanished(left);
                 lost(class, reason)
             }
@@ -88,7 +89,7 @@ fn wait(job: &Job, own: Option<&Companion>) -> io::Result<bool> {
         let since = watch.elapsed();
         watch = Stopwatch::start();
         if pulse.look(last_beat(&heartbeat), since) {
-            heirs::kill(MARK, &job.dir);
+            holder::kill_all(&job.dir);
             shim.wait(KILLING)?;
             return Ok(false);
         }

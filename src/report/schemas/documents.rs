@@ -83,7 +83,7 @@ fn results() -> [(String, String); 19] {
         of::<Of<PoolNames>>("list", "The names of all pools: `list`."),
         of::<Of<Settings>>(
             "config-show",
-            "The settings in effect: `config show`. `defaults`, and `pools.NAME` for each pool that is declared.",
+            "The settings in effect: `config show`. `defaults`, `pools.NAME` for each pool that is declared, `dispatch`, and `agent_pools.NAME` for each agent pool that is.",
         ),
         of::<Of<ConfigChecked>>("config-check", "A file without mistakes: `config check`."),
         of::<Of<ConfigPath>>("config-path", "Where the settings are: `config path`."),

@@ -55,6 +55,7 @@ impl Scheduler {
                 began: now,
                 ready: key.ready(),
                 asks,
+                again: None,
             };
             self.begin(task, running);
             let agent_pool = self.pools[pool].agent_pool.clone();

@@ -85,6 +85,8 @@ struct Running {
     ready: i64,
     /// Whether nobody knows of a slot for it: it finds out whether there is one.
     asks: bool,
+    /// Since when it is ready again, if it is although what it has is not all given back.
+    again: Option<i64>,
 }
 
 impl Scheduler {
@@ -158,9 +160,14 @@ impl Scheduler {
         new
     }
 
-    /// A task has become ready, at the time that [`super::state::Progress::ready_at`] has. Said twice, or of one that runs, it changes nothing.
+    /// A task has become ready, at the time that [`super::state::Progress::ready_at`] has. Of one
+    /// that still runs here it is remembered until that is [`Self::finished`].
     pub fn ready(&mut self, task: Index, at: i64) {
-        if self.ready.contains_key(&task) || self.running.contains_key(&task) {
+        if let Some(running) = self.running.get_mut(&task) {
+            running.again = Some(at);
+            return;
+        }
+        if self.ready.contains_key(&task) {
             return;
         }
         let class = self.class(task);
@@ -184,6 +191,9 @@ impl Scheduler {
 
     /// A task is ready no more.
     pub fn withdraw(&mut self, task: Index) {
+        if let Some(running) = self.running.get_mut(&task) {
+            running.again = None;
+        }
         let Some(key) = self.ready.remove(&task) else {
             return;
         };
@@ -216,20 +226,22 @@ impl Scheduler {
             began,
             ready: began,
             asks: false,
+            again: None,
         };
         self.begin(task, running);
     }
 
-    /// A task that was placed has ended, and its slot, if it had one, has gone back: whoever waits for
-    /// one in its repository can have it.
+    /// A task that was placed has ended: its room in the agent pool is free, and so are its files. Of
+    /// its slot [`Self::repo_free`] tells.
     pub fn finished(&mut self, task: Index, now: i64) {
         self.clock = now;
-        if let Some(repo) = &self.tasks[task].repo {
-            self.queue.freed(repo);
-        }
-        if let Some(running) = self.end(task) {
-            let group = self.share(task);
-            self.shares.ended(group, running.began, now);
+        let Some(running) = self.end(task) else {
+            return;
+        };
+        let group = self.share(task);
+        self.shares.ended(group, running.began, now);
+        if let Some(at) = running.again {
+            self.ready(task, at);
         }
     }
 
@@ -239,7 +251,7 @@ impl Scheduler {
             && std::mem::take(&mut running.asks)
             && let Some(repo) = &self.tasks[task].repo
         {
-            self.queue.freed(repo);
+            self.queue.asked(repo);
         }
     }
 
@@ -258,7 +270,7 @@ impl Scheduler {
         self.ready(task, running.ready);
     }
 
-    /// A repository, as tasks name it, has one slot more.
+    /// A slot of a repository, as tasks name it, has gone back.
     pub fn repo_free(&mut self, repo: &Arc<str>) {
         self.queue.freed(repo);
     }

@@ -185,14 +185,21 @@ impl Queue {
         asking
     }
 
-    /// A repository has a slot more that is free.
+    /// A slot of a repository is free again.
     pub fn freed(&mut self, name: &Arc<str>) {
+        self.one_more(name, false);
+    }
+
+    /// A task that only asked got a slot: another one may ask at once.
+    pub fn asked(&mut self, name: &Arc<str>) {
+        self.one_more(name, true);
+    }
+
+    fn one_more(&mut self, name: &Arc<str>, question: bool) {
         if let Some(repository) = self.repositories.find(name)
-            && let Door::Scarce { known, .. } =
-                &mut self.repositories.list[repository as usize].1.door
+            && let Door::Scarce { known, .. } = self.repositories.list[repository as usize].1.door
         {
-            let more = *known + 1;
-            self.know(repository, more, false);
+            self.know(repository, known + 1, question);
         }
     }
 

@@ -291,7 +291,6 @@ impl RunState {
                 progress.counted = 0;
                 (progress.note, progress.answer) = (None, None);
                 self.put(task, TaskState::Waiting, Some(now), changes);
-                self.recheck(task, Some(now), changes);
             }
             Retrying => self.put(task, TaskState::Ready, Some(now), changes),
             _ => {}
@@ -322,16 +321,16 @@ impl RunState {
         match self.progress[task].state {
             TaskState::Dropped => {
                 self.put(task, TaskState::Waiting, Some(now), changes);
-                self.recheck(task, Some(now), changes);
             }
             TaskState::Ready => self.progress[task].ready_at = Some(now),
             _ => {}
         }
     }
 
-    /// Puts a task into a state, and those that wait for it where that puts them.
+    /// Puts a task into a state, and those that wait for it where that puts them. That it is to wait,
+    /// or is ready, holds only as far as its own dependencies allow it.
     fn put(&mut self, task: Index, state: TaskState, at: Option<Timestamp>, changes: &mut Changes) {
-        let mut affected = Vec::new();
+        let mut affected = vec![task];
         self.enter(task, state, at, changes, &mut affected);
         while let Some(task) = affected.pop() {
             self.step(task, at, changes, &mut affected);

@@ -367,6 +367,25 @@ fn the_run_itself_is_known() {
     );
 }
 
+#[test]
+fn a_task_whose_dependency_is_run_again_meanwhile_waits_for_it() {
+    let always = Task {
+        when: When::Always,
+        ..after("2", &["1"])
+    };
+    let mut told = Told::of(vec![
+        Task {
+            initial: Initial::Failed,
+            ..task("1")
+        },
+        always,
+    ]);
+    let attempt = told.assign("2");
+    told.tell(retry("1"));
+    assert_eq!(told.fails(&attempt, Some(0.0)), Changes::default());
+    assert_eq!(told.states(), "ready waiting");
+}
+
 /// Anything that can happen, to a task of a small run.
 #[derive(Debug, Clone, Copy)]
 enum Thing {
