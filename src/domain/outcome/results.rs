@@ -98,6 +98,8 @@ pub struct SettingView {
 pub struct ImportView {
     /// How many pools there are in it.
     pub pools: u64,
+    /// How many agent pools of the dispatcher.
+    pub agent_pools: u64,
     /// The settings, as text of a `pools.toml`.
     pub toml: String,
     /// What has no place there.
