@@ -1,11 +1,12 @@
 //! `man`: the manual pages: one for the program, one for each of its verbs, one for the settings
-//! (`settings`) and one about things that go wrong (`recovery`).
+//! (`settings`), one about things that go wrong (`recovery`) and one about files of tasks (`tasks`).
 //!
 //! [`pages`] only makes the bytes, so that a test can hold the committed files against them. The
 //! pages carry the version and no date, so that they change only when what they describe does.
 
 mod recovery;
 mod settings;
+mod tasks;
 
 use clap::{Arg, Command};
 use clap_mangen::Man;
@@ -64,6 +65,7 @@ pub fn pages() -> Vec<(String, Vec<u8>)> {
     }
     pages.push((file_name(settings::NAME), settings::render()));
     pages.push((file_name(recovery::NAME), recovery::render()));
+    pages.push((file_name(tasks::NAME), tasks::render()));
     pages
 }
 
@@ -110,7 +112,9 @@ fn program_page(program: &Command) -> Vec<u8> {
     names.sort();
     names.extend(["git".to_owned(), "git-worktree".to_owned()]);
     let mut names: Vec<(String, &str)> = names.into_iter().map(|name| (name, "1")).collect();
-    names.extend([settings::NAME, recovery::NAME].map(|(name, of)| (name.to_owned(), of)));
+    names.extend(
+        [settings::NAME, recovery::NAME, tasks::NAME].map(|(name, of)| (name.to_owned(), of)),
+    );
     see_also(&mut roff, &names);
 
     page(&[opening(program), options(program), roff.render()])
