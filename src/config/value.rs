@@ -66,7 +66,7 @@ impl Value {
             .map_err(|wrong| format!("{} {wrong} (allowed: {})", quoted(text), kind.allowed()))
     }
 
-    /// Reads text; the error is what is wrong, to follow the value.
+    /// Reads text, of a list one of its items; the error is what is wrong, to follow the value.
     fn from_text(kind: &Kind, text: &str) -> Result<Self, String> {
         match kind {
             Kind::Count { .. } => count(kind, text.trim().parse().ok()),
@@ -83,7 +83,7 @@ impl Value {
                 false => Err("is not known".into()),
             },
             Kind::Text { check, .. } => check(text).map(|()| Self::Text(text.into())),
-            Kind::List { .. } => Err("is no list".into()),
+            Kind::List { check, .. } => check(text).map(|()| Self::List(vec![text.into()])),
         }
     }
 

@@ -252,6 +252,10 @@ pub struct PoolView {
     /// How many commits of each branch its repository was made with.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub depth: Option<u32>,
+    /// Patterns of ignored paths that cleaning leaves: those that are configured, and those that it was
+    /// made with.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub keep: Vec<String>,
     /// How many slots it has.
     pub num_slots: u64,
     /// When it was made.

@@ -124,7 +124,7 @@ pub fn prepare(
     let deadline = Deadline::after(pool.settings.git_timeout.max(pool.settings.cleanup_timeout));
     let mut goal = Goal {
         commit: &target.commit,
-        keep: &pool.settings.keep,
+        keep: pool.keep(),
         deadline,
         since: slot.written_since(),
         unseen: None,

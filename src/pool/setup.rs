@@ -158,7 +158,7 @@ fn warn_of_deleted(
     ignored: &[PathBuf],
 ) -> Result<()> {
     let worktree = pool.worktree(number);
-    let kept = kept::paths(&pool.git, &worktree, lock, &pool.settings.keep)?;
+    let kept = kept::paths(&pool.git, &worktree, lock, pool.keep())?;
     let is_kept = |path: &&PathBuf| kept.iter().any(|kept| path.starts_with(kept));
     let others: Vec<&PathBuf> = ignored.iter().filter(|path| !is_kept(path)).collect();
     if others.is_empty() {

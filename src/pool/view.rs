@@ -190,6 +190,7 @@ pub fn pool(pool: &Pool<'_>, record: &PoolRecord, with_disk: bool) -> PoolView {
         strategy: record.strategy,
         filter: record.filter.clone(),
         depth: record.depth,
+        keep: pool.keep().to_vec(),
         num_slots: record.slots.len() as u64,
         created_at: record.created_at,
         updated_at: record.updated_at,

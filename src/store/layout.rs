@@ -59,6 +59,11 @@ impl PoolPaths {
         self.root.join("pool.json")
     }
 
+    /// The patterns that the pool was made with, a second time.
+    pub fn keep(&self) -> PathBuf {
+        self.root.join("keep")
+    }
+
     /// Whether the pool is there, but for its record.
     pub fn has_lost_its_record(&self) -> bool {
         !self.record().exists() && self.repository().join("HEAD").is_file()

@@ -83,6 +83,9 @@ fn facts(pool: &PoolView, now: Timestamp) -> Option<String> {
         let repository = size(&pool.repository_bytes).map(|bytes| format!(" (repository {bytes})"));
         parts.push(format!("disk {bytes}{}", repository.unwrap_or_default()));
     }
+    if !pool.keep.is_empty() {
+        parts.push(format!("keeps {}", safe(&pool.keep.join(", "))));
+    }
     if pool.is_locked == Some(Some(true)) {
         parts.push("locked".to_owned());
     }

@@ -79,6 +79,7 @@ pub(super) fn pool() -> PoolView {
         strategy: Strategy::Worktree,
         filter: None,
         depth: None,
+        keep: Vec::new(),
         num_slots: 4,
         created_at: ago(400_000),
         updated_at: ago(10),
