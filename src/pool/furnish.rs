@@ -17,6 +17,7 @@ use crate::git::Oid;
 use crate::store::document;
 use crate::sys::fs::{self, Durability};
 use crate::sys::lock::FileLock;
+use crate::sys::remove;
 
 /// What became of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -151,7 +152,7 @@ pub fn forget(pool: &Pool<'_>, number: u32) -> Result<()> {
     ] {
         fs::remove_file_if_there(&path)?;
     }
-    Ok(())
+    remove::remove_tree(&pool.paths.learned(number))
 }
 
 /// What tells the slot's directory from any other.

@@ -157,6 +157,12 @@ impl PoolPaths {
         self.furnishings().join(name)
     }
 
+    /// What the set-up has written into a slot's own repository.
+    pub fn learned(&self, number: u32) -> PathBuf {
+        let name = format!("{}.repository", names::dir_name(number));
+        self.furnishings().join(name)
+    }
+
     /// What a command has printed that was run in a slot; `what` says which.
     pub fn output(&self, number: u32, what: &str) -> PathBuf {
         let name = format!("{}.{what}.log", names::dir_name(number));

@@ -113,7 +113,7 @@ fn the_first_allocation_of_a_declared_pool_finds_it_done() {
 /// It runs again when one of its inputs is another at the slot's commit, and not for anything else:
 /// by `warm`, or before the slot is handed out.
 #[test]
-fn it_runs_again_when_an_input_changed() {
+pub fn it_runs_again_when_an_input_changed() {
     let settings = format!(
         "setup = '{COUNT}'\nsetup_inputs = [\"lock.json\", \"src/part1.rs\"]\nkeep = [\"target/\"]"
     );
@@ -230,7 +230,7 @@ fn what_it_made_is_made_again_when_it_is_gone() {
 /// What it changes of tracked files, or leaves without git ignoring it, is nobody's work: it is taken
 /// back, named, and never saved; a commit that it makes does not stay either.
 #[test]
-fn a_set_up_slot_is_clean() {
+pub fn a_set_up_slot_is_clean() {
     let text = format!(
         "{COUNT}; echo changed >> README.md; echo stray > stray.txt; \
          git -c user.name=x -c user.email=x commit -q --allow-empty -m theirs"
@@ -261,7 +261,7 @@ fn a_set_up_slot_is_clean() {
 /// A set-up that fails: the slot is out of use with the reason, the output is kept and named, and
 /// `recover SLOT` runs it again.
 #[test]
-fn a_set_up_that_fails_leaves_its_output_and_recover_runs_it_again() {
+pub fn a_set_up_that_fails_leaves_its_output_and_recover_runs_it_again() {
     let world = World::new();
     let remote = world.remote();
     let script = script(&world, "echo to stdout; echo 'it is broken' >&2; exit 7\n");
@@ -433,7 +433,7 @@ fn waiting(world: &World, args: &str, pids: &Path) -> (Running, u32) {
 /// Killed in the middle of it, with no chance to say anything: what it has left running is ended by
 /// the next command, and the slot is set up again before anybody has it.
 #[test]
-fn a_killed_set_up_is_done_again() {
+pub fn a_killed_set_up_is_done_again() {
     let world = World::new();
     let remote = world.remote();
     let pids = world.path("pids");
@@ -496,7 +496,7 @@ fn a_killed_set_up_is_done_again() {
 
 /// Interrupted, it is ended at once; the slot is as it was.
 #[test]
-fn an_interrupted_set_up_ends_with_its_command() {
+pub fn an_interrupted_set_up_ends_with_its_command() {
     let world = World::new();
     let remote = world.remote();
     let pids = world.path("pids");
