@@ -4,9 +4,9 @@
 
 use super::retire::{self, Request};
 use super::{Context, Pool, fetch, find, holder, parallel, settle, slots};
-use crate::config::{Config, Flags};
+use crate::config::{Config, DeclaredPool, Flags, Settings};
 use crate::domain::apply::{
-    self, Conflict, Declared, Known, KnownSlot, Made, Planned, State, Step,
+    self, Conflict, Declared, Known, KnownSlot, Made, MadeWith, Planned, State, Step,
 };
 use crate::domain::names::{self, PoolName};
 use crate::domain::outcome::RescueView;
@@ -44,10 +44,24 @@ pub fn declared(config: &Config, flags: &Flags) -> Vec<Declared> {
                 slots: settings.num_slots,
                 most: settings.max_slots.unwrap_or(settings.num_slots),
                 strategy: settings.strategy,
+                made_with: made_with(pool, &settings),
                 base: settings.base,
             }
         })
         .collect()
+}
+
+/// What the pool's own table says that its repository is made with, and what nobody says. A default is
+/// for pools that are still to be made.
+fn made_with(pool: &DeclaredPool, settings: &Settings) -> MadeWith {
+    let mut keys = as_made_with(settings.filter.as_ref(), settings.depth);
+    keys.retain(|(key, value)| pool.has_own(key) || value.is_none());
+    keys
+}
+
+fn as_made_with(filter: Option<&String>, depth: Option<u32>) -> MadeWith {
+    let depth = depth.map(|depth| depth.to_string());
+    vec![("filter", filter.cloned()), ("depth", depth)]
 }
 
 /// Looks at everything without changing anything. What keeps a pool from being removed is looked for
@@ -108,6 +122,7 @@ fn made(pool: &Pool<'_>, record: &PoolRecord, goes: bool) -> Made {
     Made {
         url: record.repo_url.clone(),
         strategy: record.strategy,
+        made_with: as_made_with(record.filter.as_ref(), record.depth),
         declared: record.declared,
         base: record.remote.base_branch.clone(),
         kept: if goes { keeps(pool, &slots) } else { None },

@@ -88,7 +88,7 @@ fn from_directories(pool: &Pool<'_>) -> Result<PoolRecord> {
         base: None,
         keep: keep::noted(&pool.paths)?,
         filter: promised::filter(&pool.paths.repository())?,
-        depth: (!cuts::all(&pool.paths.repository())?.is_empty()).then_some(1),
+        depth: depth(pool)?,
         grows_to: None,
         declared: pool
             .context
@@ -135,6 +135,16 @@ fn from_directories(pool: &Pool<'_>) -> Result<PoolRecord> {
             .warn(&format!("{error}; the base is looked up at the next fetch")),
     }
     Ok(record)
+}
+
+/// That the repository is shallow shows, and not how many commits were asked for; of a short history
+/// not even that.
+fn depth(pool: &Pool<'_>) -> Result<Option<u32>> {
+    let is_shallow = !cuts::all(&pool.paths.repository())?.is_empty();
+    let declared = pool.context.config.declared_pool(pool.name.as_str());
+    let was_asked_for = is_shallow || declared.is_some_and(|pool| pool.has_own("depth"));
+    let depth = pool.settings.depth.or(is_shallow.then_some(1));
+    Ok(depth.filter(|_| was_asked_for))
 }
 
 /// What the pool wrote into its repository's config when it was made.
