@@ -26,8 +26,8 @@ pub use metrics::{BucketView, Figures, PoolMetrics, WorkView};
 pub use recover::{Finding, FindingAction, FindingKind, FindingResult, RecoverSummary, Recovered};
 pub use rescue::{CommitView, PathView, RescueDetails, RescueView, Restored};
 pub use results::{
-    Collected, ConfigChecked, ConfigPath, Dropped, ImportView, LeftBehind, MetricsView, PoolNames,
-    Removed, SettingView, WorkspaceView,
+    Collected, ConfigChecked, ConfigPath, Dropped, ImportView, LeftBehind, ManView, MetricsView,
+    PoolNames, Removed, SettingView, WorkspaceView,
 };
 pub use warm::{WarmResult, WarmSummary, Warmed, WarmedPool, WarmedSlot};
 
