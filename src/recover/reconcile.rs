@@ -7,6 +7,7 @@ use super::strays::Strays;
 use super::{Request, config};
 use crate::config::parse::format_duration;
 use crate::domain::damage;
+use crate::domain::gist;
 use crate::domain::lease::{self, Reason, Verdict};
 use crate::domain::names::{self, PoolName, SlotId};
 use crate::domain::outcome::{Finding, FindingAction, FindingKind, FindingResult};
@@ -218,7 +219,7 @@ fn isolated(
     step(
         FindingKind::IsolatedSlot,
         action,
-        format!("out of use: {reason}"),
+        format!("out of use: {}", gist(&reason)),
     )
 }
 
