@@ -279,10 +279,23 @@ pub struct PoolView {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(test, schemars(extend("nullable" = true)))]
     pub repository_bytes: Determined<u64>,
+    /// Who waits in line for a slot; absent if nobody does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub waiting: Option<WaitingView>,
     /// Its counts.
     pub summary: Summary,
     /// Its slots, by number.
     pub slots: Vec<SlotView>,
+}
+
+/// The line of those who wait for a slot.
+#[derive(Debug, Clone, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct WaitingView {
+    /// How many stand in it.
+    pub count: u64,
+    /// Since when the first of them does.
+    pub since: Timestamp,
 }
 
 /// What cleaning a slot did.

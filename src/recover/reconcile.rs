@@ -156,6 +156,12 @@ fn stray_steps(strays: &Strays) -> Vec<Step> {
         &strays.orphaned_locks,
         "of a slot that is no more",
     ));
+    plan.extend(each(
+        FindingKind::OrphanedLock,
+        Remove,
+        &strays.dead_tickets,
+        "of a waiter that is gone",
+    ));
     plan
 }
 
