@@ -78,10 +78,12 @@ impl Value {
                 "false" | "0" => Ok(Self::Bool(false)),
                 _ => Err("is neither true nor false".into()),
             },
-            Kind::Choice { allowed } => match allowed.contains(&text) {
-                true => Ok(Self::Text(text.into())),
-                false => Err("is not known".into()),
-            },
+            Kind::Choice { allowed } if allowed.contains(&text) => Ok(match text {
+                "true" => Self::Bool(true),
+                "false" => Self::Bool(false),
+                word => Self::Text(word.into()),
+            }),
+            Kind::Choice { .. } => Err("is not known".into()),
             Kind::Text { check, .. } => check(text).map(|()| Self::Text(text.into())),
             Kind::List { check, .. } => check(text).map(|()| Self::List(vec![text.into()])),
         }

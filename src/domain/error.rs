@@ -27,6 +27,8 @@ pub enum Error {
         slots: Vec<String>,
         /// How long was waited for one in vain.
         waited: Option<Duration>,
+        /// Whether the caller could be told to wait for one.
+        may_wait: bool,
     },
     /// A slot could not be made ready for a reason that is not git's.
     #[error("{0}")]
@@ -44,7 +46,7 @@ pub enum Error {
     SetUp {
         /// The slot's id.
         slot: String,
-        /// How it ended, its last words, and where all of them are.
+        /// How it ended, where its output is, and the last words of that.
         reason: String,
     },
     /// A slot could not be brought back to a clean state.
@@ -162,6 +164,13 @@ impl GitFailure {
             .or_else(|| self.stderr.lines().next().map(str::to_owned))
             .unwrap_or_else(|| "git does not say why".into())
     }
+}
+
+/// A reason on one line: without what a command printed, which stands indented below it.
+pub fn gist(reason: &str) -> String {
+    let told = reason.lines().filter(|line| !line.starts_with("  "));
+    let told = told.map(str::trim).filter(|line| !line.is_empty());
+    told.collect::<Vec<_>>().join(" ")
 }
 
 impl Error {

@@ -21,6 +21,6 @@ pub mod rescue;
 pub mod selection;
 pub mod slot;
 
-pub use error::{Error, GitFailure, Result};
+pub use error::{Error, GitFailure, Result, gist};
 pub use names::{PoolName, SlotId};
 pub use process::{Liveness, ProcessStamp};

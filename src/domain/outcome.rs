@@ -26,8 +26,8 @@ pub use metrics::{BucketView, Figures, PoolMetrics, WorkView};
 pub use recover::{Finding, FindingAction, FindingKind, FindingResult, RecoverSummary, Recovered};
 pub use rescue::{CommitView, PathView, RescueDetails, RescueView, Restored};
 pub use results::{
-    Collected, ConfigChecked, ConfigPath, Dropped, ImportView, LeftBehind, MetricsView, PoolNames,
-    Removed, SettingView, WorkspaceView,
+    Collected, ConfigChecked, ConfigPath, Dropped, ImportView, LeftBehind, ManView, MetricsView,
+    PoolNames, Removed, SettingView, WorkspaceView,
 };
 pub use warm::{WarmResult, WarmSummary, Warmed, WarmedPool, WarmedSlot};
 
@@ -283,10 +283,23 @@ pub struct PoolView {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(test, schemars(extend("nullable" = true)))]
     pub repository_bytes: Determined<u64>,
+    /// Who waits in line for a slot; absent if nobody does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub waiting: Option<WaitingView>,
     /// Its counts.
     pub summary: Summary,
     /// Its slots, by number.
     pub slots: Vec<SlotView>,
+}
+
+/// The line of those who wait for a slot.
+#[derive(Debug, Clone, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct WaitingView {
+    /// How many stand in it.
+    pub count: u64,
+    /// Since when the first of them does.
+    pub since: Timestamp,
 }
 
 /// What cleaning a slot did.

@@ -3,7 +3,7 @@
 //! killed leaves what they leave, and the next one goes on from there.
 
 use super::retire::{self, Request};
-use super::{Context, Pool, fetch, find, holder, parallel, settle, slots};
+use super::{Context, Pool, fetch, find, furnish, holder, parallel, settle, slots};
 use crate::config::{Config, DeclaredPool, Flags, Settings};
 use crate::domain::apply::{
     self, Conflict, Declared, Known, KnownSlot, Made, MadeWith, Planned, State, Step,
@@ -12,7 +12,7 @@ use crate::domain::names::{self, PoolName};
 use crate::domain::outcome::RescueView;
 use crate::domain::pool::PoolRecord;
 use crate::domain::slot::{OperationKind, SlotRecord, SlotState};
-use crate::domain::{Error, Result};
+use crate::domain::{Error, Result, gist};
 use crate::sys::lock::HeldLocks;
 use crate::sys::signals;
 
@@ -149,7 +149,7 @@ fn kept(slot: &SlotRecord, is_alive: impl Fn(&SlotRecord) -> bool) -> Option<Str
         }
         (SlotState::Error, ..) => Some(format!(
             "is out of use: {}",
-            slot.error.as_deref().unwrap_or("no reason recorded")
+            gist(slot.error.as_deref().unwrap_or("no reason recorded"))
         )),
         (_, _, Some(operation)) if is_alive(slot) => {
             Some(format!("is in use: {} is under way", operation.kind))
@@ -239,7 +239,9 @@ fn take(context: &Context<'_>, planned: &Planned) -> Result<Option<RescueView>> 
         Step::CreatePool { num_slots, .. } => make(context, name, *num_slots)?,
         Step::AdoptPool => adopt(&pool())?,
         Step::ChangeBase { to, .. } => change_base(&pool(), to)?,
-        Step::AddSlots { to, .. } => drop(slots::add_up_to(&pool(), *to)?),
+        Step::AddSlots { to, .. } => {
+            furnish::all_set_up(&pool(), &slots::add_up_to(&pool(), *to)?)?
+        }
         Step::RemoveSlot { number, to } => return remove_slot(&pool(), *number, *to),
         Step::RemovePool { .. } => remove_pool(&pool())?,
         Step::KeepSlot { number, reason } => {
@@ -270,7 +272,8 @@ fn make(context: &Context<'_>, name: &PoolName, count: u32) -> Result<()> {
         Err(Error::PoolNotFound(_)) => find::pool_or_create(context, name.as_str())?,
         other => other?,
     };
-    slots::add_up_to(&found.pool, count).map(drop)
+    slots::add_up_to(&found.pool, count)?;
+    furnish::all_set_up(&found.pool, &found.pool.read()?.slots)
 }
 
 fn adopt(pool: &Pool<'_>) -> Result<()> {

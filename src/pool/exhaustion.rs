@@ -6,7 +6,7 @@ use super::{Pool, holder, queue};
 use crate::domain::age;
 use crate::domain::lease::{self, Allocation, Doubt, Permission, Verdict};
 use crate::domain::slot::{SlotRecord, SlotState};
-use crate::domain::{Error, Result, names};
+use crate::domain::{Error, Result, gist, names};
 use crate::sys::clock;
 
 /// Of how many slots it is said in short who has them.
@@ -27,6 +27,7 @@ pub fn error(pool: &Pool<'_>, waited: Option<Duration>) -> Result<Error> {
         pool: pool.name.to_string(),
         slots: lines,
         waited,
+        may_wait: waited.is_none(),
     })
 }
 
@@ -94,12 +95,11 @@ fn holder_line(pool: &Pool<'_>, slot: &SlotRecord, in_line: usize, now: jiff::Ti
         }
         (SlotState::Error, ..) => format!(
             "{id}: out of use ({}); bring it back: repo-pool recover {id}",
-            slot.error.as_deref().unwrap_or("no reason recorded")
+            gist(slot.error.as_deref().unwrap_or("no reason recorded"))
         ),
-        (SlotState::Available, ..) if in_line > 0 => format!(
-            "{id}: available, but others have waited for a slot before ({in_line}); get in line: \
-             --wait DUR"
-        ),
+        (SlotState::Available, ..) if in_line > 0 => {
+            format!("{id}: available, but others have waited for a slot before ({in_line})")
+        }
         _ => format!(
             "{id}: {}, but a process is inside or a command works on it; see: repo-pool status {id}",
             slot.state

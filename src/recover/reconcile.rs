@@ -7,6 +7,7 @@ use super::strays::Strays;
 use super::{Request, config};
 use crate::config::parse::format_duration;
 use crate::domain::damage;
+use crate::domain::gist;
 use crate::domain::lease::{self, Reason, Verdict};
 use crate::domain::names::{self, PoolName, SlotId};
 use crate::domain::outcome::{Finding, FindingAction, FindingKind, FindingResult};
@@ -155,6 +156,12 @@ fn stray_steps(strays: &Strays) -> Vec<Step> {
         &strays.orphaned_locks,
         "of a slot that is no more",
     ));
+    plan.extend(each(
+        FindingKind::OrphanedLock,
+        Remove,
+        &strays.dead_tickets,
+        "of a waiter that is gone",
+    ));
     plan
 }
 
@@ -218,7 +225,7 @@ fn isolated(
     step(
         FindingKind::IsolatedSlot,
         action,
-        format!("out of use: {reason}"),
+        format!("out of use: {}", gist(&reason)),
     )
 }
 

@@ -128,8 +128,9 @@ impl From<Error> for Failure {
             Error::NoAvailableSlot {
                 pool,
                 slots,
-                waited,
-            } => no_available_slot(&pool, text, &slots, waited.is_some()),
+                may_wait,
+                ..
+            } => no_available_slot(&pool, text, &slots, may_wait),
             Error::SlotAllocation(_) => Self::new("slot_allocation", 1, text),
             Error::SetUp { slot, .. } => Self::new("slot_allocation", 1, text).hint(format!(
                 "`repo-pool recover {}` runs it again",
@@ -176,7 +177,7 @@ impl Failure {
     }
 }
 
-fn no_available_slot(pool: &str, text: String, slots: &[String], waited: bool) -> Failure {
+fn no_available_slot(pool: &str, text: String, slots: &[String], may_wait: bool) -> Failure {
     let message = if slots.is_empty() {
         format!("{text}: it has none")
     } else {
@@ -184,9 +185,9 @@ fn no_available_slot(pool: &str, text: String, slots: &[String], waited: bool) -
     };
     let failure = Failure::new("no_available_slot", 4, message)
         .hint(format!("`repo-pool add-slot {pool}` makes one more"));
-    match waited {
-        true => failure,
-        false => failure.hint("`--wait 10m` waits in line for one"),
+    match may_wait {
+        true => failure.hint("`--wait 10m` waits in line for one"),
+        false => failure,
     }
 }
 
@@ -251,6 +252,7 @@ mod tests {
                     pool: "p".into(),
                     slots: vec![],
                     waited: None,
+                    may_wait: true,
                 },
                 "no_available_slot",
                 4,
@@ -339,6 +341,7 @@ mod tests {
                 "my-project/slot2: error".into(),
             ],
             waited: None,
+            may_wait: true,
         });
         insta::assert_snapshot!(failure.render(false), @"
         error: no slot of pool my-project is available:

@@ -290,6 +290,18 @@ pub fn a_set_up_that_fails_leaves_its_output_and_recover_runs_it_again() {
     let out = world.pool("recover p/slot1");
     out.code(1);
     assert_eq!(world.state("p/slot1"), "error");
+    // Where there is a line for it, it is told without what the command printed, and once.
+    let reason = format!("exit code 7; its output is in {}", output.display());
+    let lines: Vec<&str> = out.stdout.lines().collect();
+    assert!(lines[1].ends_with(&reason), "{lines:?}");
+    assert_eq!(lines[1].matches("exit code").count(), 1, "{lines:?}");
+    let told = world.pool("status p").ok().stdout.clone();
+    assert!(told.lines().any(|line| line.ends_with(&reason)), "{told}");
+    let told = world.pool("allocate p").code(4).stderr.clone();
+    assert!(
+        told.contains(&format!("({reason})")) || told.contains(&format!("{reason}); bring")),
+        "{told}"
+    );
     fs::write(&script, COUNT).expect("writing");
     world.pool("recover p/slot1").ok();
     assert_eq!(world.slot("p/slot1")["verified"], true);
@@ -301,6 +313,17 @@ pub fn a_set_up_that_fails_leaves_its_output_and_recover_runs_it_again() {
     fs::write(&script, "exit 1").expect("writing");
     world.pool("add-slot p").code(1).silent();
     assert_eq!(world.state("p/slot3"), "error");
+}
+
+/// `apply` says by its code, too, that slots it made can't be used.
+#[test]
+fn apply_fails_if_a_new_slot_could_not_be_set_up() {
+    let (world, remote) = declared(1, "setup = \"exit 7\"");
+    let out = world.pool("apply");
+    out.code(1).says("1 of 1").says("recover workspace-p-slot1");
+    world.pool("apply").ok();
+    declare(&world, &remote, 2, "setup = \"exit 7\"");
+    world.pool("apply").code(1).says("workspace-p-slot2");
 }
 
 /// One that fails when a slot is to be handed out puts that slot out of use, and not all the others

@@ -13,7 +13,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use super::{Files, of};
 use crate::domain::event::Event;
 use crate::domain::outcome::{
-    AppliedView, BranchView, Collected, ConfigChecked, ConfigPath, Dropped, ImportView,
+    AppliedView, BranchView, Collected, ConfigChecked, ConfigPath, Dropped, ImportView, ManView,
     MetricsView, PoolNames, PoolSummary, PoolView, Recovered, Released, Removed, RescueDetails,
     RescueView, Restored, SettingView, SlotView, Warmed, WorkspaceView,
 };
@@ -46,7 +46,7 @@ pub(super) fn all() -> Files {
 }
 
 /// Those with all they have to say in `result`.
-fn results() -> [(String, String); 14] {
+fn results() -> [(String, String); 15] {
     [
         of::<Of<RescueDetails>>("rescue", "All about saved work: `rescue show`."),
         of::<Of<Restored>>("restored", "Saved work, brought back: `rescue restore`."),
@@ -68,6 +68,7 @@ fn results() -> [(String, String); 14] {
             "config-import",
             "Settings of the original: `config import`.",
         ),
+        of::<Of<ManView>>("man", "Where the manual pages are: `man DIR`."),
     ]
 }
 

@@ -89,6 +89,10 @@ pub(super) fn pool() -> PoolView {
         is_locked: None,
         disk_usage_bytes: None,
         repository_bytes: None,
+        waiting: Some(WaitingView {
+            count: 2,
+            since: ago(95),
+        }),
         summary: summary(),
         slots: slots(),
     }
