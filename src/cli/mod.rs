@@ -203,7 +203,7 @@ pub enum Verb {
     /// Looks for unfinished operations, missing and damaged slots, dead owners, leases that ran
     /// out, slots allocated for too long, leftovers and strays; completes, undoes or rebuilds. A second run finds
     /// nothing. What cannot be repaired is taken out of use with the reason. With an isolated
-    /// SLOT: brings it back once it verifies.
+    /// SLOT: brings it back once it verifies. Where `setup` failed, it is run again.
     ///
     /// Prints one line per finding with what was done.
     Recover(RecoverArgs),

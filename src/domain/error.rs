@@ -9,6 +9,14 @@ use std::time::Duration;
 /// The result of everything below the commands.
 pub type Result<T> = std::result::Result<T, Error>;
 
+/// How the text of an [`Error::SetUp`] begins, by which it is known where a slot's record has it.
+const SET_UP: &str = "the set-up of slot";
+
+/// Whether a slot is out of use for this reason: its set-up failed.
+pub fn is_of_set_up(reason: &str) -> bool {
+    reason.starts_with(SET_UP)
+}
+
 /// A failure with what a person needs to understand it.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -42,7 +50,7 @@ pub enum Error {
         failure: Box<GitFailure>,
     },
     /// The command that makes a slot ready to work in failed.
-    #[error("the set-up of slot {slot} failed: {reason}")]
+    #[error("{SET_UP} {slot} failed: {reason}")]
     SetUp {
         /// The slot's id.
         slot: String,

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::{Pool, holder, queue};
 use crate::domain::age;
+use crate::domain::error::is_of_set_up;
 use crate::domain::lease::{self, Allocation, Doubt, Permission, Verdict};
 use crate::domain::slot::{SlotRecord, SlotState};
 use crate::domain::{Error, Result, gist, names};
@@ -70,6 +71,7 @@ fn in_hand_of(slot: &SlotRecord, now: jiff::Timestamp) -> String {
 
 fn holder_line(pool: &Pool<'_>, slot: &SlotRecord, in_line: usize, now: jiff::Timestamp) -> String {
     let id = pool.slot_id(slot.number);
+    let reason = slot.error.as_deref();
     match (slot.state, &slot.allocation, &slot.operation) {
         (SlotState::Allocated, Some(allocation), _) => format!(
             "{id}: held by {} for {}{}",
@@ -93,9 +95,14 @@ fn holder_line(pool: &Pool<'_>, slot: &SlotRecord, in_line: usize, now: jiff::Ti
                 age::since(operation.started_at, now)
             )
         }
+        (SlotState::Error, ..) if reason.is_some_and(is_of_set_up) => format!(
+            "{id}: out of use ({}); once that is repaired: repo-pool recover {}",
+            gist(reason.unwrap_or_default()),
+            pool.name
+        ),
         (SlotState::Error, ..) => format!(
             "{id}: out of use ({}); bring it back: repo-pool recover {id}",
-            gist(slot.error.as_deref().unwrap_or("no reason recorded"))
+            gist(reason.unwrap_or("no reason recorded"))
         ),
         (SlotState::Available, ..) if in_line > 0 => {
             format!("{id}: available, but others have waited for a slot before ({in_line})")

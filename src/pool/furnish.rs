@@ -78,10 +78,13 @@ pub fn all_set_up(pool: &Pool<'_>, made: &[SlotRecord]) -> Result<()> {
         .filter(|slot| slot.state == SlotState::Error)
         .map(|slot| pool.slot_id(slot.number).to_string())
         .collect();
-    let Some(first) = failed.first() else {
+    if failed.is_empty() {
         return Ok(());
-    };
-    let hint = format!("`repo-pool recover {first}` runs the set-up again");
+    }
+    let hint = format!(
+        "once that is repaired, `repo-pool recover {}` runs the set-up again wherever it failed",
+        pool.name
+    );
     let text = format!(
         "{} of {} new slots could not be set up: {}",
         failed.len(),

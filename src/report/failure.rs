@@ -132,10 +132,13 @@ impl From<Error> for Failure {
                 ..
             } => no_available_slot(&pool, text, &slots, may_wait),
             Error::SlotAllocation(_) => Self::new("slot_allocation", 1, text),
-            Error::SetUp { slot, .. } => Self::new("slot_allocation", 1, text).hint(format!(
-                "`repo-pool recover {}` runs it again",
-                super::tables::short_id(&slot)
-            )),
+            Error::SetUp { slot, .. } => {
+                let id = super::tables::short_id(&slot);
+                let pool = id.split('/').next().unwrap_or_default();
+                Self::new("slot_allocation", 1, text).hint(format!(
+                    "once that is repaired, `repo-pool recover {pool}` runs it again wherever it failed"
+                ))
+            }
             Error::Git { failure, .. } => git_operation(text, *failure),
             Error::Cleanup { slot, .. } => Self::new("cleanup", 1, text).hint(format!(
                 "`repo-pool recover {}` tries again",

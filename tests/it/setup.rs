@@ -2,6 +2,7 @@
 
 use crate::support::{Out, Remote, Running, World, alive, await_quiet, until};
 use rustix::process::Signal;
+use serde_json::Value;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -360,6 +361,57 @@ fn a_failing_set_up_costs_an_allocation_one_slot() {
     fs::write(&script, "exit 1").expect("writing");
     world.pool("allocate p --grow").code(1).silent();
     assert_eq!(world.state("p/slot4"), "error");
+}
+
+/// A set-up that was broken puts slot after slot out of use; once it is repaired, one command brings
+/// them all back, and leaves alone what a person has taken out of use.
+#[test]
+fn a_repaired_set_up_heals_the_pool() {
+    let world = World::new();
+    let remote = world.remote();
+    let script = script(&world, COUNT);
+    let settings = format!(
+        "setup = \"sh {}\"\nsetup_inputs = [\"lock\"]\nkeep = [\"target/\"]",
+        script.display()
+    );
+    declare(&world, &remote, 3, &settings);
+    create(&world, &remote).ok();
+    world.pool("isolate p/slot3 --reason mine").ok();
+    fs::write(&script, "echo $$; exit 1").expect("writing");
+    world.push_commit(&remote, "lock", "1");
+    for _ in 0..2 {
+        world.pool("allocate p").code(1).says("recover p`");
+    }
+    let out = world.pool("allocate p");
+    out.code(4)
+        .says("recover p\n")
+        .says("recover workspace-p-slot3");
+    // Still broken: tried once in each.
+    let out = world.pool("recover p --json");
+    let found = out.code(1).json();
+    let results = |found: &Value| {
+        let all = found["findings"].as_array().expect("findings").iter();
+        let mut all: Vec<String> = all
+            .map(|one| format!("{} {}", one["action"], one["result"]).replace('"', ""))
+            .collect();
+        all.sort();
+        all
+    };
+    assert_eq!(
+        results(&found),
+        ["report reported", "restore failed", "restore failed"]
+    );
+    fs::write(&script, COUNT).expect("writing");
+    let found = world.pool("recover p --json").ok().json();
+    assert_eq!(
+        results(&found),
+        ["report reported", "restore done", "restore done"]
+    );
+    for slot in ["p/slot1", "p/slot2"] {
+        assert_eq!(world.slot(slot)["verified"], true);
+        world.pool("allocate p").ok();
+    }
+    assert_eq!(world.slot("p/slot3")["error"], "mine");
 }
 
 /// One that hangs is ended with all that it has started, and has failed.
