@@ -24,11 +24,16 @@ pub fn error(pool: &Pool<'_>, waited: Option<Duration>) -> Result<Error> {
         .iter()
         .map(|slot| holder_line(pool, slot, in_line, now))
         .collect();
+    // One that is out of use waits for a person itself.
+    let may_come_back = record
+        .slots
+        .iter()
+        .any(|slot| slot.state != SlotState::Error);
     Ok(Error::NoAvailableSlot {
         pool: pool.name.to_string(),
         slots: lines,
         waited,
-        may_wait: waited.is_none(),
+        may_wait: waited.is_none() && may_come_back,
     })
 }
 

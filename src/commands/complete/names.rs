@@ -1,6 +1,7 @@
-//! The names there are: pools, slots, saved work. Read from the workspace's files without a lock; what
+//! The names there are: pools, slots, saved work, branches and tags. Read from the workspace's files without a lock; what
 //! can't be read has no names.
 
+use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
@@ -10,7 +11,8 @@ use crate::config::Environment;
 use crate::domain::names::{self, PoolName};
 use crate::domain::pool::PoolRecord;
 use crate::domain::slot::{SlotRecord, SlotState};
-use crate::git::rescue;
+use crate::git::remote::TRACKING;
+use crate::git::{ref_files, rescue};
 use crate::report::escape::escape;
 use crate::report::human;
 use crate::store::workspace::{self, Places};
@@ -24,6 +26,10 @@ pub(super) enum Wanted {
     Slot(&'static [SlotState]),
     PoolOrSlot,
     Rescue,
+    /// A branch or tag of the remote's.
+    Ref,
+    /// A branch, of the remote's or one that was made in a slot.
+    Branch,
 }
 
 /// Every state.
@@ -46,19 +52,22 @@ impl Wanted {
             ("SLOT", "isolate") => Self::Slot(&[SlotState::Available]),
             ("SLOT", _) => Self::Slot(ANY),
             ("ID", "show" | "restore" | "drop") if positional => Self::Rescue,
+            ("REF", "allocate" | "exec") => Self::Ref,
+            ("NAME", "allocate" | "exec") => Self::Branch,
             _ => return None,
         })
     }
 
     /// Whether a path does as well.
     pub(super) fn may_be_path(self) -> bool {
-        self != Self::Rescue
+        matches!(self, Self::Pool | Self::Slot(_) | Self::PoolOrSlot)
     }
 }
 
 /// Where names are looked for.
 pub(super) struct Names {
     workspace: Option<Workspace>,
+    words: Vec<OsString>,
 }
 
 impl Names {
@@ -74,6 +83,7 @@ impl Names {
         let located = workspace::locate(&places).ok();
         Self {
             workspace: located.and_then(|located| Workspace::open(&located, true).ok().flatten()),
+            words: words.to_vec(),
         }
     }
 
@@ -87,6 +97,8 @@ impl Names {
                 both
             }
             Wanted::Rescue => self.rescues(),
+            Wanted::Ref => self.refs(&[TRACKING, "refs/tags/"]),
+            Wanted::Branch => self.refs(&[TRACKING, "refs/heads/"]),
         }
     }
 
@@ -140,7 +152,37 @@ impl Names {
         }
         found
     }
+
+    /// The refs below `prefixes` in the pool that the line names, by what follows there.
+    fn refs(&self, prefixes: &[&str]) -> Vec<CompletionCandidate> {
+        let Some(workspace) = &self.workspace else {
+            return Vec::new();
+        };
+        let pools = workspace.pool_names().unwrap_or_default();
+        let mut words = self.words.iter().skip(1);
+        let Some(pool) = words.find_map(|word| pools.iter().find(|pool| word == pool.as_str()))
+        else {
+            return Vec::new();
+        };
+        let refs = ref_files::read(&workspace.pool(pool).repository());
+        let all = refs.unwrap_or_default().found;
+        let short = |name: &String| {
+            let mut below = prefixes
+                .iter()
+                .filter_map(|prefix| name.strip_prefix(prefix));
+            below.next().map(str::to_owned)
+        };
+        let names: BTreeSet<String> = all.keys().filter_map(short).collect();
+        names
+            .into_iter()
+            .filter(|name| name != "HEAD" && !name.starts_with(OF_SLOTS))
+            .map(CompletionCandidate::new)
+            .collect()
+    }
 }
+
+/// Where slots are that were given no branch.
+const OF_SLOTS: &str = "worktree/";
 
 /// `2 of 4 slots available`.
 fn about_pool(record: &PoolRecord) -> String {
