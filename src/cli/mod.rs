@@ -181,7 +181,8 @@ pub enum Verb {
     /// Remove a pool with all its slots
     ///
     /// Refuses while a slot is allocated or saved work is left in the pool, unless --force is
-    /// given. Saved work goes with the pool.
+    /// given. Saved work goes with the pool. What you have put into its folder files/ stays where it
+    /// is, for another pool of that name or for you to delete.
     ///
     /// Prints what was removed.
     RemovePool(RemovePoolArgs),
