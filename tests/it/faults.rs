@@ -119,8 +119,7 @@ fn fail_calls(verb: &Verb) {
     for ((call, error), at) in &cases {
         fail_one(&mut scene, verb, call, error, *at);
     }
-    let limits = (0..4).filter(|blocks| blocks % part.of == part.number);
-    for blocks in limits {
+    for blocks in (0..4).filter(|blocks| part.has(*blocks)) {
         limit_files(&mut scene, verb, blocks);
     }
     let rounds = part.share(if all { GIT_SAMPLE * 10 } else { GIT_SAMPLE });
@@ -210,7 +209,7 @@ fn fail_one(scene: &mut Scene, verb: &Verb, call: &str, error: &str, at: u32) {
 
 /// No file may grow beyond so many blocks of 512 bytes: writes are short, then fail.
 #[track_caller]
-fn limit_files(scene: &mut Scene, verb: &Verb, blocks: u32) {
+fn limit_files(scene: &mut Scene, verb: &Verb, blocks: usize) {
     let args = scene.prepare(verb);
     let script = format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$REPO_POOL\" {args}");
     let out = scene.world.sh(&script);

@@ -62,17 +62,18 @@ pub fn all_crashes() -> bool {
 }
 
 /// The numbers, from 1 on, of the places at which a verb is to crash: all, or every `nth` from one on
-/// that the printed seed chooses; `REPO_POOL_TEST_THIN=N` tries only one of N of these. Of those, each
-/// [`Part`] has its own.
+/// that the printed seed chooses; `REPO_POOL_TEST_THIN=N` tries only one of N of these. Each [`Part`]
+/// begins with another one, within the first ones as always, and leaves as many out as there are parts.
 pub fn crash_places(nth: u32) -> impl Iterator<Item = u32> {
     let thin = std::env::var("REPO_POOL_TEST_THIN").ok();
     let nth = nth * thin.and_then(|thin| thin.parse().ok()).unwrap_or(1).max(1);
-    let (first, nth) = match all_crashes() {
-        true => (1, 1),
-        false => (1 + Random::new().below(u64::from(nth)) as u32, nth),
-    };
     let part = Part::own();
-    (first + part.number * nth..).step_by((nth * part.of) as usize)
+    if all_crashes() {
+        return (1 + part.number..).step_by(part.of as usize);
+    }
+    let chosen = Random::new().below(u64::from(nth)) as u32;
+    let first = (chosen + part.number * nth / part.of) % nth;
+    (1 + first..).step_by((nth * part.of) as usize)
 }
 
 /// Which of the runs this is that share what campaigns try: none does what another one does.
@@ -104,6 +105,11 @@ impl Part {
     /// Its share of so many tries.
     pub fn share(self, tries: u64) -> u64 {
         tries.div_ceil(u64::from(self.of))
+    }
+
+    /// Whether the try of this number is its own.
+    pub fn has(self, number: usize) -> bool {
+        number % self.of as usize == self.number as usize
     }
 
     /// The random choices that are its own.
