@@ -121,7 +121,7 @@ fn a_slip_in_a_name_is_answered_with_the_name() {
         };
     }
     world
-        .pool("rescue show slot1-nothing")
+        .pool("rescue show slot1-nothing --json")
         .code(2)
         .silent()
         .kind("usage");
