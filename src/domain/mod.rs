@@ -11,6 +11,7 @@ pub mod furnished;
 pub mod lease;
 pub mod metrics;
 pub mod names;
+pub mod near;
 pub mod outcome;
 pub mod pool;
 pub mod ports;

@@ -44,7 +44,7 @@ pub struct SlotView {
     pub repo_name: String,
     /// The remote, without secrets.
     pub repo_url: String,
-    /// The directory users work in.
+    /// The directory users work in; while the slot is parked, nothing is there.
     pub slot_path: String,
     /// The state.
     pub state: SlotState,
