@@ -85,6 +85,7 @@ pub fn is_shared(error: &Error) -> bool {
 pub fn lacks(error: &Error) -> bool {
     let words = [
         "No space left on device",
+        "Out of diskspace",
         "Disk quota exceeded",
         "File too large",
         "Read-only file system",

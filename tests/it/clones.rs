@@ -1,7 +1,7 @@
 //! W.2: pools whose slots are full clones while somebody has them. What holds for worktrees holds for
 //! them: the scenarios at the end are those of the other modules.
 
-use crate::support::{Remote, World, over_clones};
+use crate::support::{Remote, Stand, World, over_clones};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -273,6 +273,26 @@ fn branches_are_collected_from_a_clone_in_use() {
     assert_eq!(world.slot("p/slot1")["current_commit"], *amended);
     world.pool("release p/slot1").ok();
     assert_eq!(world.git(&world.bare("p"), "rev-parse fresh/new"), amended);
+}
+
+/// 9.5: a disk that is full while objects are brought over does not pass for damage of theirs.
+#[test]
+fn what_can_not_be_written_is_not_passed_over() {
+    let (world, remote) = pool_of_clones(1);
+    let own = world.clone_of(&remote, "own");
+    let dir = handed_out(&world, "--branch side");
+    let tip = world.commit(&dir, "side.txt", "side\n");
+    world.git(&dir, "switch -q --detach origin/main");
+    let stand = Stand::new(&world);
+    let full = "strace -f -qq -o /dev/null -e inject=write:error=ENOSPC:when=1";
+    let collect = format!("collect p/slot1 --into {}", own.display());
+    for args in [&*collect, "release p/slot1"] {
+        stand.choose_word("pack-objects", full);
+        let out = world.call(args).env("PATH", stand.path()).run();
+        out.code(1).says("Out of diskspace");
+    }
+    world.pool("release p/slot1").ok();
+    assert_eq!(world.git(&world.bare("p"), "rev-parse side"), tip);
 }
 
 /// 9.2: the slot is out of use and all is there, until a person has had a look.
