@@ -15,6 +15,7 @@ use clap_mangen::roff::{Inline, Roff, bold, italic, roman};
 use super::session::Session;
 use crate::cli::{self, ManArgs};
 use crate::domain::Result;
+use crate::domain::outcome::ManView;
 use crate::report::output::unless_closed;
 use crate::sys::fs;
 
@@ -38,6 +39,14 @@ pub fn run(session: &Session, args: &ManArgs) -> Result<u8> {
         let dir = dir.join(format!("man{section}"));
         fs::create_dir_all(&dir)?;
         fs::write_public(&dir.join(name), page)?;
+    }
+    if session.output.is_json() {
+        let written = ManView {
+            directory: dir.display().to_string(),
+            pages: pages.len() as u64,
+        };
+        unless_closed(session.output.json("result", &written))?;
+        return Ok(0);
     }
     session
         .output

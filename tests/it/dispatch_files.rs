@@ -16,7 +16,7 @@ fn write(world: &World, name: &str, text: &str) -> String {
 #[track_caller]
 fn check(world: &World, files: &[&str]) -> Out {
     let args = ["dispatch", "check"].iter().chain(files);
-    world.pool(args.copied().collect::<Vec<&str>>())
+    world.pool(args.map(|arg| (*arg).to_owned()).collect::<Vec<String>>())
 }
 
 const OURS: &str = r#"[defaults]

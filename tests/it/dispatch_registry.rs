@@ -56,7 +56,7 @@ fn run(world: &World, file: &Path, more: &[&str]) -> Out {
         "-c",
         "echo $REPO_POOL_TASK_ID >>ran; [ $REPO_POOL_TASK_ID != bad ] || exit 78",
     ]);
-    world.pool(args)
+    world.pool(args.into_iter().map(str::to_owned).collect::<Vec<String>>())
 }
 
 /// 1, 10: what was done stays done, the rest is run, and all of it is told.

@@ -88,8 +88,7 @@ fn failures_are_tried_again_and_block_their_dependents() {
             sh("missing", "exec /no/such/program", ""),
         ]
         .concat(),
-    )
-    .settings("[dispatch]\nretry_backoff_base = 0.01\n");
+    );
     queue.run("").run().code(1);
     let failed = queue.all("RunnerFailed");
     let of = |task: &str| failed.iter().filter(|e| e["task"] == task).count();

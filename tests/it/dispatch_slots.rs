@@ -49,8 +49,7 @@ fn a_further_attempt_begins_anew() {
         "test ! -e new || exit 78; {}; test $REPO_POOL_ATTEMPT = 2",
         commit("new", "a$REPO_POOL_ATTEMPT")
     );
-    let queue = Queue::with_slots(2, &sh("a", &script, ""))
-        .settings("[dispatch]\nretry_backoff_base = 0\n");
+    let queue = Queue::with_slots(2, &sh("a", &script, ""));
     queue.run("").run().ok();
     let bare = queue.world.bare("p");
     let subject = |branch: &str| queue.world.git(&bare, ["log", "-1", "--format=%s", branch]);

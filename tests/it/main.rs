@@ -37,6 +37,7 @@ mod dispatch_local;
 mod dispatch_run;
 mod dispatch_slots;
 mod dispatch_views;
+mod dispatch_resume;
 mod environment;
 mod exec;
 mod exec_left;

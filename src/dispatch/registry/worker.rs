@@ -51,6 +51,8 @@ struct Book {
     lines: Vec<Value>,
     /// What was said of it.
     trouble: Option<String>,
+    /// Whether that is only somebody else's lock.
+    locked: bool,
     /// When it may be written again.
     not_before: Deadline,
 }
@@ -62,6 +64,7 @@ impl Book {
             standings: BTreeMap::new(),
             lines: Vec::new(),
             trouble: None,
+            locked: false,
             not_before: Deadline::after(Duration::ZERO),
         }
     }
@@ -72,12 +75,15 @@ impl Book {
 
     /// Writes what is known, if nobody else is at it.
     fn write(&mut self, now: Timestamp) -> Result<()> {
+        self.locked = false;
         for file in [&self.place.lock, &self.place.events] {
             if let Some(directory) = file.parent() {
                 fs::create_dir_all(directory)?;
             }
         }
-        let Some(_lock) = FileLock::try_acquire(&self.place.lock)? else {
+        let lock = FileLock::try_acquire(&self.place.lock)?;
+        self.locked = lock.is_none();
+        let Some(_lock) = lock else {
             let holder = lock::holder(&self.place.lock).map(named);
             let by = holder.map(|holder| format!(" by {holder}"));
             return Err(Error::failed(format!(
@@ -192,7 +198,7 @@ fn end(books: BTreeMap<u32, Book>, limit: Duration, tell: &dyn Fn(&str)) -> Vec<
     let mut left = Vec::new();
     for mut book in books.into_values().filter(Book::is_behind) {
         book.try_to_write(tell);
-        while book.is_behind() && !deadline.passed() {
+        while book.is_behind() && book.locked && !deadline.passed() {
             let _ = nobody.recv_timeout(Duration::from_millis(100));
             book.try_to_write(tell);
         }

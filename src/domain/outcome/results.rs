@@ -92,6 +92,16 @@ pub struct SettingView {
     pub origin: String,
 }
 
+/// What `man DIR` answers.
+#[derive(Debug, Clone, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct ManView {
+    /// The directory that the pages are below.
+    pub directory: String,
+    /// How many were written.
+    pub pages: u64,
+}
+
 /// What `config import` answers.
 #[derive(Debug, Clone, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]

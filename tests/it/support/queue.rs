@@ -1,36 +1,32 @@
 //! A file of tasks and its run, seen from outside: its events, its directory, its processes.
 
-use super::{Call, Remote, World, until};
+use super::{Call, World, until};
 use serde_json::Value;
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// A world with a file of tasks.
 pub struct Queue {
     /// Where everything is.
     pub world: World,
-    /// The remote of pool `p`, if there is one.
-    pub remote: Option<Remote>,
     file: PathBuf,
 }
 
 impl Queue {
     /// Tasks without slots.
     pub fn new(tasks: &str) -> Self {
-        Self::of(World::new(), None, tasks)
+        Self::of(World::new(), tasks)
     }
 
     /// Tasks whose slots come from pool `p` with so many.
     pub fn with_slots(slots: u32, tasks: &str) -> Self {
-        let (world, remote) = World::with_pool(slots);
-        Self::of(world, Some(remote), tasks)
+        Self::of(World::with_pool(slots).0, tasks)
     }
 
-    fn of(world: World, remote: Option<Remote>, tasks: &str) -> Self {
+    fn of(world: World, tasks: &str) -> Self {
         let queue = Self {
             file: world.path("tasks.toml"),
             world,
-            remote,
         };
         queue.write(tasks);
         queue
@@ -52,11 +48,6 @@ impl Queue {
         let new = self.file.with_extension("new");
         std::fs::write(&new, tasks).expect("the tasks");
         std::fs::rename(&new, &self.file).expect("the tasks' file");
-    }
-
-    /// The file of tasks.
-    pub fn file(&self) -> &Path {
-        &self.file
     }
 
     /// A path beside the file, where tasks without slots run.
@@ -157,7 +148,7 @@ impl Queue {
     #[track_caller]
     pub fn all_slots_are_free(&self) {
         let status = self.world.pool("status p --json").json();
-        let slots = status["pools"][0]["slots"].as_array().expect("slots");
+        let slots = status["pool"]["slots"].as_array().expect("slots");
         let held = slots.iter().filter(|slot| slot["state"] != "available");
         assert_eq!(held.count(), 0, "{status:#}");
     }
