@@ -80,6 +80,10 @@ pub const EXIT_CODES: &[Row] = &[
         "exec",
         "the command's own code, or 125 to 127, see exec --help",
     ),
+    (
+        "dispatch",
+        "1, 3, 4 and 128+N tell of the tasks, see dispatch --help",
+    ),
 ];
 
 /// The environment variables that are read.
