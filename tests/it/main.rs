@@ -32,6 +32,8 @@ mod create;
 mod crowd;
 mod deadlines;
 mod dispatch_local;
+mod dispatch_run;
+mod dispatch_slots;
 mod environment;
 mod exec;
 mod exec_left;
