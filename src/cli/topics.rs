@@ -232,6 +232,10 @@ const TOPICS: &[Topic] = &[
         examples: &[
             ("repo-pool recover --dry-run", "what is wrong, anywhere"),
             (
+                "repo-pool recover my-project",
+                "once `setup` is repaired: run it wherever it failed",
+            ),
+            (
                 "repo-pool recover my-project/slot2 --force",
                 "rebuild a slot, its work saved",
             ),

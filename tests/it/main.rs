@@ -8,6 +8,8 @@
     reason = "tests start processes, read clocks and write files themselves; the rule is the product's"
 )]
 
+mod dispatch_files;
+mod dispatch_registry;
 mod support;
 
 mod allocate;

@@ -69,10 +69,10 @@ pub fn run(session: &Session, args: &DispatchRunArgs) -> Result<u8> {
     terms.write(&workshop.run)?;
     let ended = engine::run(&setting, tasks.loaded.sources, tasks.loaded.tasks);
     drop(lock);
-    said.over();
-    let code = ended?;
     let left: Vec<String> = registry.map(Registry::close).unwrap_or_default();
+    said.over();
     left.iter().for_each(|text| session.output.warn(text));
+    let code = ended?;
     said::tell(session, &workshop.run, &terms)?;
     Ok(code)
 }

@@ -26,11 +26,12 @@ use crate::domain::remote::PoolArgument;
 use crate::domain::{Error, Result};
 use gather::Files;
 
+pub use check::requests;
 pub use gather::digest;
 
-pub use check::requests;
 /// The largest file that is read, in bytes: a hundred thousand tasks of a page each.
 pub(super) const LARGEST: u64 = 512 << 20;
+
 /// How many problems are named; who has more reads no further.
 const MOST_NAMED: usize = 100;
 
