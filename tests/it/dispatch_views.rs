@@ -290,8 +290,10 @@ fn what_is_asked_without_a_dispatcher_holds_for_the_next() {
     refused.code(1).says("repo-pool dispatch retry a");
     queue.open("go");
     let out = queue.ask("retry --failed").run();
-    out.ok()
-        .says(format!("dispatch run {}", queue.file().display()));
+    out.ok().says(format!(
+        "dispatch run {}",
+        queue.path("tasks.toml").display()
+    ));
     assert_eq!(status(&queue)["counts"]["ready"], 1);
     queue.ask("cancel a").run().ok().says("done");
     assert_eq!(task(&status(&queue), "a")["state"], "cancelled");
@@ -339,7 +341,7 @@ fn a_run_tells_how_it_goes() {
 #[test]
 fn a_run_at_a_terminal_is_a_table() {
     let queue = scene();
-    let words = format!("run {}", queue.file().display());
+    let words = format!("run {}", queue.path("tasks.toml").display());
     let terminal = Terminal::start(dispatch(&queue, &words), 100, 30);
     let seen = terminal.until(0, |seen| {
         seen.contains("0 of 4 done, 1 running") && seen.contains("attempt 1  local")
