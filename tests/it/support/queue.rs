@@ -50,11 +50,6 @@ impl Queue {
         std::fs::rename(&new, &self.file).expect("the tasks' file");
     }
 
-    /// The file of tasks.
-    pub fn file(&self) -> &std::path::Path {
-        &self.file
-    }
-
     /// A path beside the file, where tasks without slots run.
     pub fn path(&self, name: &str) -> PathBuf {
         self.world.path(name)
