@@ -163,8 +163,7 @@ fn why_names_the_reason_and_the_command() {
 fn log_follows_a_task_through_its_attempts() {
     let script = "printf %s $REPO_POOL_ATTEMPT; echo; until [ -e go$REPO_POOL_ATTEMPT ]; do \
         sleep 0.02; done; printf 'end of %s' $REPO_POOL_ATTEMPT; [ $REPO_POOL_ATTEMPT = 2 ]";
-    let queue = Queue::new(&(sh("a", script, "") + &sh("b", "true", "depends = [\"a\"]")))
-        .settings("[dispatch]\nretry_backoff_base = 0.01\n");
+    let queue = Queue::new(&(sh("a", script, "") + &sh("b", "true", "depends = [\"a\"]")));
     let run = queue.run("").spawn();
     queue.until("RunnerStarted", 1);
     queue.ask("log b").run().ok().says("has not run yet");
@@ -251,8 +250,6 @@ fn a_dispatcher_is_told_what_people_want() {
     let pools = queue.ask("pool list --json").run().ok().json();
     assert_is("dispatch-pools", &pools);
     assert_eq!(pools["agent_pools"][0]["enabled"], false);
-    queue.open("go");
-    queue.until("RunnerCompleted", 1);
     let why = queue.ask("why d").run().ok().stdout.clone();
     assert!(
         why.contains("repo-pool dispatch pool enable local"),
@@ -263,6 +260,7 @@ fn a_dispatcher_is_told_what_people_want() {
     queue.ask("add more.toml").run().ok();
     queue.ask("pool set local --max 1").run().ok();
     queue.ask("pool enable local").run().ok();
+    queue.open("go");
     run.finish().code(1);
     let order = std::fs::read_to_string(queue.path("order")).expect("order");
     assert_eq!(order, "d\nc\ne\n");

@@ -15,9 +15,9 @@ use crate::domain::dispatch::Record;
 use crate::domain::event::Event;
 use crate::domain::outcome::{
     AgentPoolView, AppliedView, AskedView, BranchView, Collected, ConfigChecked, ConfigPath,
-    Dropped, ImportView, ManView, MetricsView, PoolNames, PoolSummary, PoolView, Recovered,
-    Released, Removed, RescueDetails, RescueView, Restored, RunView, SettingView, SlotView,
-    TaskGraph, TaskLogView, TasksChecked, Warmed, WhyView, WorkspaceView,
+    Dropped, ImportView, ManView, MetricsView, PlanView, PoolNames, PoolSummary, PoolView,
+    Recovered, Released, Removed, RescueDetails, RescueView, Restored, RunView, SettingView,
+    SlotView, TaskGraph, TaskLogView, TasksChecked, Warmed, WhyView, WorkspaceView,
 };
 use crate::report::failure::document::FailureDocument;
 
@@ -60,8 +60,12 @@ pub(super) fn all() -> Files {
 }
 
 /// Those with all they have to say in `result`.
-fn results() -> [(String, String); 20] {
+fn results() -> [(String, String); 21] {
     [
+        of::<Of<PlanView>>(
+            "dispatch-plan",
+            "What would start, and in which order: `dispatch run --dry-run`.",
+        ),
         of::<Of<WhyView>>("dispatch-why", "Why a task is where it is: `dispatch why`."),
         of::<Of<TaskLogView>>(
             "dispatch-log",
