@@ -445,3 +445,31 @@ fn queue_name(queue: &Queue) -> String {
         .to_string_lossy()
         .into_owned()
 }
+
+/// Runs, agent pools and tasks are completed: those that the verb can be about.
+#[test]
+fn tasks_are_completed_by_where_they_stand() {
+    let queue = scene();
+    queue.open("go");
+    queue.run("").run().code(1);
+    let name = queue_name(&queue);
+    let complete = |line: &str| {
+        let words: Vec<&str> = line.split(' ').collect();
+        let index = words.len().to_string();
+        let asked = ["__complete", "fish", &index, "--", "repo-pool"];
+        let asked = asked.iter().chain(&words).map(|word| (*word).to_owned());
+        let out = queue.world.pool(asked.collect::<Vec<String>>());
+        let words = out.ok().stdout.lines().skip(1);
+        let words = words.map(|line| line.split('\t').next().unwrap_or_default().to_owned());
+        words.collect::<Vec<_>>()
+    };
+    assert_eq!(complete("dispatch retry "), ["c"]);
+    assert_eq!(complete("dispatch cancel "), ["d"]);
+    assert_eq!(complete("dispatch log "), ["a", "b", "c", "d"]);
+    assert_eq!(
+        complete(&format!("dispatch log --run {} ", &name[..8])).len(),
+        4
+    );
+    assert_eq!(complete("dispatch why --run "), [name]);
+    assert_eq!(complete("dispatch pool enable l"), ["local"]);
+}
