@@ -232,7 +232,8 @@ fn fail_gits(scene: &mut Scene, verb: &Verb, rounds: u64, random: &mut Random) {
         let call = scene.world.call(args).env("PATH", stand.path());
         let out = call.env("REPO_POOL_JOBS", "1").run();
         calls = stand.calls().max(1);
-        let what = format!("with {fault} at {at} in git number {number}: {out}");
+        let words = stand.words_of(number);
+        let what = format!("with {fault} at {at} in git number {number}, {words}: {out}");
         judge(scene, verb, &out, &what);
     }
 }

@@ -2,7 +2,7 @@
 
 use super::is;
 use super::scene::{SHORT, Scene, gone};
-use crate::support::{kill, until};
+use crate::support::kill;
 use repo_pool::dispatch::launcher::{Found, Launcher};
 use repo_pool::domain::dispatch::{End, EndClass};
 use rustix::process::Signal;
