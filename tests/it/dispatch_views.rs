@@ -163,8 +163,7 @@ fn why_names_the_reason_and_the_command() {
 fn log_follows_a_task_through_its_attempts() {
     let script = "printf %s $REPO_POOL_ATTEMPT; echo; until [ -e go$REPO_POOL_ATTEMPT ]; do \
         sleep 0.02; done; printf 'end of %s' $REPO_POOL_ATTEMPT; [ $REPO_POOL_ATTEMPT = 2 ]";
-    let queue = Queue::new(&(sh("a", script, "") + &sh("b", "true", "depends = [\"a\"]")))
-        .settings("[dispatch]\nretry_backoff_base = 0.01\n");
+    let queue = Queue::new(&(sh("a", script, "") + &sh("b", "true", "depends = [\"a\"]")));
     let run = queue.run("").spawn();
     queue.until("RunnerStarted", 1);
     queue.ask("log b").run().ok().says("has not run yet");
@@ -251,8 +250,6 @@ fn a_dispatcher_is_told_what_people_want() {
     let pools = queue.ask("pool list --json").run().ok().json();
     assert_is("dispatch-pools", &pools);
     assert_eq!(pools["agent_pools"][0]["enabled"], false);
-    queue.open("go");
-    queue.until("RunnerCompleted", 1);
     let why = queue.ask("why d").run().ok().stdout.clone();
     assert!(
         why.contains("repo-pool dispatch pool enable local"),
@@ -263,6 +260,7 @@ fn a_dispatcher_is_told_what_people_want() {
     queue.ask("add more.toml").run().ok();
     queue.ask("pool set local --max 1").run().ok();
     queue.ask("pool enable local").run().ok();
+    queue.open("go");
     run.finish().code(1);
     let order = std::fs::read_to_string(queue.path("order")).expect("order");
     assert_eq!(order, "d\nc\ne\n");
@@ -446,4 +444,32 @@ fn queue_name(queue: &Queue) -> String {
         .expect("a name")
         .to_string_lossy()
         .into_owned()
+}
+
+/// Runs, agent pools and tasks are completed: those that the verb can be about.
+#[test]
+fn tasks_are_completed_by_where_they_stand() {
+    let queue = scene();
+    queue.open("go");
+    queue.run("").run().code(1);
+    let name = queue_name(&queue);
+    let complete = |line: &str| {
+        let words: Vec<&str> = line.split(' ').collect();
+        let index = words.len().to_string();
+        let asked = ["__complete", "fish", &index, "--", "repo-pool"];
+        let asked = asked.iter().chain(&words).map(|word| (*word).to_owned());
+        let out = queue.world.pool(asked.collect::<Vec<String>>());
+        let words = out.ok().stdout.lines().skip(1);
+        let words = words.map(|line| line.split('\t').next().unwrap_or_default().to_owned());
+        words.collect::<Vec<_>>()
+    };
+    assert_eq!(complete("dispatch retry "), ["c"]);
+    assert_eq!(complete("dispatch cancel "), ["d"]);
+    assert_eq!(complete("dispatch log "), ["a", "b", "c", "d"]);
+    assert_eq!(
+        complete(&format!("dispatch log --run {} ", &name[..8])).len(),
+        4
+    );
+    assert_eq!(complete("dispatch why --run "), [name]);
+    assert_eq!(complete("dispatch pool enable l"), ["local"]);
 }

@@ -196,6 +196,34 @@ impl Scene {
         );
     }
 
+    /// A queue of tasks, and what is asked of it.
+    fn dispatch(&mut self) {
+        let file = self.world.path("tasks.toml");
+        let tasks = "[[task]]\nid = \"a\"\nretries = 0\ncommand = [\"false\"]\n";
+        fs::write(&file, tasks).expect("writing");
+        let file = file.display();
+        self.prints("dispatch-check", &format!("dispatch check {file}"));
+        self.prints("dispatch-graph", &format!("dispatch graph {file}"));
+        self.prints("dispatch-plan", &format!("dispatch run --dry-run {file}"));
+        self.ends(1, "dispatch-run", &format!("dispatch run {file}"));
+        for (name, command) in [
+            ("dispatch-run", "status"),
+            ("dispatch-why", "why a"),
+            ("dispatch-log", "log a"),
+            ("dispatch-pools", "pool list"),
+            ("dispatch-asked", "retry a"),
+            ("dispatch-asked", "prio a 3"),
+            ("dispatch-run", "status --all"),
+        ] {
+            self.prints(name, &format!("dispatch {command}"));
+        }
+        let events = self.run("dispatch events");
+        for event in events.ok().json_lines() {
+            self.note("dispatch-events", &event);
+        }
+        self.fails("not_found", "dispatch why b");
+    }
+
     /// What tells of it afterwards, a line a document.
     fn tell(&mut self) {
         let events = self.run("log");
@@ -265,6 +293,7 @@ fn every_verb_prints_what_is_published() {
     let ids = scene.use_slots();
     scene.bring_back(&ids);
     scene.keep_in_order();
+    scene.dispatch();
     scene.tell();
     scene.fail();
 

@@ -62,6 +62,10 @@ pub(super) fn all() -> Files {
 /// Those with all they have to say in `result`.
 fn results() -> [(String, String); 21] {
     [
+        of::<Of<PlanView>>(
+            "dispatch-plan",
+            "What would start, and in which order: `dispatch run --dry-run`.",
+        ),
         of::<Of<WhyView>>("dispatch-why", "Why a task is where it is: `dispatch why`."),
         of::<Of<TaskLogView>>(
             "dispatch-log",

@@ -47,7 +47,7 @@ pub fn summary(run: &RunView, resume: &str, now: Timestamp, layout: &Layout) -> 
             amounts(counts, name_width(run), layout),
             took.unwrap_or_default()
         ),
-        tasks(&run.tasks, now, layout),
+        troubles(&run.tasks, now, layout),
         attention(&run.attention, layout),
     ];
     let mut helps = Vec::new();
@@ -64,6 +64,26 @@ pub fn summary(run: &RunView, resume: &str, now: Timestamp, layout: &Layout) -> 
     parts.push(helps.iter().map(|help| format!("{help}\n")).collect());
     parts.retain(|part| !part.is_empty());
     parts.join("\n")
+}
+
+/// What went wrong: which task, how far it came, why.
+fn troubles(tasks: &[TaskView], now: Timestamp, layout: &Layout) -> String {
+    let mut grid = Grid::bare([
+        Column::new("").fit(Fit::Shorten(16)),
+        Column::new(""),
+        Column::new("").rank(1),
+        Column::new("").fit(Fit::Wrap(20)),
+    ]);
+    for task in tasks {
+        let attempt = attempt(task).map(|attempt| format!("attempt {attempt}"));
+        grid.row([
+            Text::new(format!("  {}", task.id)),
+            Text::new(task_state(task.state)).tone(state_tone(task.state)),
+            Text::maybe(attempt),
+            Text::maybe(note(task, now).map(|note| one_line(&note))),
+        ]);
+    }
+    grid.render(layout)
 }
 
 fn name_width(run: &RunView) -> usize {

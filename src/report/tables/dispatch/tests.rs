@@ -115,7 +115,8 @@ fn sample() -> RunView {
 fn a_run_at_80_columns() {
     insta::assert_snapshot!(run(&sample(), now(), &at(Some(80))), @r"
     tasks-1a2b3c4d  running for 5m, pid 99, policy priority
-    [=====>              ] 3 of 12 done, 1 running, 1 retrying, 4 waiting, 1 failed, 1 blocked, 1 needing you
+    [=====>              ] 3 of 12 done, 1 running, 1 retrying, 4 waiting, 1 failed,
+      1 blocked, 1 needing you
 
     AGENT POOL  RUNNING  MAX  TYPE           CPU       MEMORY              NOTE
     local             2    4  local-process  1.5 of 4  1.0 GiB of 8.0 GiB  -
@@ -174,6 +175,32 @@ fn a_run_that_is_over() {
     ");
     let none = TaskCounts::default();
     assert!(progress(&none, &at(None)).contains("0 of 0 done"));
+}
+
+#[test]
+fn the_end_of_a_run_says_what_went_wrong_and_what_helps() {
+    let over = RunView {
+        state: RunPhase::Ended,
+        ended_at: Some(now()),
+        counts: TaskCounts {
+            total: 2,
+            done: 1,
+            failed: 1,
+            ..TaskCounts::default()
+        },
+        attention: Vec::new(),
+        tasks: sample().tasks.split_off(2),
+        ..sample()
+    };
+    let resume = "repo-pool dispatch run tasks.toml";
+    insta::assert_snapshot!(summary(&over, resume, now(), &at(Some(80))), @"
+    tasks-1a2b3c4d  1 of 2 done, 1 failed, in 5m
+
+      5  failed  attempt 3 of 3  exit 3
+
+    `repo-pool dispatch log TASK` shows what a task said
+    `repo-pool dispatch retry --failed` and `repo-pool dispatch run tasks.toml` run what failed again
+    ");
 }
 
 #[test]
