@@ -35,6 +35,9 @@ pub struct CreateArgs {
     /// The branch that slots are brought to [default: the remote's HEAD, followed when it changes]
     #[arg(long, value_name = "BRANCH", value_parser = Text::new(), value_hint = ValueHint::Other)]
     pub base: Option<String>,
+    /// Leave ignored paths that match this when slots are cleaned, like the key keep; may be repeated
+    #[arg(long, value_name = "PATTERN", value_parser = Text::new(), value_hint = ValueHint::Other)]
+    pub keep: Vec<String>,
     /// Leave contents of files with the remote until they are needed: blob:none, or blob:limit=SIZE
     #[arg(long, value_name = "SPEC", value_parser = Text::new(), value_hint = ValueHint::Other)]
     pub filter: Option<String>,

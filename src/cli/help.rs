@@ -19,10 +19,21 @@ pub(super) fn attach(command: Command) -> Command {
         .help_template(template)
         .after_help("`repo-pool COMMAND --help` explains a command and gives examples.")
         .after_long_help(reference(style))
-        .mut_subcommands(|verb| match after_verb(verb.get_name(), style) {
-            Some(text) => verb.after_long_help(text),
-            None => verb,
+        .mut_subcommands(|verb| {
+            let name = verb.get_name().to_owned();
+            let verb = verb.mut_subcommands(|sub| {
+                let called = format!("{name} {}", sub.get_name());
+                with_topic(sub, &called, style)
+            });
+            with_topic(verb, &name, style)
         })
+}
+
+fn with_topic(verb: Command, called: &str, style: HelpStyle) -> Command {
+    match after_verb(called, style) {
+        Some(text) => verb.after_long_help(text),
+        None => verb,
+    }
 }
 
 /// The two styles of the help texts, as escape sequences; clap drops them where they don't belong.

@@ -199,7 +199,8 @@ pub enum Verb {
     /// Remove a pool with all its slots
     ///
     /// Refuses while a slot is allocated or saved work is left in the pool, unless --force is
-    /// given. Saved work goes with the pool.
+    /// given. Saved work goes with the pool. What you have put into its folder files/ stays where it
+    /// is, for another pool of that name or for you to delete.
     ///
     /// Prints what was removed.
     RemovePool(RemovePoolArgs),
@@ -221,7 +222,7 @@ pub enum Verb {
     /// Looks for unfinished operations, missing and damaged slots, dead owners, leases that ran
     /// out, slots allocated for too long, leftovers and strays; completes, undoes or rebuilds. A second run finds
     /// nothing. What cannot be repaired is taken out of use with the reason. With an isolated
-    /// SLOT: brings it back once it verifies.
+    /// SLOT: brings it back once it verifies. Where `setup` failed, it is run again.
     ///
     /// Prints one line per finding with what was done.
     Recover(RecoverArgs),

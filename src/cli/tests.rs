@@ -142,7 +142,8 @@ fn words_of_example(line: &str) -> Vec<String> {
 
 #[test]
 fn every_example_of_the_help_parses() {
-    for topic in GROUPS.iter().flat_map(|g| g.verbs).filter_map(|v| topic(v)) {
+    let verbs = GROUPS.iter().flat_map(|group| group.verbs);
+    for topic in verbs.chain(&["dispatch run"]).filter_map(|v| topic(v)) {
         for (line, _) in topic.examples {
             let words = words_of_example(line);
             assert!(parse_from(&words).is_ok(), "{line}: {words:?}");

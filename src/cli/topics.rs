@@ -80,6 +80,10 @@ pub const EXIT_CODES: &[Row] = &[
         "exec",
         "the command's own code, or 125 to 127, see exec --help",
     ),
+    (
+        "dispatch",
+        "1, 3, 4 and 128+N tell of the tasks, see dispatch --help",
+    ),
 ];
 
 /// The environment variables that are read.
@@ -231,6 +235,10 @@ const TOPICS: &[Topic] = &[
         ],
         examples: &[
             ("repo-pool recover --dry-run", "what is wrong, anywhere"),
+            (
+                "repo-pool recover my-project",
+                "once `setup` is repaired: run it wherever it failed",
+            ),
             (
                 "repo-pool recover my-project/slot2 --force",
                 "rebuild a slot, its work saved",

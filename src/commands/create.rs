@@ -26,6 +26,9 @@ pub fn run(session: &Session, args: &CreateArgs) -> Result<u8> {
     if let Some(filter) = &args.filter {
         keys::check_flag("filter", "--filter", filter)?;
     }
+    for pattern in &args.keep {
+        keys::check_flag("keep", "--keep", pattern)?;
+    }
     let flags = Flags {
         slots: args.slots,
         base: args.base.clone(),
@@ -49,6 +52,7 @@ pub fn run(session: &Session, args: &CreateArgs) -> Result<u8> {
         url,
         slots: settings.num_slots,
         base: args.base.clone(),
+        keep: args.keep.clone(),
         grows_to: None,
         strategy: settings.strategy,
         made_from: None,

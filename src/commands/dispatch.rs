@@ -11,6 +11,7 @@ pub mod pool;
 pub mod prio;
 pub mod retry;
 pub mod run;
+mod said;
 pub mod shim;
 mod shown;
 pub mod status;

@@ -55,7 +55,15 @@ fn create(session: &Session) -> Result<u8> {
         },
         export: None,
     };
-    allocate::print_path(session, &args)
+    allocate::print_path(session, &args).map_err(without_waiting)
+}
+
+/// A hook has no option by which it would wait for a slot.
+fn without_waiting(mut error: Error) -> Error {
+    if let Error::NoAvailableSlot { may_wait, .. } = &mut error {
+        *may_wait = false;
+    }
+    error
 }
 
 /// Gives the slot back that the path lies in. Its work is saved, its branch stays.

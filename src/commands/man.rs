@@ -1,11 +1,12 @@
 //! `man`: the manual pages: one for the program, one for each of its verbs, one for the settings
-//! (`settings`) and one about things that go wrong (`recovery`).
+//! (`settings`), one about things that go wrong (`recovery`) and one about files of tasks (`tasks`).
 //!
 //! [`pages`] only makes the bytes, so that a test can hold the committed files against them. The
 //! pages carry the version and no date, so that they change only when what they describe does.
 
 mod recovery;
 mod settings;
+mod tasks;
 
 use clap::{Arg, Command};
 use clap_mangen::Man;
@@ -14,6 +15,7 @@ use clap_mangen::roff::{Inline, Roff, bold, italic, roman};
 use super::session::Session;
 use crate::cli::{self, ManArgs};
 use crate::domain::Result;
+use crate::domain::outcome::ManView;
 use crate::report::output::unless_closed;
 use crate::sys::fs;
 
@@ -37,6 +39,14 @@ pub fn run(session: &Session, args: &ManArgs) -> Result<u8> {
         let dir = dir.join(format!("man{section}"));
         fs::create_dir_all(&dir)?;
         fs::write_public(&dir.join(name), page)?;
+    }
+    if session.output.is_json() {
+        let written = ManView {
+            directory: dir.display().to_string(),
+            pages: pages.len() as u64,
+        };
+        unless_closed(session.output.json("result", &written))?;
+        return Ok(0);
     }
     session
         .output
@@ -64,6 +74,7 @@ pub fn pages() -> Vec<(String, Vec<u8>)> {
     }
     pages.push((file_name(settings::NAME), settings::render()));
     pages.push((file_name(recovery::NAME), recovery::render()));
+    pages.push((file_name(tasks::NAME), tasks::render()));
     pages
 }
 
@@ -110,7 +121,9 @@ fn program_page(program: &Command) -> Vec<u8> {
     names.sort();
     names.extend(["git".to_owned(), "git-worktree".to_owned()]);
     let mut names: Vec<(String, &str)> = names.into_iter().map(|name| (name, "1")).collect();
-    names.extend([settings::NAME, recovery::NAME].map(|(name, of)| (name.to_owned(), of)));
+    names.extend(
+        [settings::NAME, recovery::NAME, tasks::NAME].map(|(name, of)| (name.to_owned(), of)),
+    );
     see_also(&mut roff, &names);
 
     page(&[opening(program), options(program), roff.render()])

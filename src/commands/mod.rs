@@ -21,6 +21,7 @@ pub mod list;
 pub mod log;
 pub mod man;
 pub mod metrics;
+mod near;
 pub mod recover;
 pub mod release;
 pub mod remove;
@@ -88,7 +89,9 @@ fn run(cli: Cli, environment: Environment) -> ExitCode {
     match dispatch(&session, cli.verb) {
         Ok(code) => ExitCode::from(code),
         Err(error) => {
+            let near = near::hint(&session, &error);
             let mut failure = Failure::from(error);
+            failure.hints.splice(0..0, near);
             if is_exec {
                 failure.hints.push(format!(
                     "the command was not run; of other verbs this is exit code {}",

@@ -68,7 +68,7 @@ fn one<'c>(context: Option<&'c Context<'_>>, id: &str) -> Result<Found<'c>> {
 }
 
 fn unknown(id: &str) -> Error {
-    Error::failed(format!("there is no saved work {}", id.escape_debug()))
+    Error::usage(format!("there is no saved work {}", id.escape_debug()))
         .with_hint("`repo-pool rescue list` shows what there is")
 }
 

@@ -42,6 +42,13 @@ pub struct DeclaredPool {
     pub(super) values: Table,
 }
 
+impl DeclaredPool {
+    /// Whether its own table has the key.
+    pub fn has_own(&self, key: &str) -> bool {
+        self.values.contains_key(key)
+    }
+}
+
 /// What a file says.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Contents {

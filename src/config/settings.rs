@@ -156,10 +156,11 @@ impl Settings {
             depth: count("depth"),
             sparse: list("sparse"),
             lfs: flag("lfs"),
-            submodules: match text("submodules").as_deref() {
-                Some("true") => Submodules::On,
-                Some("recursive") => Submodules::Recursive,
-                _ => Submodules::Off,
+            submodules: match value("submodules") {
+                Some(Value::Bool(false)) => Submodules::Off,
+                Some(Value::Bool(true)) => Submodules::On,
+                Some(Value::Text(_)) => Submodules::Recursive,
+                other => mismatch("submodules", &other),
             },
             keep: list("keep"),
             keep_limit: size("keep_limit"),

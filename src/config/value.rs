@@ -81,7 +81,7 @@ impl Value {
             .map_err(|wrong| format!("{} {wrong} (allowed: {})", quoted(text), kind.allowed()))
     }
 
-    /// Reads text; the error is what is wrong, to follow the value.
+    /// Reads text, of a list one of its items; the error is what is wrong, to follow the value.
     fn from_text(kind: &Kind, text: &str) -> Result<Self, String> {
         match kind {
             Kind::Count { .. } => count(kind, text.trim().parse().ok()),
@@ -95,12 +95,14 @@ impl Value {
                 "false" | "0" => Ok(Self::Bool(false)),
                 _ => Err("is neither true nor false".into()),
             },
-            Kind::Choice { allowed } => match allowed.contains(&text) {
-                true => Ok(Self::Text(text.into())),
-                false => Err("is not known".into()),
-            },
+            Kind::Choice { allowed } if allowed.contains(&text) => Ok(match text {
+                "true" => Self::Bool(true),
+                "false" => Self::Bool(false),
+                word => Self::Text(word.into()),
+            }),
+            Kind::Choice { .. } => Err("is not known".into()),
             Kind::Text { check, .. } => check(text).map(|()| Self::Text(text.into())),
-            Kind::List { .. } => Err("is no list".into()),
+            Kind::List { check, .. } => check(text).map(|()| Self::List(vec![text.into()])),
             Kind::Table { .. } => Err("is no table".into()),
         }
     }

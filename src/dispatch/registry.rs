@@ -13,6 +13,7 @@ use std::collections::HashMap;
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use super::files::{Format, Source};
 use crate::domain::dispatch::state::Index;
@@ -21,6 +22,9 @@ use crate::domain::{Error, Result};
 use document::Standing;
 use place::Place;
 use worker::Message;
+
+/// How long a registry that is locked is waited for at the end of a run.
+const AT_THE_END: Duration = Duration::from_secs(10);
 
 /// The registries of a run.
 #[derive(Debug)]
@@ -98,8 +102,11 @@ impl Registry {
 
     /// Waits until all is written, where that can be done soon. Returns what could not be.
     pub fn close(self) -> Vec<String> {
-        // The thread ends when nobody can tell it anything any more.
-        drop(self.told);
+        self.close_within(AT_THE_END)
+    }
+
+    fn close_within(self, limit: Duration) -> Vec<String> {
+        self.with(|told| told.send(Message::End(limit)));
         self.worker.join().unwrap_or_default()
     }
 

@@ -25,7 +25,12 @@ pub struct Declared {
     pub strategy: Strategy,
     /// The branch they start from; `None` follows the remote's HEAD.
     pub base: Option<String>,
+    /// What the repository of this very pool should have been made with.
+    pub made_with: MadeWith,
 }
+
+/// Keys that count when a pool's repository is made, and not after, with their values as text.
+pub type MadeWith = Vec<(&'static str, Option<String>)>;
 
 /// A pool as it is.
 #[derive(Debug, Clone)]
@@ -54,6 +59,8 @@ pub struct Made {
     pub url: String,
     /// How its slots are made.
     pub strategy: Strategy,
+    /// What its repository was made with: every such key.
+    pub made_with: MadeWith,
     /// Whether it was declared when it was made, or at some time since.
     pub declared: bool,
     /// The branch that its slots start from now.
@@ -229,7 +236,24 @@ fn conflict(declared: &Declared, known: &Known) -> Option<Conflict> {
         let wrong = format!("pool {name} was made with another, and keeps to it; {way}");
         return about(Some("strategy"), wrong);
     }
-    None
+    let differs = |wanted: &&(_, _)| {
+        made.made_with
+            .iter()
+            .any(|was| was.0 == wanted.0 && was != *wanted)
+    };
+    let (key, _) = declared.made_with.iter().find(differs)?;
+    let was = made
+        .made_with
+        .iter()
+        .find(|(was, _)| was == key)?
+        .1
+        .as_deref();
+    let (was, stay) = match was {
+        Some(was) => (format!("with {was}"), "declare that"),
+        None => ("without it".to_owned(), "leave it out"),
+    };
+    let wrong = format!("pool {name} was made {was}, and keeps to that; {stay}, or {way}");
+    about(Some(key), wrong)
 }
 
 /// The steps that lead from what there is to what is declared: the declared pools in their order,

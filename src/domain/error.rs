@@ -9,6 +9,14 @@ use std::time::Duration;
 /// The result of everything below the commands.
 pub type Result<T> = std::result::Result<T, Error>;
 
+/// How the text of an [`Error::SetUp`] begins, by which it is known where a slot's record has it.
+const SET_UP: &str = "the set-up of slot";
+
+/// Whether a slot is out of use for this reason: its set-up failed.
+pub fn is_of_set_up(reason: &str) -> bool {
+    reason.starts_with(SET_UP)
+}
+
 /// A failure with what a person needs to understand it.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -35,6 +43,8 @@ pub enum Error {
         slots: Vec<String>,
         /// How long was waited for one in vain.
         waited: Option<Duration>,
+        /// Whether the caller could be told to wait for one.
+        may_wait: bool,
     },
     /// A slot could not be made ready for a reason that is not git's.
     #[error("{0}")]
@@ -48,11 +58,11 @@ pub enum Error {
         failure: Box<GitFailure>,
     },
     /// The command that makes a slot ready to work in failed.
-    #[error("the set-up of slot {slot} failed: {reason}")]
+    #[error("{SET_UP} {slot} failed: {reason}")]
     SetUp {
         /// The slot's id.
         slot: String,
-        /// How it ended, its last words, and where all of them are.
+        /// How it ended, where its output is, and the last words of that.
         reason: String,
     },
     /// A slot could not be brought back to a clean state.
@@ -178,6 +188,13 @@ impl GitFailure {
             .or_else(|| self.stderr.lines().next().map(str::to_owned))
             .unwrap_or_else(|| "git does not say why".into())
     }
+}
+
+/// A reason on one line: without what a command printed, which stands indented below it.
+pub fn gist(reason: &str) -> String {
+    let told = reason.lines().filter(|line| !line.starts_with("  "));
+    let told = told.map(str::trim).filter(|line| !line.is_empty());
+    told.collect::<Vec<_>>().join(" ")
 }
 
 impl Error {

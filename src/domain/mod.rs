@@ -13,6 +13,7 @@ pub mod furnished;
 pub mod lease;
 pub mod metrics;
 pub mod names;
+pub mod near;
 pub mod outcome;
 pub mod pool;
 pub mod ports;
@@ -23,6 +24,6 @@ pub mod rescue;
 pub mod selection;
 pub mod slot;
 
-pub use error::{Error, GitFailure, Result};
+pub use error::{Error, GitFailure, Result, gist};
 pub use names::{PoolName, SlotId};
 pub use process::{Liveness, ProcessStamp};

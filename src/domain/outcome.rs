@@ -33,8 +33,8 @@ pub use metrics::{BucketView, Figures, PoolMetrics, WorkView};
 pub use recover::{Finding, FindingAction, FindingKind, FindingResult, RecoverSummary, Recovered};
 pub use rescue::{CommitView, PathView, RescueDetails, RescueView, Restored};
 pub use results::{
-    Collected, ConfigChecked, ConfigPath, Dropped, ImportView, LeftBehind, MetricsView, PoolNames,
-    Removed, SettingView, WorkspaceView,
+    Collected, ConfigChecked, ConfigPath, Dropped, ImportView, LeftBehind, ManView, MetricsView,
+    PoolNames, Removed, SettingView, WorkspaceView,
 };
 pub use tasks::{CheckedFile, GraphTask, TaskGraph, TasksChecked};
 pub use warm::{WarmResult, WarmSummary, Warmed, WarmedPool, WarmedSlot};
@@ -52,7 +52,7 @@ pub struct SlotView {
     pub repo_name: String,
     /// The remote, without secrets.
     pub repo_url: String,
-    /// The directory users work in.
+    /// The directory users work in; while the slot is parked, nothing is there.
     pub slot_path: String,
     /// The state.
     pub state: SlotState,
@@ -260,6 +260,10 @@ pub struct PoolView {
     /// How many commits of each branch its repository was made with.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub depth: Option<u32>,
+    /// Patterns of ignored paths that cleaning leaves: those that are configured, and those that it was
+    /// made with.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub keep: Vec<String>,
     /// How many slots it has.
     pub num_slots: u64,
     /// When it was made.
@@ -287,10 +291,23 @@ pub struct PoolView {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(test, schemars(extend("nullable" = true)))]
     pub repository_bytes: Determined<u64>,
+    /// Who waits in line for a slot; absent if nobody does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub waiting: Option<WaitingView>,
     /// Its counts.
     pub summary: Summary,
     /// Its slots, by number.
     pub slots: Vec<SlotView>,
+}
+
+/// The line of those who wait for a slot.
+#[derive(Debug, Clone, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct WaitingView {
+    /// How many stand in it.
+    pub count: u64,
+    /// Since when the first of them does.
+    pub since: Timestamp,
 }
 
 /// What cleaning a slot did.

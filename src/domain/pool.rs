@@ -117,6 +117,9 @@ pub struct PoolRecord {
     /// How many commits of each branch its repository was made with; absent: all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub depth: Option<u32>,
+    /// Patterns of ignored paths that cleaning leaves, beside those that are configured.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub keep: Vec<String>,
     /// How far the pool may grow on demand by itself; absent: it does not.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub grows_to: Option<u32>,

@@ -179,7 +179,7 @@ pub fn resolve(text: &str, names: &[Name]) -> Result<usize> {
     match found.as_slice() {
         [one] => Ok(*one),
         [] => Err(
-            Error::failed(format!("there is no saved work {}", text.escape_debug()))
+            Error::usage(format!("there is no saved work {}", text.escape_debug()))
                 .with_hint("`repo-pool rescue list` shows what there is"),
         ),
         several => {

@@ -31,7 +31,7 @@ mod own_config;
 pub mod parse;
 pub mod partial;
 pub mod promised;
-mod ref_files;
+pub mod ref_files;
 pub mod refs;
 pub mod registration;
 pub mod remote;

@@ -67,8 +67,11 @@ pub fn damage(
     Ok(look(contents, "read all objects")?.filter(|words| tell_of_damage(words)))
 }
 
-/// Those of the objects, one on a line, that the repository does not have.
+/// Those of the objects, one on a line, that the repository does not have. git answers each line with
+/// one, and does not notice if it can't: what it has not answered must not pass for being there.
 pub fn missing(git: &Git, repository: &Path, oids: Vec<u8>) -> Result<Vec<Oid>> {
+    let asked = oids.split(|byte| *byte == b'\n').count();
+    let asked = asked - usize::from(oids.is_empty() || oids.ends_with(b"\n"));
     let output = git
         .repository(repository)
         .while_progressing()
@@ -76,6 +79,11 @@ pub fn missing(git: &Git, repository: &Path, oids: Vec<u8>) -> Result<Vec<Oid>> 
         .args(["cat-file", "--batch-check=%(objectname)", "--buffer"])
         .run("look for objects that are missing")?;
     let lines = output.text();
+    let answered = lines.lines().count();
+    if answered != asked {
+        let text = format!("git answered {answered} of {asked} questions for objects");
+        return Err(Error::failed(text).with_hint("try again"));
+    }
     let gone = lines
         .lines()
         .filter_map(|line| line.strip_suffix(" missing"));

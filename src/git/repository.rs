@@ -88,11 +88,15 @@ pub fn shared_config(init: &str, url: &str, settings: &[Setting]) -> String {
 /// The config of a slot that stands alone: the shared one as the pool made it, with what the pool
 /// knows of the slot's branch.
 pub(super) fn clone_config(made: &str, tracking: &[Setting]) -> String {
-    let tracking = tracking.iter().map(|(key, value)| section(key, value));
-    let sections: String = tracking.collect();
     made.replace(&section("extensions.worktreeConfig", "true"), "")
         + &section("core.bare", "false")
-        + &sections
+        + &as_sections(tracking)
+}
+
+/// The settings as a config file has them.
+pub(super) fn as_sections(settings: &[Setting]) -> String {
+    let sections = settings.iter().map(|(key, value)| section(key, value));
+    sections.collect()
 }
 
 /// The config of the tool's own git. The remote stands in it for those filters of the user's that
@@ -237,7 +241,18 @@ pub fn settings_in(git: &Git, file: &Path) -> Result<Vec<Setting>> {
     Ok(parse_settings(&found.stdout))
 }
 
-/// Reads `config -z --get-regexp`: `key\nvalue\0`.
+/// Everything that a config file of ours says.
+pub fn all_settings_in(git: &Git, file: &Path) -> Result<Vec<Setting>> {
+    let found = git
+        .outside()
+        .args(["config", "--file"])
+        .args([file])
+        .args(["-z", "--list"])
+        .run("read the slot's config")?;
+    Ok(parse_settings(&found.stdout))
+}
+
+/// Reads `config -z --get-regexp` or `--list`: `key\nvalue\0`.
 fn parse_settings(bytes: &[u8]) -> Vec<Setting> {
     String::from_utf8_lossy(bytes)
         .split('\0')

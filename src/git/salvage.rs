@@ -108,7 +108,8 @@ pub fn packs(git: &Git, damaged: &Path, new: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Packs those of `oids` that can be read into `new`: all at once, or where that fails by halves.
+/// Packs those of `oids` that can be read into `new`: all at once, or where that fails by halves. One
+/// that can be read and not packed is no damage: a full disk must not pass for objects that are gone.
 pub(super) fn pack(
     git: &Git,
     source: &Path,
@@ -119,19 +120,35 @@ pub(super) fn pack(
     if oids.is_empty() {
         return Ok(());
     }
-    if pack_all(git, source, new, oids)? {
+    if pack_all(git, source, new, oids, &[1, 128])? {
         *packs += 1;
     } else if oids.len() > 1 {
         let (one, other) = oids.split_at(oids.len() / 2);
         pack(git, source, new, one, packs)?;
         pack(git, source, new, other, packs)?;
+    } else if is_readable(git, source, new, &oids[0])? {
+        pack_all(git, source, new, oids, &[])?;
+        *packs += 1;
     }
     Ok(())
 }
 
-/// Whether all of `oids` could be packed. The pack's index is made from its contents, so an object
-/// that is not what its name says does not come over under that name.
-fn pack_all(git: &Git, source: &Path, new: &Path, oids: &[Oid]) -> Result<bool> {
+/// Whether the object at `source` can be read to its end.
+fn is_readable(git: &Git, source: &Path, new: &Path, oid: &Oid) -> Result<bool> {
+    let read = git
+        .repository(new)
+        .while_progressing()
+        .env("GIT_OBJECT_DIRECTORY", source)
+        .stdin(format!("{oid}\n").into_bytes())
+        .args(["cat-file", "--batch"])
+        .run_allowing(&[1, 128], "read an object", &mut |_| ())?;
+    Ok(read.code == 0 && !read.stdout.ends_with(b" missing\n"))
+}
+
+/// Whether all of `oids` could be packed; fails if git ends with another code than the `allowed`. The
+/// pack's index is made from its contents, so an object that is not what its name says does not come
+/// over under that name.
+fn pack_all(git: &Git, source: &Path, new: &Path, oids: &[Oid], allowed: &[i32]) -> Result<bool> {
     let place = new
         .join("repo-pool-tmp")
         .join(crate::sys::user::random_hex(8));
@@ -149,7 +166,7 @@ fn pack_all(git: &Git, source: &Path, new: &Path, oids: &[Oid]) -> Result<bool> 
         .stdin(list.into_bytes())
         .args(["pack-objects", "-q", "--no-reuse-delta"])
         .args([place.join("pack")])
-        .run_allowing(&[1, 128], "read objects", &mut |_| ())?;
+        .run_allowing(allowed, "pack objects", &mut |_| ())?;
     let name = format!("pack-{}.pack", packed.text());
     let whole = packed.code == 0 && place.join(&name).is_file();
     if whole {

@@ -3,16 +3,16 @@
 //! killed leaves what they leave, and the next one goes on from there.
 
 use super::retire::{self, Request};
-use super::{Context, Pool, fetch, find, holder, parallel, settle, slots};
-use crate::config::{Config, Flags};
+use super::{Context, Pool, fetch, find, furnish, holder, parallel, settle, slots};
+use crate::config::{Config, DeclaredPool, Flags, Settings};
 use crate::domain::apply::{
-    self, Conflict, Declared, Known, KnownSlot, Made, Planned, State, Step,
+    self, Conflict, Declared, Known, KnownSlot, Made, MadeWith, Planned, State, Step,
 };
 use crate::domain::names::{self, PoolName};
 use crate::domain::outcome::RescueView;
 use crate::domain::pool::PoolRecord;
 use crate::domain::slot::{OperationKind, SlotRecord, SlotState};
-use crate::domain::{Error, Result};
+use crate::domain::{Error, Result, gist};
 use crate::sys::lock::HeldLocks;
 use crate::sys::signals;
 
@@ -44,10 +44,24 @@ pub fn declared(config: &Config, flags: &Flags) -> Vec<Declared> {
                 slots: settings.num_slots,
                 most: settings.max_slots.unwrap_or(settings.num_slots),
                 strategy: settings.strategy,
+                made_with: made_with(pool, &settings),
                 base: settings.base,
             }
         })
         .collect()
+}
+
+/// What the pool's own table says that its repository is made with, and what nobody says. A default is
+/// for pools that are still to be made.
+fn made_with(pool: &DeclaredPool, settings: &Settings) -> MadeWith {
+    let mut keys = as_made_with(settings.filter.as_ref(), settings.depth);
+    keys.retain(|(key, value)| pool.has_own(key) || value.is_none());
+    keys
+}
+
+fn as_made_with(filter: Option<&String>, depth: Option<u32>) -> MadeWith {
+    let depth = depth.map(|depth| depth.to_string());
+    vec![("filter", filter.cloned()), ("depth", depth)]
 }
 
 /// Looks at everything without changing anything. What keeps a pool from being removed is looked for
@@ -108,6 +122,7 @@ fn made(pool: &Pool<'_>, record: &PoolRecord, goes: bool) -> Made {
     Made {
         url: record.repo_url.clone(),
         strategy: record.strategy,
+        made_with: as_made_with(record.filter.as_ref(), record.depth),
         declared: record.declared,
         base: record.remote.base_branch.clone(),
         kept: if goes { keeps(pool, &slots) } else { None },
@@ -134,7 +149,7 @@ fn kept(slot: &SlotRecord, is_alive: impl Fn(&SlotRecord) -> bool) -> Option<Str
         }
         (SlotState::Error, ..) => Some(format!(
             "is out of use: {}",
-            slot.error.as_deref().unwrap_or("no reason recorded")
+            gist(slot.error.as_deref().unwrap_or("no reason recorded"))
         )),
         (_, _, Some(operation)) if is_alive(slot) => {
             Some(format!("is in use: {} is under way", operation.kind))
@@ -224,7 +239,9 @@ fn take(context: &Context<'_>, planned: &Planned) -> Result<Option<RescueView>> 
         Step::CreatePool { num_slots, .. } => make(context, name, *num_slots)?,
         Step::AdoptPool => adopt(&pool())?,
         Step::ChangeBase { to, .. } => change_base(&pool(), to)?,
-        Step::AddSlots { to, .. } => drop(slots::add_up_to(&pool(), *to)?),
+        Step::AddSlots { to, .. } => {
+            furnish::all_set_up(&pool(), &slots::add_up_to(&pool(), *to)?)?
+        }
         Step::RemoveSlot { number, to } => return remove_slot(&pool(), *number, *to),
         Step::RemovePool { .. } => remove_pool(&pool())?,
         Step::KeepSlot { number, reason } => {
@@ -255,7 +272,8 @@ fn make(context: &Context<'_>, name: &PoolName, count: u32) -> Result<()> {
         Err(Error::PoolNotFound(_)) => find::pool_or_create(context, name.as_str())?,
         other => other?,
     };
-    slots::add_up_to(&found.pool, count).map(drop)
+    slots::add_up_to(&found.pool, count)?;
+    furnish::all_set_up(&found.pool, &found.pool.read()?.slots)
 }
 
 fn adopt(pool: &Pool<'_>) -> Result<()> {

@@ -6,14 +6,45 @@ use std::path::Path;
 use super::Pool;
 use crate::domain::pool::Strategy;
 use crate::domain::{Result, names};
+use crate::git::standalone::learned;
 use crate::git::{refs, standalone};
 
 /// The last step before a slot is handed out: in a pool of clones, it gets a repository of its own.
 pub fn send_out(pool: &Pool<'_>, strategy: Strategy, number: u32) -> Result<()> {
     match strategy {
         Strategy::Worktree => Ok(()),
-        Strategy::Clone => standalone::send_out(&pool.git, &pool.worktree(number)),
+        Strategy::Clone => {
+            let learned = pool.paths.learned(number);
+            let learned = pool.settings.setup.is_some().then_some(learned.as_path());
+            standalone::send_out(&pool.git, &pool.worktree(number), learned)
+        }
     }
+}
+
+/// Does `work` in an idle slot as its users find it: in a pool of clones, with a repository of its own.
+/// The slot is as before then, however that ended; what was written into that repository is kept for
+/// those that the slot is handed out with, if `succeeded` says so.
+pub fn while_out<T>(
+    pool: &Pool<'_>,
+    number: u32,
+    work: impl FnOnce() -> Result<T>,
+    succeeded: impl FnOnce(&T) -> bool,
+) -> Result<T> {
+    if noted(&pool.paths.repository())? == Strategy::Worktree {
+        return work();
+    }
+    let (git, place) = (&pool.git, pool.paths.learned(number));
+    standalone::send_out(git, &pool.worktree(number), None)?;
+    let before = learned::settings(git, &pool.worktree(number))?.unwrap_or_default();
+    let done = work();
+    let home = bring_home(pool, number).and_then(|()| {
+        let slot = pool.worktree(number);
+        match done.as_ref().is_ok_and(succeeded) {
+            true => learned::keep(git, &slot, &before, &place),
+            false => learned::clear(git, &slot),
+        }
+    });
+    done.and_then(|done| home.map(|()| done))
 }
 
 /// The first step of whatever is done to a slot that comes back: what was made in it goes into the

@@ -1,6 +1,7 @@
 //! What every operation works with.
 
 use std::path::Path;
+use std::sync::OnceLock;
 
 use crate::config::{Config, Flags, Settings};
 use crate::domain::metrics::Metrics;
@@ -49,6 +50,7 @@ impl Context<'_> {
             settings,
             name: name.clone(),
             given_url: None,
+            keep: OnceLock::new(),
         };
         pool.mend_view();
         pool
@@ -87,6 +89,8 @@ pub struct Pool<'a> {
     pub workspace: Workspace,
     /// The URL that the user gave for it this time; it may hold a secret that is stored nowhere.
     pub given_url: Option<RemoteUrl>,
+    /// All that cleaning leaves, once the record was read.
+    pub(super) keep: OnceLock<Vec<String>>,
 }
 
 impl Pool<'_> {
@@ -108,12 +112,39 @@ impl Pool<'_> {
 
     /// Reads the record, without a lock.
     pub fn read(&self) -> Result<PoolRecord> {
-        store::read(&self.workspace, &self.name)
+        let record = store::read(&self.workspace, &self.name)?;
+        self.learn(&record);
+        Ok(record)
+    }
+
+    /// Takes from the record what adds to the settings. It is the same for the life of a pool, so
+    /// that once is enough.
+    pub fn learn(&self, record: &PoolRecord) {
+        self.keep.get_or_init(|| {
+            let mut all = self.settings.keep.clone();
+            let more = record.keep.iter();
+            all.extend(
+                more.filter(|one| !self.settings.keep.contains(one))
+                    .cloned(),
+            );
+            all
+        });
+    }
+
+    /// Patterns of what cleaning leaves: those that are configured, and those that the pool was made
+    /// with. Nobody cleans before the record was read, so this costs no read of its own.
+    pub fn keep(&self) -> &[String] {
+        if self.keep.get().is_none() {
+            // Without a record there is nothing but the settings.
+            let _ = self.read();
+        }
+        self.keep.get().unwrap_or(&self.settings.keep)
     }
 
     /// Locks the pool and reads its record.
     pub fn lock(&self) -> Result<LockedPool> {
         let locked = LockedPool::lock(&self.workspace, &self.name)?;
+        self.learn(&locked.record);
         Ok(locked.measured(self.settings.enable_metrics))
     }
 
@@ -130,7 +161,10 @@ impl Pool<'_> {
     /// The same as [`Pool::lock`] if nobody holds the lock.
     pub fn try_lock(&self) -> Result<Option<LockedPool>> {
         let locked = LockedPool::try_lock(&self.workspace, &self.name)?;
-        Ok(locked.map(|locked| locked.measured(self.settings.enable_metrics)))
+        Ok(locked.map(|locked| {
+            self.learn(&locked.record);
+            locked.measured(self.settings.enable_metrics)
+        }))
     }
 
     /// Counts a failure, if that needs no wait; that it can't be counted is no second failure.

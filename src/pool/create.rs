@@ -34,6 +34,8 @@ pub struct Plan {
     pub slots: u32,
     /// The base branch; `None` follows the remote's HEAD.
     pub base: Option<String>,
+    /// Patterns of ignored paths that cleaning leaves, beside those that are configured.
+    pub keep: Vec<String>,
     /// How far it may grow by itself.
     pub grows_to: Option<u32>,
     /// What its slots are.
@@ -146,6 +148,7 @@ fn first_record(context: &Context<'_>, pool: &Pool<'_>, plan: &Plan) -> PoolReco
         base: plan.base.clone(),
         filter: pool.settings.filter.clone(),
         depth: pool.settings.depth,
+        keep: plan.keep.clone(),
         grows_to: plan.grows_to,
         declared: context.config.declared_pool(pool.name.as_str()).is_some(),
         made_from: plan
@@ -163,6 +166,7 @@ fn first_record(context: &Context<'_>, pool: &Pool<'_>, plan: &Plan) -> PoolReco
 }
 
 fn build(pool: &Pool<'_>, plan: &Plan) -> Result<()> {
+    keep::note(&pool.paths, &plan.keep)?;
     let state = clone(pool, plan)?;
     let commit = state
         .base_commit

@@ -12,7 +12,7 @@ use crate::domain::pool::PoolRecord;
 use crate::domain::process::{Liveness, ProcessStamp};
 use crate::domain::slot::{SlotRecord, SlotState};
 use crate::git::status::{self, Status};
-use crate::git::{Git, lfs, refs, rescue, snapshot, unseen};
+use crate::git::{Git, hidden, lfs, refs, rescue, snapshot, submodules, unseen};
 use crate::store::events;
 use crate::sys::{inside, liveness, threads};
 
@@ -112,6 +112,11 @@ fn look(pool: &Pool<'_>, number: u32, git: &Git) -> Option<Status> {
     let may_ask = unseen::may_be_read(&worktree).unwrap_or(false);
     let mut seen = may_ask.then(|| status::look(git, &worktree, None).ok())??;
     lfs::set_apart(git, &worktree, &mut seen).ok()?;
+    // git itself is not let into submodules, whose work a release would refuse.
+    let places = hidden::entries(git, &worktree, None).ok()?.submodules;
+    if submodules::any(&worktree, &places).ok()? {
+        seen.dirty_submodules = submodules::holding_work(git, &worktree, &places).ok()?;
+    }
     Some(seen)
 }
 

@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use super::{Pool, holder, queue};
 use crate::domain::age;
+use crate::domain::error::is_of_set_up;
 use crate::domain::lease::{self, Allocation, Doubt, Permission, Verdict};
 use crate::domain::slot::{SlotRecord, SlotState};
-use crate::domain::{Error, Result, names};
+use crate::domain::{Error, Result, gist, names};
 use crate::sys::clock;
 
 /// Of how many slots it is said in short who has them.
@@ -23,10 +24,16 @@ pub fn error(pool: &Pool<'_>, waited: Option<Duration>) -> Result<Error> {
         .iter()
         .map(|slot| holder_line(pool, slot, in_line, now))
         .collect();
+    // One that is out of use waits for a person itself.
+    let may_come_back = record
+        .slots
+        .iter()
+        .any(|slot| slot.state != SlotState::Error);
     Ok(Error::NoAvailableSlot {
         pool: pool.name.to_string(),
         slots: lines,
         waited,
+        may_wait: waited.is_none() && may_come_back,
     })
 }
 
@@ -69,6 +76,7 @@ fn in_hand_of(slot: &SlotRecord, now: jiff::Timestamp) -> String {
 
 fn holder_line(pool: &Pool<'_>, slot: &SlotRecord, in_line: usize, now: jiff::Timestamp) -> String {
     let id = pool.slot_id(slot.number);
+    let reason = slot.error.as_deref();
     match (slot.state, &slot.allocation, &slot.operation) {
         (SlotState::Allocated, Some(allocation), _) => format!(
             "{id}: held by {} for {}{}",
@@ -92,14 +100,18 @@ fn holder_line(pool: &Pool<'_>, slot: &SlotRecord, in_line: usize, now: jiff::Ti
                 age::since(operation.started_at, now)
             )
         }
+        (SlotState::Error, ..) if reason.is_some_and(is_of_set_up) => format!(
+            "{id}: out of use ({}); once that is repaired: repo-pool recover {}",
+            gist(reason.unwrap_or_default()),
+            pool.name
+        ),
         (SlotState::Error, ..) => format!(
             "{id}: out of use ({}); bring it back: repo-pool recover {id}",
-            slot.error.as_deref().unwrap_or("no reason recorded")
+            gist(reason.unwrap_or("no reason recorded"))
         ),
-        (SlotState::Available, ..) if in_line > 0 => format!(
-            "{id}: available, but others have waited for a slot before ({in_line}); get in line: \
-             --wait DUR"
-        ),
+        (SlotState::Available, ..) if in_line > 0 => {
+            format!("{id}: available, but others have waited for a slot before ({in_line})")
+        }
         _ => format!(
             "{id}: {}, but a process is inside or a command works on it; see: repo-pool status {id}",
             slot.state

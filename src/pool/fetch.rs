@@ -304,9 +304,15 @@ fn base(chosen: Option<&str>, there: &RemoteRefs) -> Result<(Option<String>, Oid
             None => Err(missing_base(branch, chosen.is_some())),
         },
         (None, Some(head)) => Ok((None, head.clone())),
-        (None, None) => Err(missing_base("HEAD", false)),
+        (None, None) => Err(
+            Error::failed("the HEAD of the remote names none of its branches")
+                .with_hint(CHOOSE_BASE),
+        ),
     }
 }
+
+const CHOOSE_BASE: &str =
+    "choose a branch that it has: `create --base BRANCH`, or `base` in pools.toml";
 
 fn missing_base(branch: &str, chosen: bool) -> Error {
     let message = if chosen {
@@ -314,8 +320,7 @@ fn missing_base(branch: &str, chosen: bool) -> Error {
     } else {
         format!("the remote's HEAD names {branch:?}, which it does not have")
     };
-    Error::failed(message)
-        .with_hint("choose a branch that it has: `create --base BRANCH`, or `base` in pools.toml")
+    Error::failed(message).with_hint(CHOOSE_BASE)
 }
 
 /// The base commit must be in the pool: between asking and fetching the remote may have moved on,
@@ -375,6 +380,12 @@ mod tests {
             Some("next")
         );
         assert!(base(Some("gone"), &there).is_err());
+        let nowhere = RemoteRefs {
+            head: None,
+            ..remote_with(None, &["main"])
+        };
+        let error = base(None, &nowhere).unwrap_err().to_string();
+        assert_eq!(error, "the HEAD of the remote names none of its branches");
         assert!(base(None, &remote_with(Some("gone"), &["x"])).is_err());
         assert!(base(None, &remote_with(None, &[])).is_err());
         assert_eq!(base(None, &remote_with(None, &["x"])).unwrap().0, None);

@@ -109,6 +109,7 @@ fn by_name<'c>(context: &'c Context<'_>, text: &str, make: bool) -> Result<Found
                 url: declared.url.clone(),
                 slots: pool.settings.num_slots,
                 base: None,
+                keep: Vec::new(),
                 grows_to: None,
                 strategy: pool.settings.strategy,
                 made_from: None,

@@ -100,6 +100,7 @@ fn plan(wanted: &Wanted, url: RemoteUrl) -> Plan {
         url,
         slots: 1,
         base: None,
+        keep: Vec::new(),
         grows_to: Some(GROWS_TO),
         strategy: Strategy::default(),
         made_from: local.map(|local| local.path.clone()),

@@ -17,6 +17,7 @@ use crate::git::Oid;
 use crate::store::document;
 use crate::sys::fs::{self, Durability};
 use crate::sys::lock::FileLock;
+use crate::sys::remove;
 
 /// What became of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -77,10 +78,13 @@ pub fn all_set_up(pool: &Pool<'_>, made: &[SlotRecord]) -> Result<()> {
         .filter(|slot| slot.state == SlotState::Error)
         .map(|slot| pool.slot_id(slot.number).to_string())
         .collect();
-    let Some(first) = failed.first() else {
+    if failed.is_empty() {
         return Ok(());
-    };
-    let hint = format!("`repo-pool recover {first}` runs the set-up again");
+    }
+    let hint = format!(
+        "once that is repaired, `repo-pool recover {}` runs the set-up again wherever it failed",
+        pool.name
+    );
     let text = format!(
         "{} of {} new slots could not be set up: {}",
         failed.len(),
@@ -151,7 +155,7 @@ pub fn forget(pool: &Pool<'_>, number: u32) -> Result<()> {
     ] {
         fs::remove_file_if_there(&path)?;
     }
-    Ok(())
+    remove::remove_tree(&pool.paths.learned(number))
 }
 
 /// What tells the slot's directory from any other.

@@ -6,21 +6,39 @@ use super::{Pool, parallel, trash};
 use crate::config::parse::format_size;
 use crate::domain::Result;
 use crate::git::kept;
+use crate::store::PoolPaths;
 use crate::sys::disk;
+use crate::sys::fs::{self, Durability};
 use crate::sys::lock::FileLock;
 
 /// So many paths are named.
 const NAMED: usize = 5;
 
+/// Notes the patterns that a pool is made with where they are not lost with its record.
+pub fn note(paths: &PoolPaths, patterns: &[String]) -> Result<()> {
+    if patterns.is_empty() {
+        return Ok(());
+    }
+    let lines: String = patterns.iter().map(|one| format!("{one}\n")).collect();
+    fs::write_atomic(&paths.keep(), lines.as_bytes(), Durability::Durable)
+}
+
+/// What was noted.
+pub fn noted(paths: &PoolPaths) -> Result<Vec<String>> {
+    let bytes = fs::read_if_there(&paths.keep())?.unwrap_or_default();
+    let lines = String::from_utf8_lossy(&bytes);
+    Ok(lines.lines().map(str::to_owned).collect())
+}
+
 /// Throws away the largest of what `keep` left in the slot while all of it takes more than
 /// `keep_limit`. Returns what was done.
 pub fn within_limit(pool: &Pool<'_>, number: u32, lock: &FileLock) -> Result<Option<String>> {
     let settings = &pool.settings;
-    if settings.keep.is_empty() {
+    if pool.keep().is_empty() {
         return Ok(None);
     }
     let worktree = pool.worktree(number);
-    let mut paths = kept::paths(&pool.git, &worktree, lock, &settings.keep)?;
+    let mut paths = kept::paths(&pool.git, &worktree, lock, pool.keep())?;
     // git does not name a link or a file otherwise than a directory but for its slash.
     paths
         .iter_mut()
@@ -74,10 +92,10 @@ fn surplus(sizes: &[u64], limit: u64) -> Vec<usize> {
 
 /// Says so if the patterns of `keep` match tracked files, which are brought back like all others.
 pub fn warn_of_tracked(pool: &Pool<'_>, number: u32) -> Result<()> {
-    if pool.settings.keep.is_empty() {
+    if pool.keep().is_empty() {
         return Ok(());
     }
-    let tracked = kept::tracked(&pool.git, &pool.worktree(number), &pool.settings.keep)?;
+    let tracked = kept::tracked(&pool.git, &pool.worktree(number), pool.keep())?;
     if tracked.is_empty() {
         return Ok(());
     }

@@ -7,11 +7,12 @@
 
 use std::ffi::OsStr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use super::Pool;
 use crate::domain::{Error, Result};
 use crate::store::LockedPool;
-use crate::sys::lock::{self, FileLock};
+use crate::sys::lock::{self, FileLock, HeldLocks};
 use crate::sys::{clock, fs, liveness};
 
 /// A place in the line. Lower is earlier.
@@ -84,13 +85,14 @@ pub fn join(pool: &Pool<'_>, _locked: &LockedPool, before: Option<Place>) -> Res
         },
     };
     let path = place.path(pool);
-    match FileLock::try_acquire(&path)? {
-        Some(lock) => Ok(Ticket {
+    // Nobody else stands there: who has it locked is looking whether anybody does.
+    match FileLock::acquire(&path, pool.settings.lock_timeout, &mut || {})? {
+        Ok(lock) => Ok(Ticket {
             place,
             path,
             _lock: lock,
         }),
-        None => Err(Error::failed(format!(
+        Err(_) => Err(Error::failed(format!(
             "{} is locked by somebody else",
             path.display()
         ))),
@@ -130,6 +132,33 @@ pub fn next_before(pool: &Pool<'_>, own: Place) -> Result<Option<Place>> {
         }
     }
     Ok(None)
+}
+
+/// The tickets that killed processes have left, for who clears them away.
+pub fn dead(pool: &Pool<'_>) -> Result<Vec<PathBuf>> {
+    let paths = places(pool)?.into_iter().map(|place| place.path(pool));
+    Ok(paths
+        .filter(|path| lock::is_held(path) == Some(false))
+        .collect())
+}
+
+/// How many wait, and since when the first of them; none if nobody does. No lock is touched for that,
+/// so that who waits in another pid namespace is not seen.
+pub fn waiting(pool: &Pool<'_>) -> Result<Option<(u64, Duration)>> {
+    let all = places(pool)?;
+    if all.is_empty() {
+        return Ok(None);
+    }
+    let locks = HeldLocks::now(&pool.paths.queue());
+    let is_there = |place: &&Place| {
+        locks.is_locked(&place.path(pool)) == Some(true) && !liveness::is_stopped(place.pid)
+    };
+    let there: Vec<&Place> = all.iter().filter(is_there).collect();
+    Ok(there.first().map(|first| {
+        let began = Duration::from_nanos(first.number);
+        let waited = clock::boot_time().saturating_sub(began);
+        (there.len() as u64, waited)
+    }))
 }
 
 fn earlier(all: Vec<Place>, own: Option<Place>) -> impl DoubleEndedIterator<Item = Place> {

@@ -85,6 +85,7 @@ pub fn is_shared(error: &Error) -> bool {
 pub fn lacks(error: &Error) -> bool {
     let words = [
         "No space left on device",
+        "Out of diskspace",
         "Disk quota exceeded",
         "File too large",
         "Read-only file system",
@@ -124,7 +125,7 @@ pub fn prepare(
     let deadline = Deadline::after(pool.settings.git_timeout.max(pool.settings.cleanup_timeout));
     let mut goal = Goal {
         commit: &target.commit,
-        keep: &pool.settings.keep,
+        keep: pool.keep(),
         deadline,
         since: slot.written_since(),
         unseen: None,

@@ -15,6 +15,7 @@ use crate::domain::{Error, Result};
 use crate::git::status::Status;
 use crate::git::worktree::Fault;
 use crate::git::{refs, rescue, snapshot};
+use crate::store::LockedPool;
 use crate::sys::lock::FileLock;
 use crate::sys::{clock, fs, inside, liveness, user};
 
@@ -149,7 +150,7 @@ fn drop_own_branch(pool: &Pool<'_>, number: u32, lock: &FileLock) -> Result<()> 
     refs::delete_branch(&pool.git, &worktree.common, lock, &branch)
 }
 
-/// Removes the pool with all its slots. Refuses while a slot is allocated or work is left that is
+/// Removes the pool with all its slots; what its user has put into `files/` stays. Refuses while a slot is allocated or work is left that is
 /// nowhere else, unless forced.
 pub fn remove_pool(pool: &Pool<'_>, force: bool) -> Result<()> {
     settle::leftovers(pool)?;
@@ -165,7 +166,7 @@ pub fn remove_pool(pool: &Pool<'_>, force: bool) -> Result<()> {
             pool.acquire(locks, &pool.paths.slot_lock(slot.number), &what)?,
         );
     }
-    let locked = pool.lock()?;
+    let mut locked = pool.lock()?;
     for slot in &locked.record.slots {
         // One that was added while this waited for the others.
         if let std::collections::btree_map::Entry::Vacant(place) = slot_locks.entry(slot.number) {
@@ -194,7 +195,7 @@ pub fn remove_pool(pool: &Pool<'_>, force: bool) -> Result<()> {
         refuse_with_unsaved_work(pool)?;
     }
     let forced_past = held_by_others(pool, &locked.record);
-    set_aside(pool)?;
+    take_away(pool, &mut locked)?;
     drop(locked);
     drop(slot_locks);
     // The history is gone with the pool: this is the one place left to say it.
@@ -313,6 +314,24 @@ pub fn refuse_with_unsaved_work(pool: &Pool<'_>) -> Result<()> {
     }
 }
 
+/// A pool with files of its user's goes piece by piece around them: once its record says so, whoever
+/// finds it half gone takes it away to the end.
+fn take_away(pool: &Pool<'_>, locked: &mut LockedPool) -> Result<()> {
+    let files = pool.paths.files();
+    if fs::list_dir_if_there(&files)?.is_none_or(|names| names.is_empty()) {
+        return set_aside(pool).map(drop);
+    }
+    let operation = journal::operation(OperationKind::Remove, clock::now());
+    locked.record.operation = Some(operation);
+    locked.write()?;
+    set_aside_but_files(pool)?;
+    pool.context.observer.note(&format!(
+        "what was put into {} is left there; a pool of that name can be made around it",
+        files.display()
+    ));
+    Ok(())
+}
+
 /// The pool vanishes by one rename.
 fn set_aside(pool: &Pool<'_>) -> Result<std::path::PathBuf> {
     let trash = pool.workspace.trash();
@@ -339,7 +358,7 @@ pub fn discard_unfinished(pool: &Pool<'_>) -> Result<()> {
     trash::delete_pool(&gone)
 }
 
-/// What a user has put there for `copy` was there first, and stays. The record goes when there is
+/// What a user has put there for `copy` is theirs, and stays. The record goes when there is
 /// nothing else left that it tells of.
 fn set_aside_but_files(pool: &Pool<'_>) -> Result<std::path::PathBuf> {
     let gone = pool

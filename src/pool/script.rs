@@ -39,7 +39,7 @@ pub struct Script<'a> {
 }
 
 /// Runs it in the slot, which is where its users find it. What it prints is kept in a file. If it
-/// failed, the reason is given back, with its last words and the name of that file.
+/// failed, the reason is given back, with the name of that file and, indented, its last words.
 pub fn run(pool: &Pool<'_>, number: u32, script: &Script<'_>) -> Result<Option<String>> {
     let path = place(pool, number)?;
     let output = pool.paths.output(number, script.name);
@@ -72,12 +72,11 @@ pub fn run(pool: &Pool<'_>, number: u32, script: &Script<'_>) -> Result<Option<S
     let Some(why) = failure(&finished, script)? else {
         return Ok(None);
     };
-    let mut reason = why;
+    let mut reason = format!("{why}; its output is in {}", output.display());
     for line in transcript::last_lines(&words, LINES) {
         reason.push_str("\n  ");
         reason.push_str(line);
     }
-    reason.push_str(&format!("\nits output is in {}", output.display()));
     Ok(Some(reason))
 }
 

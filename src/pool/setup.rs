@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 use super::park::{self, Place};
 use super::script::{self, Script};
-use super::{Pool, copies, furnish, mend, trash};
+use super::{Pool, clones, copies, furnish, mend, trash};
 use crate::domain::furnished::{Name, SetUp};
 use crate::domain::progress::Step;
 use crate::domain::{Error, Result};
@@ -98,7 +98,6 @@ fn run(pool: &Pool<'_>, number: u32) -> Result<()> {
         reason,
     };
     let was_parked = park::is_parked(pool, number);
-    park::bring_out(pool, number)?;
     let script = Script {
         name: NAME,
         command: pool.settings.setup.as_deref().unwrap_or_default(),
@@ -106,7 +105,16 @@ fn run(pool: &Pool<'_>, number: u32) -> Result<()> {
         limited_by: "setup_timeout",
         allocation: None,
     };
-    if let Some(why) = script::run(pool, number, &script)? {
+    let in_place = || {
+        park::bring_out(pool, number)?;
+        script::run(pool, number, &script)
+    };
+    let why = match clones::while_out(pool, number, in_place, Option::is_none) {
+        // It has made of the slot what can't be brought home.
+        Err(error @ Error::Refused { .. }) => Some(error.reason()),
+        other => other?,
+    };
+    if let Some(why) = why {
         return Err(failed(why));
     }
     match was_parked.then(|| park::park(pool, number)).transpose()? {
@@ -158,7 +166,7 @@ fn warn_of_deleted(
     ignored: &[PathBuf],
 ) -> Result<()> {
     let worktree = pool.worktree(number);
-    let kept = kept::paths(&pool.git, &worktree, lock, &pool.settings.keep)?;
+    let kept = kept::paths(&pool.git, &worktree, lock, pool.keep())?;
     let is_kept = |path: &&PathBuf| kept.iter().any(|kept| path.starts_with(kept));
     let others: Vec<&PathBuf> = ignored.iter().filter(|path| !is_kept(path)).collect();
     if others.is_empty() {

@@ -101,7 +101,7 @@ pub fn advance(pool: &Pool<'_>, work: &SlotWork, slot: &SlotRecord, base: &Oid) 
 fn goal<'a>(pool: &'a Pool<'_>, slot: &SlotRecord, base: &'a Oid, unseen: Option<Odd>) -> Goal<'a> {
     Goal {
         commit: base,
-        keep: &pool.settings.keep,
+        keep: pool.keep(),
         deadline: Deadline::after(pool.settings.cleanup_timeout),
         since: slot.written_since(),
         unseen,

@@ -29,7 +29,7 @@ pub fn mark(pool: &Pool<'_>, number: u32, commit: &Oid) -> Option<Mark> {
     let machine = liveness::machine();
     let mut digest = DefaultHasher::new();
     (machine.boot_id, machine.pid_namespace).hash(&mut digest);
-    pool.settings.keep.hash(&mut digest);
+    pool.keep().hash(&mut digest);
     pool.settings.submodules.hash(&mut digest);
     pool.settings.sparse.hash(&mut digest);
     pool.settings.lfs.hash(&mut digest);

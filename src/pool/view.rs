@@ -3,12 +3,15 @@
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
-use super::{Context, Pool, holder, parallel, ports};
+use jiff::SignedDuration;
+
+use super::{Context, Pool, holder, parallel, ports, queue};
 use crate::domain::lease::{self, Allocation, HolderState, Verdict};
 use crate::domain::metrics::Metrics;
 use crate::domain::names::PoolName;
 use crate::domain::outcome::{
     Determined, OperationView, OwnerView, PoolSummary, PoolView, ReclaimView, SlotView, Summary,
+    WaitingView,
 };
 use crate::domain::pool::PoolRecord;
 use crate::domain::slot::{Operation, SlotRecord, SlotState};
@@ -16,8 +19,8 @@ use crate::domain::{Error, Result};
 use crate::git::parse::Head;
 use crate::git::refs;
 use crate::store;
-use crate::sys::disk;
 use crate::sys::lock::HeldLocks;
+use crate::sys::{clock, disk};
 
 /// The commits of the branches that slots are on. git is asked only for those that no file of their
 /// own holds, and once.
@@ -190,6 +193,7 @@ pub fn pool(pool: &Pool<'_>, record: &PoolRecord, with_disk: bool) -> PoolView {
         strategy: record.strategy,
         filter: record.filter.clone(),
         depth: record.depth,
+        keep: pool.keep().to_vec(),
         num_slots: record.slots.len() as u64,
         created_at: record.created_at,
         updated_at: record.updated_at,
@@ -199,6 +203,7 @@ pub fn pool(pool: &Pool<'_>, record: &PoolRecord, with_disk: bool) -> PoolView {
         is_locked: Some(locks.is_locked(&pool.paths.pool_lock())),
         disk_usage_bytes: None,
         repository_bytes: None,
+        waiting: waiting(pool),
         summary: summary(record),
         slots: record
             .slots
@@ -216,6 +221,16 @@ pub fn pool(pool: &Pool<'_>, record: &PoolRecord, with_disk: bool) -> PoolView {
         measure(pool, record, &mut view);
     }
     view
+}
+
+/// A line that can't be read is not shown.
+fn waiting(pool: &Pool<'_>) -> Option<WaitingView> {
+    let (count, waited) = queue::waiting(pool).ok().flatten()?;
+    let waited = SignedDuration::try_from(waited).ok()?;
+    Some(WaitingView {
+        count,
+        since: clock::now().checked_sub(waited).ok()?,
+    })
 }
 
 /// What the pool takes on disk as a whole, and of that its repository and each slot.

@@ -18,6 +18,7 @@ use std::time::Duration;
 use self::reconcile::Step;
 use crate::domain::Result;
 use crate::domain::outcome::{Finding, FindingAction, FindingKind, FindingResult};
+use crate::domain::slot::OperationKind;
 use crate::pool::{Context, Pool, anew, create, parallel, rescues};
 use crate::sys::remove;
 
@@ -191,13 +192,18 @@ fn unfinished_pool(pool: &Pool<'_>, request: &Request) -> Result<Vec<Finding>> {
     if making == Some(true) {
         return Ok(Vec::new());
     }
+    let operation = pool.read()?.operation;
+    let (action, verb) = match operation.map(|operation| operation.kind) {
+        Some(OperationKind::Remove) => (FindingAction::Complete, "removing"),
+        _ => (FindingAction::Undo, "making"),
+    };
     let mut finding = Finding {
         kind: FindingKind::UnfinishedOperation,
         slot_id: None,
         repo_name: pool.name.to_string(),
-        action: FindingAction::Undo,
+        action,
         result: FindingResult::Planned,
-        detail: "making the pool was interrupted".into(),
+        detail: format!("{verb} the pool was interrupted"),
     };
     if !request.dry_run {
         // Waiting for a maker that is gone takes the pool away.

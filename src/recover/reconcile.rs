@@ -7,6 +7,8 @@ use super::strays::Strays;
 use super::{Request, config};
 use crate::config::parse::format_duration;
 use crate::domain::damage;
+use crate::domain::error::is_of_set_up;
+use crate::domain::gist;
 use crate::domain::lease::{self, Reason, Verdict};
 use crate::domain::names::{self, PoolName, SlotId};
 use crate::domain::outcome::{Finding, FindingAction, FindingKind, FindingResult};
@@ -155,6 +157,12 @@ fn stray_steps(strays: &Strays) -> Vec<Step> {
         &strays.orphaned_locks,
         "of a slot that is no more",
     ));
+    plan.extend(each(
+        FindingKind::OrphanedLock,
+        Remove,
+        &strays.dead_tickets,
+        "of a waiter that is gone",
+    ));
     plan
 }
 
@@ -200,7 +208,8 @@ fn slot_step(slot: &SlotFacts, request: &Request) -> Option<Step> {
     }
 }
 
-/// An isolated slot waits for a person, who names it.
+/// An isolated slot waits for a person, who names it; one whose set-up failed, for the set-up, which is
+/// run once more.
 fn isolated(
     slot: &SlotFacts,
     request: &Request,
@@ -213,12 +222,13 @@ fn isolated(
     let action = match (request.slot.is_some(), request.force) {
         (true, true) => FindingAction::Rebuild,
         (true, false) => FindingAction::Restore,
+        (false, _) if is_of_set_up(&reason) => FindingAction::Restore,
         (false, _) => FindingAction::Report,
     };
     step(
         FindingKind::IsolatedSlot,
         action,
-        format!("out of use: {reason}"),
+        format!("out of use: {}", gist(&reason)),
     )
 }
 
@@ -343,7 +353,9 @@ pub fn is_about(step: &Step, known: &Finding, pool: &PoolName) -> bool {
         (None, Some(_)) => known.action == step.action,
         (None, None) => false,
     };
-    known.detail.starts_with(&step.detail) || step.action == FindingAction::Report && of_the_same
+    // What became of bringing a slot back is the reason that it has now.
+    let is_told = matches!(step.action, FindingAction::Report | FindingAction::Restore);
+    known.detail.starts_with(&step.detail) || is_told && of_the_same
 }
 
 /// The finding that a step is shown as, before it is carried out.

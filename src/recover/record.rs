@@ -15,7 +15,7 @@ use crate::domain::remote::RemoteUrl;
 use crate::domain::slot::{OperationKind, SlotRecord, SlotState};
 use crate::domain::{Error, Result};
 use crate::git::{Oid, Worktree, cuts, hidden, promised, registration, snapshot, status};
-use crate::pool::{Pool, clones, fetch, journal, verified as mark};
+use crate::pool::{Pool, clones, fetch, journal, keep, verified as mark};
 use crate::store::{document, pool as store};
 use crate::sys::{clock, fs, inside, mounts, odd, user};
 
@@ -86,8 +86,9 @@ fn from_directories(pool: &Pool<'_>) -> Result<PoolRecord> {
         created_at: now,
         updated_at: now,
         base: None,
+        keep: keep::noted(&pool.paths)?,
         filter: promised::filter(&pool.paths.repository())?,
-        depth: (!cuts::all(&pool.paths.repository())?.is_empty()).then_some(1),
+        depth: depth(pool)?,
         grows_to: None,
         declared: pool
             .context
@@ -104,6 +105,7 @@ fn from_directories(pool: &Pool<'_>) -> Result<PoolRecord> {
         metrics: Metrics::default(),
         slots: Vec::new(),
     };
+    pool.learn(&record);
     for number in numbers(pool)? {
         let operation = journal::operation(OperationKind::Repair, now);
         let mut slot = SlotRecord::reserved(number, operation, now);
@@ -133,6 +135,16 @@ fn from_directories(pool: &Pool<'_>) -> Result<PoolRecord> {
             .warn(&format!("{error}; the base is looked up at the next fetch")),
     }
     Ok(record)
+}
+
+/// That the repository is shallow shows, and not how many commits were asked for; of a short history
+/// not even that.
+fn depth(pool: &Pool<'_>) -> Result<Option<u32>> {
+    let is_shallow = !cuts::all(&pool.paths.repository())?.is_empty();
+    let declared = pool.context.config.declared_pool(pool.name.as_str());
+    let was_asked_for = is_shallow || declared.is_some_and(|pool| pool.has_own("depth"));
+    let depth = pool.settings.depth.or(is_shallow.then_some(1));
+    Ok(depth.filter(|_| was_asked_for))
 }
 
 /// What the pool wrote into its repository's config when it was made.
@@ -187,7 +199,7 @@ fn clean_commit(pool: &Pool<'_>, number: u32, slot: &Worktree) -> Result<Option<
         && seen.branch.is_none()
         && !seen.has_changes()
         && seen.unreadable.is_empty()
-        && (seen.ignored.is_empty() || !pool.settings.keep.is_empty())
+        && (seen.ignored.is_empty() || !pool.keep().is_empty())
         && odd::look(&slot.path, &entries.submodules)?.is_nothing();
     match seen.commit.filter(|_| clean) {
         Some(commit) if snapshot::is_landed(&pool.git, &slot.common, &commit)? => Ok(Some(commit)),

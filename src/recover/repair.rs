@@ -6,7 +6,7 @@ use crate::domain::event::{Event, EventKind};
 use crate::domain::outcome::{Finding, FindingAction, FindingKind, FindingResult, RescueView};
 use crate::domain::rescue::Reason;
 use crate::domain::slot::{OperationKind, SlotState};
-use crate::domain::{Error, Result};
+use crate::domain::{Error, Result, gist};
 use crate::pool::journal::{self, SlotWork};
 use crate::pool::release::Returned;
 use crate::pool::tidy::{self, Tidied};
@@ -26,7 +26,10 @@ pub fn carry_out(pool: &Pool<'_>, step: &Step, mut finding: Finding, request: &R
         Err(error) => {
             finding.result = FindingResult::Failed;
             let words = error.reason();
-            finding.detail = format!("{}: {words}", finding.detail);
+            // What has failed once more as it did before is said once.
+            if !finding.detail.ends_with(&gist(&words)) {
+                finding.detail = format!("{}: {words}", finding.detail);
+            }
         }
     }
     finding

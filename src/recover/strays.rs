@@ -12,7 +12,7 @@ use crate::domain::pool::PoolRecord;
 use crate::domain::rescue::Reason;
 use crate::domain::slot::{OperationKind, SlotRecord};
 use crate::git::registration::{self, Registration};
-use crate::pool::{Pool, journal, quiet, saving, slots, trash};
+use crate::pool::{Pool, journal, queue, quiet, saving, slots, trash};
 use crate::sys::lock::{self, FileLock};
 use crate::sys::{clock, fs, inside, remove};
 
@@ -35,6 +35,8 @@ pub struct Strays {
     pub shared_git_locks: Vec<PathBuf>,
     /// Lock files of slots that are no more.
     pub orphaned_locks: Vec<PathBuf>,
+    /// Places in the line for a slot whose holders are gone.
+    pub dead_tickets: Vec<PathBuf>,
 }
 
 /// Looks for strays.
@@ -61,6 +63,7 @@ pub fn strays(pool: &Pool<'_>, record: &PoolRecord, slots: &[SlotFacts]) -> Resu
         })
         .filter(|path| lock::is_locked(path) == Some(false))
         .collect();
+    found.dead_tickets = queue::dead(pool)?;
     let fetching = [pool.paths.fetch_lock(), pool.paths.fetching_lock()];
     let idle = slots.iter().all(|slot| !slot.locked)
         && fetching

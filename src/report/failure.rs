@@ -129,13 +129,17 @@ impl From<Error> for Failure {
             Error::NoAvailableSlot {
                 pool,
                 slots,
-                waited,
-            } => no_available_slot(&pool, text, &slots, waited.is_some()),
+                may_wait,
+                ..
+            } => no_available_slot(&pool, text, &slots, may_wait),
             Error::SlotAllocation(_) => Self::new("slot_allocation", 1, text),
-            Error::SetUp { slot, .. } => Self::new("slot_allocation", 1, text).hint(format!(
-                "`repo-pool recover {}` runs it again",
-                super::tables::short_id(&slot)
-            )),
+            Error::SetUp { slot, .. } => {
+                let id = super::tables::short_id(&slot);
+                let pool = id.split('/').next().unwrap_or_default();
+                Self::new("slot_allocation", 1, text).hint(format!(
+                    "once that is repaired, `repo-pool recover {pool}` runs it again wherever it failed"
+                ))
+            }
             Error::Git { failure, .. } => git_operation(text, *failure),
             Error::Cleanup { slot, .. } => Self::new("cleanup", 1, text).hint(format!(
                 "`repo-pool recover {}` tries again",
@@ -181,7 +185,7 @@ impl Failure {
     }
 }
 
-fn no_available_slot(pool: &str, text: String, slots: &[String], waited: bool) -> Failure {
+fn no_available_slot(pool: &str, text: String, slots: &[String], may_wait: bool) -> Failure {
     let message = if slots.is_empty() {
         format!("{text}: it has none")
     } else {
@@ -189,9 +193,9 @@ fn no_available_slot(pool: &str, text: String, slots: &[String], waited: bool) -
     };
     let failure = Failure::new("no_available_slot", 4, message)
         .hint(format!("`repo-pool add-slot {pool}` makes one more"));
-    match waited {
-        true => failure,
-        false => failure.hint("`--wait 10m` waits in line for one"),
+    match may_wait {
+        true => failure.hint("`--wait 10m` waits in line for one"),
+        false => failure,
     }
 }
 
@@ -257,6 +261,7 @@ mod tests {
                     pool: "p".into(),
                     slots: vec![],
                     waited: None,
+                    may_wait: true,
                 },
                 "no_available_slot",
                 4,
@@ -353,6 +358,7 @@ mod tests {
                 "my-project/slot2: error".into(),
             ],
             waited: None,
+            may_wait: true,
         });
         insta::assert_snapshot!(failure.render(false), @"
         error: no slot of pool my-project is available:

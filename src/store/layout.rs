@@ -59,6 +59,11 @@ impl PoolPaths {
         self.root.join("pool.json")
     }
 
+    /// The patterns that the pool was made with, a second time.
+    pub fn keep(&self) -> PathBuf {
+        self.root.join("keep")
+    }
+
     /// Whether the pool is there, but for its record.
     pub fn has_lost_its_record(&self) -> bool {
         !self.record().exists() && self.repository().join("HEAD").is_file()
@@ -149,6 +154,12 @@ impl PoolPaths {
     /// What a slot was furnished with.
     pub fn furnished(&self, number: u32) -> PathBuf {
         let name = format!("{}.json", names::dir_name(number));
+        self.furnishings().join(name)
+    }
+
+    /// What the set-up has written into a slot's own repository.
+    pub fn learned(&self, number: u32) -> PathBuf {
+        let name = format!("{}.repository", names::dir_name(number));
         self.furnishings().join(name)
     }
 

@@ -96,7 +96,7 @@ impl LockedPool {
     /// The same, and frees the lock of a slot before the pool's: who sees the slot as it was saved can
     /// have it.
     pub fn save_and_free(mut self, slot: FileLock) -> Result<()> {
-        let written = self.write(Durability::Durable);
+        let written = self.write();
         drop(slot);
         written
     }
@@ -107,15 +107,20 @@ impl LockedPool {
         self.save_as(Durability::Whole)
     }
 
+    /// Writes what was changed so far, and keeps the lock.
+    pub fn write(&mut self) -> Result<()> {
+        self.write_as(Durability::Durable)
+    }
+
     fn save_as(mut self, durability: Durability) -> Result<PoolRecord> {
-        self.write(durability)?;
+        self.write_as(durability)?;
         Ok(self.record)
     }
 
-    fn write(&mut self, durability: Durability) -> Result<()> {
+    fn write_as(&mut self, durability: Durability) -> Result<()> {
         self.record.updated_at = clock::now();
         document::write_as(&self.paths.record(), &self.record, durability)?;
-        let _ = events::append(&self.paths, &self.events);
+        let _ = events::append(&self.paths, &std::mem::take(&mut self.events));
         Ok(())
     }
 

@@ -82,6 +82,11 @@ pub fn write_into_lock(bytes: &[u8]) -> io::Result<()> {
     Ok(())
 }
 
+/// Of a companion: gives the lock's file the present as its time.
+pub fn touch_lock() -> io::Result<()> {
+    super::fs::touch(rustix::stdio::stdout())
+}
+
 /// Of a companion: goes into a directory.
 pub fn work_in(dir: &Path) -> Result<()> {
     rustix::process::chdir(dir).map_err(|e| Error::io("go to", dir, e.into()))

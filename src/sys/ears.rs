@@ -11,16 +11,17 @@ use std::time::Duration;
 use rustix::event::PollFlags;
 use rustix::fs::inotify::{self, CreateFlags, Reader, WatchFlags};
 
-use super::{clock, signals, wait};
+use super::signals::{self, Relay};
+use super::{clock, wait};
 use crate::domain::{Error, Result};
 
 /// What was heard.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Heard {
     /// A file that is watched has changed, or may have.
     Changed,
-    /// A signal asks the process to end.
-    Signal(i32),
+    /// Signals ask the process to end.
+    Signals(Vec<i32>),
     /// So long was to be waited at most.
     TimeUp,
     /// Nobody listens any more.
@@ -35,6 +36,7 @@ pub struct Ears {
     names: Vec<(i32, OsString)>,
     /// Files that only grow.
     files: Vec<i32>,
+    signals: Relay,
     quiet: OwnedFd,
 }
 
@@ -49,10 +51,12 @@ impl Ears {
     pub fn new() -> Result<(Self, Listener)> {
         let pipe = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC);
         let (quiet, open) = pipe.map_err(|e| Error::io("make", "a pipe", e.into()))?;
+        let signals = Relay::of(&signals::usual());
         let ears = Self {
             changes: inotify::init(CreateFlags::CLOEXEC | CreateFlags::NONBLOCK).ok(),
             names: Vec::new(),
             files: Vec::new(),
+            signals: signals.map_err(|e| Error::io("watch", "signals", e))?,
             quiet,
         };
         Ok((ears, Listener { _open: open }))
@@ -81,16 +85,16 @@ impl Ears {
         inotify::add_watch(self.changes.as_ref()?, path, what).ok()
     }
 
-    /// Waits for the next thing, at most for `limit`. A signal is acknowledged by that.
-    pub fn wait(&self, limit: Option<Duration>) -> Heard {
+    /// Waits for the next thing, at most for `limit`. Each signal is heard once; to who asks for it
+    /// elsewhere, it is there as before.
+    pub fn wait(&mut self, limit: Option<Duration>) -> Heard {
         loop {
-            if let Some(signal) = signals::received() {
-                signals::acknowledge();
-                return Heard::Signal(signal);
+            let came = self.signals.take();
+            if !came.is_empty() {
+                return Heard::Signals(came.iter().map(|came| came.number).collect());
             }
-            let wake = signals::wake_fd();
             let changes = self.changes.as_ref().map(AsFd::as_fd);
-            let places = [Some(self.quiet.as_fd()), wake, changes];
+            let places = [Some(self.quiet.as_fd()), Some(self.signals.fd()), changes];
             let fds: Vec<_> = places
                 .iter()
                 .flatten()
@@ -102,7 +106,7 @@ impl Ears {
                 Ok(_) if self.changed() => return Heard::Changed,
                 Ok(_) => {}
                 // Only a lack of kernel memory lets poll fail here.
-                Err(_) => drop(clock::pause(Duration::from_millis(50))),
+                Err(_) => _ = clock::pause(Duration::from_millis(50)),
             }
         }
     }

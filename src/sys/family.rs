@@ -38,6 +38,8 @@ pub struct Family {
     end: Option<ForegroundEnd>,
     /// Nobody is left, not even to take leave of.
     extinct: bool,
+    /// A signal has come by which all is to end.
+    told_to_end: bool,
 }
 
 /// What has ended a wait, but for the end of somebody.
@@ -63,6 +65,7 @@ impl Family {
             command: None,
             end: None,
             extinct: false,
+            told_to_end: false,
         })
     }
 
@@ -107,20 +110,22 @@ impl Family {
             at_once: has(AT_ONCE),
             other: ready.get(1).is_some_and(|ready| *ready),
         };
+        self.told_to_end |= told.ask || told.at_once;
         self.take_leave()?;
         Ok(told)
     }
 
-    /// Waits so long, when nobody is left; false as soon as this process is told to end.
+    /// Waits so long, when nobody is left, or until this process is told to end. False if it was, now
+    /// or before.
     pub fn is_wanted(&mut self, time: Duration) -> bool {
         let deadline = Deadline::after(time);
         while let Some(left) = deadline.remaining() {
             match self.wait(left, None) {
                 Ok(told) if !told.ask && !told.at_once => {}
-                _ => return false,
+                _ => break,
             }
         }
-        true
+        !self.told_to_end
     }
 
     /// Takes leave of all that have ended.

@@ -292,6 +292,35 @@ fn a_changed_url_is_refused_before_anything_is_done() {
     assert_eq!(world.list(), ["new", "p"]);
 }
 
+/// 8.4: what a repository is made with can't be changed afterwards; a default is for pools to come.
+#[test]
+fn a_changed_filter_or_depth_is_refused() {
+    let world = World::new();
+    let remote = world.small_remote("remote");
+    let declared = |more: &str| world.declare(&(pool("p", &remote, 1) + more));
+    declared("depth = 5\n");
+    world.pool("apply").ok();
+    world.pool("apply").ok().silent();
+    for (more, says) in [
+        ("depth = 6\n", "pools.p.depth: pool p was made with 5"),
+        ("", "pools.p.depth: pool p was made with 5"),
+        (
+            "depth = 5\nfilter = \"blob:none\"\n",
+            "pools.p.filter: pool p was made without it",
+        ),
+    ] {
+        declared(more);
+        let out = world.pool("apply");
+        out.code(2).silent().says(says).says("remove-pool p");
+    }
+    declared("depth = 5\n\n[defaults]\nfilter = \"blob:none\"\n");
+    world.pool("apply").ok().silent();
+    // Nor does a record that was made anew differ from what was declared.
+    std::fs::remove_file(world.pool_dir("p").join("pool.json")).expect("the record");
+    world.pool("recover p").ok();
+    world.pool("apply").ok();
+}
+
 /// 8.4: a wrong file changes nothing, and neither does one that is not there.
 #[test]
 fn a_wrong_file_changes_nothing() {

@@ -1,7 +1,7 @@
 //! W.2: pools whose slots are full clones while somebody has them. What holds for worktrees holds for
 //! them: the scenarios at the end are those of the other modules.
 
-use crate::support::{Remote, World, over_clones};
+use crate::support::{Remote, Stand, World, over_clones};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -275,6 +275,26 @@ fn branches_are_collected_from_a_clone_in_use() {
     assert_eq!(world.git(&world.bare("p"), "rev-parse fresh/new"), amended);
 }
 
+/// 9.5: a disk that is full while objects are brought over does not pass for damage of theirs.
+#[test]
+fn what_can_not_be_written_is_not_passed_over() {
+    let (world, remote) = pool_of_clones(1);
+    let own = world.clone_of(&remote, "own");
+    let dir = handed_out(&world, "--branch side");
+    let tip = world.commit(&dir, "side.txt", "side\n");
+    world.git(&dir, "switch -q --detach origin/main");
+    let stand = Stand::new(&world);
+    let full = "strace -f -qq -o /dev/null -e inject=write:error=ENOSPC:when=1";
+    let collect = format!("collect p/slot1 --into {}", own.display());
+    for args in [&*collect, "release p/slot1"] {
+        stand.choose_word("pack-objects", full);
+        let out = world.call(args).env("PATH", stand.path()).run();
+        out.code(1).says("Out of diskspace");
+    }
+    world.pool("release p/slot1").ok();
+    assert_eq!(world.git(&world.bare("p"), "rev-parse side"), tip);
+}
+
 /// 9.2: the slot is out of use and all is there, until a person has had a look.
 #[test]
 fn a_clone_that_lacks_objects_waits_for_a_person() {
@@ -360,6 +380,47 @@ fn clones_share_the_files_of_their_objects() {
     world.git(&one, "fsck");
 }
 
+/// What the set-up writes into the slot's own repository is there each time the slot is handed out, and
+/// nowhere else.
+#[test]
+fn a_set_up_finds_the_slot_as_a_whole_repository() {
+    let world = World::new();
+    let remote = world.remote();
+    let url = remote.url();
+    let text = "mkdir -p target; echo run >> target/runs; test -d .git || exit 1; \
+                git config my.key ours; git config core.hooksPath .git/hooks; \
+                echo exit 0 > .git/hooks/pre-commit; chmod +x .git/hooks/pre-commit; \
+                echo mine >> .git/info/exclude; git branch theirs";
+    world.declare(&format!(
+        "[pools.p]\nrepo_url = \"{url}\"\nstrategy = \"clone\"\nsetup = '{text}'\nkeep = [\"target/\"]\n"
+    ));
+    world.pool("apply").ok();
+    let written = |dir: &Path| {
+        assert_eq!(world.git(dir, "config my.key"), "ours");
+        let hook = dir.join(".git/hooks/pre-commit");
+        world.sh(&format!("test -x '{}'", hook.display())).ok();
+        fs::write(dir.join("mine"), "").expect("writing");
+        assert_eq!(world.git(dir, "status --porcelain"), "");
+        fs::remove_file(dir.join("mine")).expect("removing");
+        // What a holder makes of it is for nobody else.
+        world.git(dir, "config my.key theirs");
+        fs::write(hook, "exit 1").expect("writing");
+        let runs = fs::read_to_string(dir.join("target/runs")).expect("made");
+        assert_eq!(runs, "run\n");
+    };
+    for _ in 0..2 {
+        assert_eq!(world.slot("p/slot1")["verified"], true);
+        written(&handed_out(&world, ""));
+        written(&handed_out(&world, "--branch mine"));
+        world.pool("release p/slot1").ok();
+        world.pool("release p/slot2").ok();
+    }
+    let shared = fs::read_to_string(world.bare("p").join("config")).expect("the config");
+    assert!(!shared.contains("[my]"), "{shared}");
+    world.pool("recover p --dry-run").ok();
+    assert_eq!(world.pool("rescue list p").ok().stdout, "");
+}
+
 /// The short form of a campaign.
 #[test]
 fn random_kills_break_nothing() {
@@ -402,6 +463,11 @@ over_clones! {
     saved_work::release_saves_edits_that_a_stopped_rebase_set_aside
     saved_work::release_saves_commits_that_only_a_ref_of_the_slot_holds
     saved_work::release_saves_edits_of_a_slot_with_a_split_index
+    setup::it_runs_again_when_an_input_changed
+    setup::a_set_up_slot_is_clean
+    setup::a_set_up_that_fails_leaves_its_output_and_recover_runs_it_again
+    setup::a_killed_set_up_is_done_again
+    setup::an_interrupted_set_up_ends_with_its_command
     slots::remove_slot_force_saves_the_work_first
     slots::remove_pool_deletes_everything
     sparse::slots_have_some_directories_only

@@ -6,10 +6,16 @@ use std::path::PathBuf;
 /// A world with pools and slots to be named, a slot that is held, and work that was saved.
 fn scene() -> (World, String) {
     let (world, remote) = World::with_pool(3);
+    world.git(&remote.path, "branch fix/theirs main");
+    world.git(&remote.path, "tag fix-1 main");
+    world.pool("warm p").ok();
     world
         .pool(format!("create other-pool {} -n 1", remote.url()))
         .ok();
-    let dir = world.pool("allocate p --no-fetch --owner me").ok().path();
+    let dir = world
+        .pool("allocate p --no-fetch --owner me --branch fix/mine")
+        .ok()
+        .path();
     std::fs::write(dir.join("draft.txt"), "draft").expect("writing");
     world.pool("release p/slot1").ok();
     world.pool("allocate p --no-fetch --owner me").ok();
@@ -36,6 +42,10 @@ fn cases(rescue: &str) -> Vec<(&'static str, Vec<String>)> {
         ("-q remove-slot o", words("other-pool/slot1")),
         ("rescue show ", vec![rescue.to_owned()]),
         ("rescue restore --into ", words("p/slot1")),
+        ("allocate p --ref fi", words("fix-1 fix/theirs")),
+        ("exec --branch fi", Vec::new()),
+        ("exec p --branch fi", words("fix/mine fix/theirs")),
+        ("allocate p --ref HE", Vec::new()),
         ("log -n 3 oth", words("other-pool other-pool/slot1")),
         ("--workspace ws remove-pool ", words("other-pool p")),
         ("--workspace nowhere remove-pool o", Vec::new()),

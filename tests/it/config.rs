@@ -232,6 +232,7 @@ fn config_show_tells_where_each_setting_comes_from() {
     let table: toml::Table = shown.parse().expect("TOML");
     assert_eq!(table["defaults"]["num_slots"].as_integer(), Some(7));
     assert_eq!(table["defaults"]["lock_timeout"].as_str(), Some("45s"));
+    assert_eq!(table["defaults"]["submodules"].as_bool(), Some(false));
     fs::write(world.workspace().join("pools.toml"), shown).expect("writing");
     world.pool("config check").ok();
 }

@@ -100,6 +100,33 @@ fn very_verbose_shows_the_git_commands() {
     );
 }
 
+/// Names that nothing has: what may have been meant is named.
+#[test]
+fn a_slip_in_a_name_is_answered_with_the_name() {
+    let (world, _remote) = World::with_pool(2);
+    for (command, meant) in [
+        ("status P", Some("p")),
+        ("allocate q", Some("p")),
+        ("release q/slot2", Some("p/slot2")),
+        ("release p/slto1", Some("p/slot1")),
+        ("isolate workspace-o-slot1", Some("p/slot1")),
+        ("status p/slot3", None),
+        ("status elsewhere", None),
+    ] {
+        let out = world.pool(command);
+        out.code(7).silent();
+        match meant {
+            Some(name) => out.says(format!("did you mean {name}?")),
+            None => out.never_says("did you mean"),
+        };
+    }
+    world
+        .pool("rescue show slot1-nothing --json")
+        .code(2)
+        .silent()
+        .kind("usage");
+}
+
 /// Section 4: each failure has its exit code and its kind, as text and as JSON.
 #[test]
 fn every_failure_has_its_code_and_kind() {

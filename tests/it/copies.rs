@@ -305,7 +305,6 @@ fn the_folder_may_be_there_first() {
         if !world.list().is_empty() {
             // It was made, and only not said to be.
             world.pool("remove-pool p").ok();
-            write(&file, "A=1\n");
         }
     }
     let dir = world.pool("allocate p").ok().path();
@@ -315,6 +314,46 @@ fn the_folder_may_be_there_first() {
     write(&world.workspace().join("q/other"), "somebody's");
     let out = world.pool(format!("create q {}", remote.url()));
     out.code(1).says("in the way");
+}
+
+/// They are their user's: a pool that is removed, by force or in a way that was killed, leaves them, and
+/// nothing else.
+#[test]
+fn the_folder_outlives_the_pool() {
+    let (world, folder) = declared(r#"[".env"]"#, &[(".env", "A=1\n")]);
+    let file = folder.join(".env");
+    let gone = |world: &World| {
+        assert_content(&file, "A=1\n");
+        let left = fs::read_dir(world.pool_dir("p")).expect("the directory");
+        let mut left = left.map(|entry| entry.expect("an entry").file_name());
+        // Empty locks are in no other pool's way.
+        assert!(left.all(|name| name == "files" || name == "locks"));
+        assert_eq!(world.list(), [""; 0]);
+    };
+    for point in crash_places(15) {
+        world.pool("apply").ok();
+        let out = world
+            .call("remove-pool p")
+            .env("REPO_POOL_CRASH_AT", point.to_string())
+            .run();
+        assert_content(&file, "A=1\n");
+        if out.code == 0 {
+            out.says(folder.display().to_string());
+            break;
+        }
+        out.code(128 + 9);
+        world.pool("recover").one_of(&[0, 7]);
+        if !world.list().is_empty() {
+            // It was not begun.
+            let dir = world.pool("allocate p").ok().path();
+            assert_content(&dir.join(".env"), "A=1\n");
+            world.pool("remove-pool p --force").ok();
+        }
+        gone(&world);
+    }
+    gone(&world);
+    await_quiet(&world);
+    assert!(!world.has_trash());
 }
 
 /// A directory on the way that is a link to somewhere else.

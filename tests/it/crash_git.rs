@@ -70,9 +70,7 @@ fn kill_each_git(verb: &Verb) {
             let call = scene.world.call(args).env("PATH", stand.path());
             let out = call.env("REPO_POOL_JOBS", "1").run();
             let calls = stand.calls();
-            if verb.name != "exec" {
-                out.one_of(&DOCUMENTED);
-            }
+            verb.ends_as_documented(&out);
             if out.code == 0 {
                 (verb.succeeded)(&mut scene, &out);
             }

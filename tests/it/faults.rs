@@ -7,9 +7,10 @@
 //! and come from a limit on the size of files.
 
 use crate::support::verbs::for_each_verb;
-use crate::support::{Call, DOCUMENTED, Out, Random, Scene, Stand, Verb, say, verbs};
-use std::collections::BTreeMap;
+use crate::support::{Call, Out, Part, Random, Scene, Stand, Verb, say, verbs};
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::sync::OnceLock;
 
 /// A system call and what it is made to say.
 type Fault = (&'static str, &'static str);
@@ -92,7 +93,8 @@ for_each_verb!(with_failing_calls);
 
 fn fail_calls(verb: &Verb) {
     let all = std::env::var("REPO_POOL_TEST_FAULTS").is_ok_and(|value| value == "all");
-    let mut random = Random::new();
+    let part = Part::own();
+    let mut random = part.random();
     let mut scene = Scene::new(verb);
     let calls = calls_of(&mut scene, verb);
     let faults: Vec<Fault> = FAULTS
@@ -112,18 +114,18 @@ fn fail_calls(verb: &Verb) {
             let times = &calls[fault.0];
             (fault, times[random.below(times.len() as u64) as usize])
         };
-        cases = (0..SAMPLE).map(|_| one_of()).collect();
+        cases = (0..part.share(SAMPLE)).map(|_| one_of()).collect();
     }
     for ((call, error), at) in &cases {
         fail_one(&mut scene, verb, call, error, *at);
     }
-    for blocks in 0..4 {
+    for blocks in (0..4).filter(|blocks| part.has(*blocks)) {
         limit_files(&mut scene, verb, blocks);
     }
-    let rounds = if all { GIT_SAMPLE * 10 } else { GIT_SAMPLE };
+    let rounds = part.share(if all { GIT_SAMPLE * 10 } else { GIT_SAMPLE });
     fail_gits(&mut scene, verb, rounds, &mut random);
     say(&format!(
-        "{}: {} of {whole} faults, 4 limits, {rounds} faults of git",
+        "{}: {} of {whole} faults, limits, {rounds} faults of git",
         verb.name,
         cases.len()
     ));
@@ -134,8 +136,7 @@ fn fail_calls(verb: &Verb) {
 #[track_caller]
 fn calls_of(scene: &mut Scene, verb: &Verb) -> BTreeMap<String, Vec<u32>> {
     let log = scene.world.path("strace.log");
-    let names: Vec<&str> = FAULTS.iter().chain(&INTERRUPTED).map(|f| f.0).collect();
-    let expression = format!("trace={}", known(scene, &names).join(","));
+    let expression = format!("trace={}", known(scene).join(","));
     let args = scene.prepare(verb);
     let out = traced(
         scene,
@@ -164,20 +165,20 @@ fn calls_of(scene: &mut Scene, verb: &Verb) -> BTreeMap<String, Vec<u32>> {
 
 /// The calls that this machine's strace knows: some kinds of processor have not all of them.
 #[track_caller]
-fn known<'a>(scene: &Scene, names: &[&'a str]) -> Vec<&'a str> {
-    let mut known: Vec<&str> = names
-        .iter()
-        .copied()
-        .filter(|name| {
+fn known(scene: &Scene) -> &'static [&'static str] {
+    static KNOWN: OnceLock<Vec<&str>> = OnceLock::new();
+    let known = KNOWN.get_or_init(|| {
+        let names: BTreeSet<&str> = FAULTS.iter().chain(&INTERRUPTED).map(|f| f.0).collect();
+        let is_known = |name: &&str| {
             let mut command = scene.world.command("strace");
             command.args(["-o", "/dev/null", "-e", &format!("trace={name}"), "true"]);
             let status = command.output().unwrap_or_else(|error| {
                 panic!("this test needs strace, which can't be run: {error}")
             });
             status.status.success()
-        })
-        .collect();
-    known.dedup();
+        };
+        names.into_iter().filter(is_known).collect()
+    });
     assert!(
         !known.is_empty(),
         "strace can't trace here: is ptrace allowed?"
@@ -208,7 +209,7 @@ fn fail_one(scene: &mut Scene, verb: &Verb, call: &str, error: &str, at: u32) {
 
 /// No file may grow beyond so many blocks of 512 bytes: writes are short, then fail.
 #[track_caller]
-fn limit_files(scene: &mut Scene, verb: &Verb, blocks: u32) {
+fn limit_files(scene: &mut Scene, verb: &Verb, blocks: usize) {
     let args = scene.prepare(verb);
     let script = format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$REPO_POOL\" {args}");
     let out = scene.world.sh(&script);
@@ -231,7 +232,8 @@ fn fail_gits(scene: &mut Scene, verb: &Verb, rounds: u64, random: &mut Random) {
         let call = scene.world.call(args).env("PATH", stand.path());
         let out = call.env("REPO_POOL_JOBS", "1").run();
         calls = stand.calls().max(1);
-        let what = format!("with {fault} at {at} in git number {number}: {out}");
+        let words = stand.words_of(number);
+        let what = format!("with {fault} at {at} in git number {number}, {words}: {out}");
         judge(scene, verb, &out, &what);
     }
 }
@@ -239,9 +241,7 @@ fn fail_gits(scene: &mut Scene, verb: &Verb, rounds: u64, random: &mut Random) {
 /// No false success, a clear failure, and everything in order.
 #[track_caller]
 fn judge(scene: &mut Scene, verb: &Verb, out: &Out, what: &str) {
-    if !verb.name.starts_with("exec") {
-        out.one_of(&DOCUMENTED);
-    }
+    verb.ends_as_documented(out);
     assert!(!out.stderr.contains("panicked"), "{what}");
     if out.code == 0 {
         (verb.succeeded)(scene, out);

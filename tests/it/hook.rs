@@ -73,6 +73,18 @@ fn a_removed_worktree_goes_back_with_its_work_saved() {
     assert!(!again.join("draft.txt").exists());
 }
 
+/// A hook does not wait for a slot, so it is not told how.
+#[test]
+fn an_exhausted_pool_is_explained_to_who_can_not_wait() {
+    let world = World::new();
+    let (dir, remote) = checkout(&world);
+    world.pool(format!("create p {} -n 1", remote.url())).ok();
+    world.allocate("p");
+    let out = create(&world, &dir, "fix-login");
+    out.code(4).silent().says("add-slot p");
+    assert!(!out.stderr.contains("--wait"), "{out}");
+}
+
 /// A tool need not close its end of the pipe, and may say more than is known.
 #[test]
 fn one_document_is_enough() {

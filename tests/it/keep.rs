@@ -52,6 +52,51 @@ fn kept_caches_have_a_bound() {
     assert!(!world.has_trash());
 }
 
+/// `create --keep` counts beside the configured patterns, wherever those count; and it outlives the
+/// pool's record.
+#[test]
+fn a_pool_keeps_what_it_was_made_to_keep() {
+    let world = World::new();
+    let remote = world.remote();
+    let url = remote.url();
+    world
+        .pool(format!("create p {url} -n 1 --keep ../x"))
+        .code(2)
+        .says("--keep")
+        .says("\"..\"");
+    let made = format!("create p {url} -n 1 --keep target/ --keep src/");
+    world.pool(made).ok().says("tracked files");
+    let used = |kept: &[&str]| {
+        let dir = world.pool("allocate p").ok().path();
+        kept.iter().for_each(|name| fill(&dir.join(name), 3));
+        fill(&dir.join("run.log"), 3);
+        world.pool("release p/slot1").ok();
+        assert!(!world.slot_dir("slot1").join("run.log").exists());
+        assert_eq!(world.slot("p/slot1")["verified"], true);
+        for name in kept {
+            assert!(world.slot_dir("slot1").join(name).exists(), "{name}");
+        }
+    };
+    used(&["target/a"]);
+    declare(&world, &remote, "keep = [\"node_modules/\"]");
+    used(&["target/a", "node_modules/b"]);
+    let both = serde_json::json!(["node_modules/", "target/", "src/"]);
+    assert_eq!(world.status("p")["keep"], both);
+    let shown = world.pool("status p").stdout;
+    assert!(
+        shown.contains("keeps node_modules/, target/, src/"),
+        "{shown}"
+    );
+    world.push_commit(&remote, "new.txt", "new\n");
+    world.pool("warm p").ok();
+    declare(&world, &remote, "");
+    fs::remove_file(world.pool_dir("p").join("pool.json")).expect("the record");
+    world.pool("recover p").ok();
+    assert_eq!(world.slot("p/slot1")["state"], "available");
+    used(&["target/a"]);
+    world.pool("recover p --dry-run").ok();
+}
+
 /// A set-up whose product was over the limit is made again.
 #[test]
 fn a_cache_that_went_is_set_up_again() {

@@ -5,7 +5,7 @@
 //! alone (`REPO_POOL_TEST_SEED`); the moments also on the machine.
 
 use crate::support::{
-    DOCUMENTED, Findings, Invariants, Kind, Out, Random, Remote, World, await_quiet, say,
+    DOCUMENTED, Findings, Invariants, Kind, Out, Part, Random, Remote, World, await_quiet, say,
 };
 use rustix::process::Signal;
 use std::collections::BTreeMap;
@@ -67,16 +67,15 @@ struct Shared {
 /// 4.1, 9.4, section 6: no slot held twice, no work lost, no file torn, nothing wedged.
 #[test]
 fn random_kills_break_nothing() {
-    kill_at_random(KILLS);
+    let wanted = std::env::var("REPO_POOL_TEST_KILLS");
+    let wanted = wanted.ok().and_then(|text| text.parse().ok());
+    kill_at_random(wanted.unwrap_or(KILLS));
 }
 
-/// Kills as often as the environment says, or as `usual` does.
-pub fn kill_at_random(usual: u64) {
-    let wanted = std::env::var("REPO_POOL_TEST_KILLS")
-        .ok()
-        .and_then(|text| text.parse().ok())
-        .unwrap_or(usual);
-    let random = Random::new();
+/// Kills so often, or this run's part of that.
+pub fn kill_at_random(wanted: u64) {
+    let wanted = Part::own().share(wanted);
+    let random = Part::own().random();
     let world = World::new();
     let remote = world.small_remote("remote");
     world.pool(format!("create p {} -n 4", remote.url())).ok();

@@ -8,6 +8,8 @@
     reason = "tests start processes, read clocks and write files themselves; the rule is the product's"
 )]
 
+mod dispatch_files;
+mod dispatch_registry;
 mod support;
 
 mod allocate;
@@ -35,8 +37,10 @@ mod dispatch_campaign;
 mod dispatch_failures;
 mod dispatch_local;
 mod dispatch_repository;
+mod dispatch_resume;
 mod dispatch_run;
 mod dispatch_slots;
+mod dispatch_views;
 mod environment;
 mod exec;
 mod exec_left;

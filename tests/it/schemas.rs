@@ -9,7 +9,7 @@ use std::fs;
 use std::path::Path;
 
 /// Verbs whose output is not theirs to choose, or no document: a command's, a contract's, a script.
-const WITHOUT_DOCUMENT: [&str; 5] = ["exec", "hook", "completions", "shell-init", "man"];
+const WITHOUT_DOCUMENT: [&str; 4] = ["exec", "hook", "completions", "shell-init"];
 
 /// A world in which it is noted what was printed.
 struct Scene {
@@ -100,6 +100,9 @@ impl Scene {
         ] {
             self.prints(name, command);
         }
+        let pages = self.world.path("pages").display().to_string();
+        let written = self.prints("man", &format!("man {pages}"));
+        assert_eq!(written["result"]["directory"], pages.as_str());
     }
 
     /// What hands slots out and takes them back, with work in them; the ids of what was saved.

@@ -2,6 +2,7 @@
 
 use crate::support::{Out, Remote, Running, World, alive, await_quiet, until};
 use rustix::process::Signal;
+use serde_json::Value;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -113,7 +114,7 @@ fn the_first_allocation_of_a_declared_pool_finds_it_done() {
 /// It runs again when one of its inputs is another at the slot's commit, and not for anything else:
 /// by `warm`, or before the slot is handed out.
 #[test]
-fn it_runs_again_when_an_input_changed() {
+pub fn it_runs_again_when_an_input_changed() {
     let settings = format!(
         "setup = '{COUNT}'\nsetup_inputs = [\"lock.json\", \"src/part1.rs\"]\nkeep = [\"target/\"]"
     );
@@ -230,7 +231,7 @@ fn what_it_made_is_made_again_when_it_is_gone() {
 /// What it changes of tracked files, or leaves without git ignoring it, is nobody's work: it is taken
 /// back, named, and never saved; a commit that it makes does not stay either.
 #[test]
-fn a_set_up_slot_is_clean() {
+pub fn a_set_up_slot_is_clean() {
     let text = format!(
         "{COUNT}; echo changed >> README.md; echo stray > stray.txt; \
          git -c user.name=x -c user.email=x commit -q --allow-empty -m theirs"
@@ -261,7 +262,7 @@ fn a_set_up_slot_is_clean() {
 /// A set-up that fails: the slot is out of use with the reason, the output is kept and named, and
 /// `recover SLOT` runs it again.
 #[test]
-fn a_set_up_that_fails_leaves_its_output_and_recover_runs_it_again() {
+pub fn a_set_up_that_fails_leaves_its_output_and_recover_runs_it_again() {
     let world = World::new();
     let remote = world.remote();
     let script = script(&world, "echo to stdout; echo 'it is broken' >&2; exit 7\n");
@@ -290,6 +291,16 @@ fn a_set_up_that_fails_leaves_its_output_and_recover_runs_it_again() {
     let out = world.pool("recover p/slot1");
     out.code(1);
     assert_eq!(world.state("p/slot1"), "error");
+    // Where there is a line for it, it is told without what the command printed, and once.
+    let reason = format!("exit code 7; its output is in {}", output.display());
+    let lines: Vec<&str> = out.stdout.lines().collect();
+    assert!(lines[1].ends_with(&reason), "{lines:?}");
+    assert_eq!(lines[1].matches("exit code").count(), 1, "{lines:?}");
+    let told = world.pool("status p").ok().stdout.clone();
+    assert!(told.lines().any(|line| line.ends_with(&reason)), "{told}");
+    let told = world.pool("allocate p").code(4).stderr.clone();
+    assert!(told.contains(&format!("{reason}); bring")), "{told}");
+    assert!(!told.contains("--wait"), "nobody gives one back: {told}");
     fs::write(&script, COUNT).expect("writing");
     world.pool("recover p/slot1").ok();
     assert_eq!(world.slot("p/slot1")["verified"], true);
@@ -301,6 +312,17 @@ fn a_set_up_that_fails_leaves_its_output_and_recover_runs_it_again() {
     fs::write(&script, "exit 1").expect("writing");
     world.pool("add-slot p").code(1).silent();
     assert_eq!(world.state("p/slot3"), "error");
+}
+
+/// `apply` says by its code, too, that slots it made can't be used.
+#[test]
+fn apply_fails_if_a_new_slot_could_not_be_set_up() {
+    let (world, remote) = declared(1, "setup = \"exit 7\"");
+    let out = world.pool("apply");
+    out.code(1).says("1 of 1").says("recover workspace-p-slot1");
+    world.pool("apply").ok();
+    declare(&world, &remote, 2, "setup = \"exit 7\"");
+    world.pool("apply").code(1).says("workspace-p-slot2");
 }
 
 /// One that fails when a slot is to be handed out puts that slot out of use, and not all the others
@@ -337,6 +359,57 @@ fn a_failing_set_up_costs_an_allocation_one_slot() {
     fs::write(&script, "exit 1").expect("writing");
     world.pool("allocate p --grow").code(1).silent();
     assert_eq!(world.state("p/slot4"), "error");
+}
+
+/// A set-up that was broken puts slot after slot out of use; once it is repaired, one command brings
+/// them all back, and leaves alone what a person has taken out of use.
+#[test]
+fn a_repaired_set_up_heals_the_pool() {
+    let world = World::new();
+    let remote = world.remote();
+    let script = script(&world, COUNT);
+    let settings = format!(
+        "setup = \"sh {}\"\nsetup_inputs = [\"lock\"]\nkeep = [\"target/\"]",
+        script.display()
+    );
+    declare(&world, &remote, 3, &settings);
+    create(&world, &remote).ok();
+    world.pool("isolate p/slot3 --reason mine").ok();
+    fs::write(&script, "echo $$; exit 1").expect("writing");
+    world.push_commit(&remote, "lock", "1");
+    for _ in 0..2 {
+        world.pool("allocate p").code(1).says("recover p`");
+    }
+    let out = world.pool("allocate p");
+    out.code(4)
+        .says("recover p\n")
+        .says("recover workspace-p-slot3");
+    // Still broken: tried once in each.
+    let out = world.pool("recover p --json");
+    let found = out.code(1).json();
+    let results = |found: &Value| {
+        let all = found["findings"].as_array().expect("findings").iter();
+        let mut all: Vec<String> = all
+            .map(|one| format!("{} {}", one["action"], one["result"]).replace('"', ""))
+            .collect();
+        all.sort();
+        all
+    };
+    assert_eq!(
+        results(&found),
+        ["report reported", "restore failed", "restore failed"]
+    );
+    fs::write(&script, COUNT).expect("writing");
+    let found = world.pool("recover p --json").ok().json();
+    assert_eq!(
+        results(&found),
+        ["report reported", "restore done", "restore done"]
+    );
+    for slot in ["p/slot1", "p/slot2"] {
+        assert_eq!(world.slot(slot)["verified"], true);
+        world.pool("allocate p").ok();
+    }
+    assert_eq!(world.slot("p/slot3")["error"], "mine");
 }
 
 /// One that hangs is ended with all that it has started, and has failed.
@@ -433,7 +506,7 @@ fn waiting(world: &World, args: &str, pids: &Path) -> (Running, u32) {
 /// Killed in the middle of it, with no chance to say anything: what it has left running is ended by
 /// the next command, and the slot is set up again before anybody has it.
 #[test]
-fn a_killed_set_up_is_done_again() {
+pub fn a_killed_set_up_is_done_again() {
     let world = World::new();
     let remote = world.remote();
     let pids = world.path("pids");
@@ -496,7 +569,7 @@ fn a_killed_set_up_is_done_again() {
 
 /// Interrupted, it is ended at once; the slot is as it was.
 #[test]
-fn an_interrupted_set_up_ends_with_its_command() {
+pub fn an_interrupted_set_up_ends_with_its_command() {
     let world = World::new();
     let remote = world.remote();
     let pids = world.path("pids");

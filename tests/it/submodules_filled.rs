@@ -230,6 +230,8 @@ fn release_refuses_work_in_a_submodule_that_the_pool_filled() {
     let lib = dir.join("lib");
     fs::write(lib.join("README.md"), "edited\n").expect("writing");
     world.pool("release p/slot1").code(5).silent().says("lib");
+    // Who looks sees that there is something.
+    assert_eq!(world.slot("p/slot1")["work"]["changes"]["unstaged"], 1);
     assert_eq!(
         fs::read_to_string(lib.join("README.md")).expect("it"),
         "edited\n"

@@ -1,6 +1,7 @@
 //! `--wait`: who waits for a slot gets one in turn, and nobody is held up by who is gone.
 
 use crate::support::{Running, World, until};
+use jiff::{SignedDuration, Timestamp};
 use rustix::process::Signal;
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -94,6 +95,51 @@ fn waiters_that_are_killed_are_passed_over() {
     world.pool("recover p --dry-run").ok();
     let failed = world.status("p")["summary"]["failed_allocations"].clone();
     assert_eq!(failed, 0, "who gave up did not fail");
+}
+
+/// 9.4: `recover` clears away what killed waiters have left, and nothing of those who live.
+#[test]
+fn recover_clears_away_who_was_killed_in_line() {
+    let (world, _remote) = World::with_pool(1);
+    world.pool("allocate p").ok();
+    let alive = world.waiter(WAIT);
+    let killed = world.waiter(WAIT);
+    killed.signal(Signal::KILL);
+    killed.finish().code(137);
+    assert_eq!(world.line().len(), 2);
+    let found = world.pool("recover p --dry-run");
+    found.code(1);
+    assert!(found.stdout.contains("of a waiter that is gone"), "{found}");
+    assert_eq!(world.line().len(), 2);
+    world.pool("recover p").ok();
+    assert_eq!(world.line(), [alive.pid()]);
+    world.pool("recover p --dry-run").ok();
+}
+
+/// 5.2: who waits for a slot is shown with the pool.
+#[test]
+fn the_line_is_shown() {
+    let (world, _remote) = World::with_pool(1);
+    let slot = world.pool("allocate p").ok().path();
+    let started = Timestamp::now();
+    let first = world.waiter(WAIT);
+    let second = world.waiter(WAIT);
+    let line = world.status("p")["waiting"].clone();
+    assert_eq!(line["count"], 2, "{line}");
+    let since: Timestamp = line["since"]
+        .as_str()
+        .expect("a time")
+        .parse()
+        .expect("one");
+    // The two are told by different clocks.
+    assert!(since > started - SignedDuration::from_secs(1), "{line}");
+    let told = world.pool("status p").ok().stdout.clone();
+    assert!(told.contains("2 wait for a slot, the first for "), "{told}");
+    for waiter in [first, second] {
+        release(&world, &slot);
+        waiter.finish().ok();
+    }
+    assert_eq!(world.status("p").get("waiting"), None);
 }
 
 /// 4.2: a signal ends a wait cleanly: its own code, no ticket, no slot.

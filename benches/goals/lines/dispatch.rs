@@ -10,8 +10,7 @@ use repo_pool::domain::dispatch::graph::{Graph, places};
 use repo_pool::domain::dispatch::{
     Base, End, EndClass, Event, Initial, Record, RunState, Scheduler, Task, When,
 };
-use std::collections::BTreeMap;
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::hint::black_box;
 use std::process::Command;
 use std::sync::Arc;

@@ -1,6 +1,8 @@
-//! The names there are: pools, slots, saved work, runs and their tasks. Read from the workspace's files without a lock; what
+//! The names there are: pools, slots, saved work, branches and tags, runs and their tasks. Read from the
+//! workspace's files without a lock; what
 //! can't be read has no names.
 
+use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
@@ -13,7 +15,8 @@ use crate::domain::dispatch::TaskState;
 use crate::domain::names::{self, PoolName};
 use crate::domain::pool::PoolRecord;
 use crate::domain::slot::{SlotRecord, SlotState};
-use crate::git::rescue;
+use crate::git::remote::TRACKING;
+use crate::git::{ref_files, rescue};
 use crate::report::escape::escape;
 use crate::report::human;
 use crate::store::workspace::{self, Places};
@@ -32,6 +35,10 @@ pub(super) enum Wanted {
     /// A task of a run, in one of these states.
     Task(&'static [TaskState]),
     AgentPool,
+    /// A branch or tag of the remote's.
+    Ref,
+    /// A branch, of the remote's or one that was made in a slot.
+    Branch,
 }
 
 /// Tasks that can be run again.
@@ -77,6 +84,8 @@ impl Wanted {
             ("TASK", "cancel" | "prio") => Self::Task(OPEN),
             ("TASK", _) => Self::Task(&TaskState::ALL),
             ("NAME", "enable" | "disable" | "set") if positional => Self::AgentPool,
+            ("REF", "allocate" | "exec") => Self::Ref,
+            ("NAME", "allocate" | "exec") => Self::Branch,
             _ => return None,
         })
     }
@@ -92,6 +101,7 @@ pub(super) struct Names {
     workspace: Option<Workspace>,
     /// The run that the words name.
     run: Option<String>,
+    words: Vec<OsString>,
 }
 
 impl Names {
@@ -108,6 +118,7 @@ impl Names {
         Self {
             workspace: located.and_then(|located| Workspace::open(&located, true).ok().flatten()),
             run: named(words, "--run").and_then(|run| run.into_string().ok()),
+            words: words.to_vec(),
         }
     }
 
@@ -124,6 +135,8 @@ impl Names {
             Wanted::Run => self.runs(),
             Wanted::Task(states) => self.tasks(states).unwrap_or_default(),
             Wanted::AgentPool => self.agent_pools().unwrap_or_default(),
+            Wanted::Ref => self.refs(&[TRACKING, "refs/tags/"]),
+            Wanted::Branch => self.refs(&[TRACKING, "refs/heads/"]),
         }
     }
 
@@ -177,6 +190,33 @@ impl Names {
         }
         found
     }
+
+    /// The refs below `prefixes` in the pool that the line names, by what follows there.
+    fn refs(&self, prefixes: &[&str]) -> Vec<CompletionCandidate> {
+        let Some(workspace) = &self.workspace else {
+            return Vec::new();
+        };
+        let pools = workspace.pool_names().unwrap_or_default();
+        let mut words = self.words.iter().skip(1);
+        let Some(pool) = words.find_map(|word| pools.iter().find(|pool| word == pool.as_str()))
+        else {
+            return Vec::new();
+        };
+        let refs = ref_files::read(&workspace.pool(pool).repository());
+        let all = refs.unwrap_or_default().found;
+        let short = |name: &String| {
+            let mut below = prefixes
+                .iter()
+                .filter_map(|prefix| name.strip_prefix(prefix));
+            below.next().map(str::to_owned)
+        };
+        let names: BTreeSet<String> = all.keys().filter_map(short).collect();
+        names
+            .into_iter()
+            .filter(|name| name != "HEAD" && !name.starts_with(OF_SLOTS))
+            .map(CompletionCandidate::new)
+            .collect()
+    }
 }
 
 impl Names {
@@ -220,6 +260,8 @@ impl Names {
         )
     }
 }
+/// Where slots are that were given no branch.
+const OF_SLOTS: &str = "worktree/";
 
 /// `2 of 4 slots available`.
 fn about_pool(record: &PoolRecord) -> String {

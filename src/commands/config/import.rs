@@ -29,7 +29,14 @@ pub(super) fn run(session: &Session, args: &ImportArgs) -> Result<u8> {
             .output
             .note(&format!("{}: {}: {}", left.place, left.what, left.why));
     }
-    let pools = human::count(imported.pools as u64, "pool");
+    let pools = match imported.agent_pools as u64 {
+        0 => human::count(imported.pools as u64, "pool"),
+        agents => format!(
+            "{} and {}",
+            human::count(imported.pools as u64, "pool"),
+            human::count(agents, "agent pool")
+        ),
+    };
     match target {
         None => unless_closed(session.output.data(&imported.toml))?,
         Some(file) => {
@@ -55,6 +62,7 @@ fn document(session: &Session, imported: &Imported, file: Option<&Path>) -> std:
     });
     let result = ImportView {
         pools: imported.pools as u64,
+        agent_pools: imported.agent_pools as u64,
         toml: imported.toml.clone(),
         left_behind: left.collect(),
         config: file.map(|file| file.display().to_string()),

@@ -5,26 +5,23 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 
 use super::super::session::Session;
+use super::plan;
+use super::said::{self, Said};
 use super::tasks::{self, Tasks};
-use super::{plan, shown};
 use crate::cli::{DispatchRunArgs, PolicyWord};
 use crate::dispatch::attempt::Workshop;
-use crate::dispatch::engine::{self, Options, Setting, Teller};
+use crate::dispatch::engine::{self, Options, Setting};
 use crate::dispatch::files::{Defaults, Source};
 use crate::dispatch::launcher::Launcher;
 use crate::dispatch::local::Local;
 use crate::dispatch::registry::Registry;
 use crate::dispatch::run::{Document, RunDir, Terms};
 use crate::domain::dispatch::agents::{Engine, Policy};
-use crate::domain::dispatch::{Record, RunState, view};
 use crate::domain::progress::{Observer, Silent, Step, StepObserver};
 use crate::domain::{Error, Result};
 use crate::pool::Context;
-use crate::report::live::Live;
-use crate::report::output::unless_closed;
-use crate::report::{Output, tables};
+use crate::report::Output;
 use crate::store::Locks;
-use crate::sys::clock;
 use crate::sys::lock::FileLock;
 
 /// Runs the tasks.
@@ -50,16 +47,13 @@ pub fn run(session: &Session, args: &DispatchRunArgs) -> Result<u8> {
         rules: tasks.rules,
         returning: AtomicUsize::new(0),
     };
-    let registry = registry(session, args, &tasks.loaded.sources)?;
-    let local: Arc<dyn Launcher> = Arc::new(Local::default());
-    let said = Said {
-        output: &session.output,
-        live: Live::new(&session.output),
-    };
     let terms = Terms {
         rules: workshop.rules.clone(),
         agent_pools: tasks.pools.clone(),
     };
+    let said = Said::new(&session.output);
+    let registry = registry(session, args, &tasks.loaded.sources)?;
+    let local: Arc<dyn Launcher> = Arc::new(Local::default());
     let setting = Setting {
         options: options(session, args, &workshop)?,
         workshop: &workshop,
@@ -76,10 +70,10 @@ pub fn run(session: &Session, args: &DispatchRunArgs) -> Result<u8> {
     let ended = engine::run(&setting, tasks.loaded.sources, tasks.loaded.tasks);
     drop(lock);
     let left: Vec<String> = registry.map(Registry::close).unwrap_or_default();
-    said.live.over();
+    said.over();
     left.iter().for_each(|text| session.output.warn(text));
     let code = ended?;
-    tell(session, &workshop.run, &terms)?;
+    said::tell(session, &workshop.run, &terms)?;
     Ok(code)
 }
 
@@ -181,35 +175,5 @@ impl Observer for Heard<'_> {
 
     fn warn(&self, text: &str) {
         self.0.warn(text);
-    }
-}
-
-/// Says what became of the run: on stderr, or as a document.
-fn tell(session: &Session, run: &RunDir, terms: &Terms) -> Result<()> {
-    let output = &session.output;
-    let seen = run.read()?;
-    let wanted = |task| output.is_json() || view::is_of_interest(seen.state.progress(task).state);
-    let shown = shown::run_view(run, &seen, terms, wanted);
-    if output.is_json() {
-        return unless_closed(output.json("run", &shown));
-    }
-    let resume = shown::resume(&seen);
-    output.note_text(|layout| tables::summary(&shown, &resume, clock::now(), layout));
-    Ok(())
-}
-
-/// Says on stderr what happens.
-struct Said<'o> {
-    output: &'o Output,
-    live: Live<'o>,
-}
-
-impl Teller for Said<'_> {
-    fn event(&self, record: &Record, state: &RunState) {
-        self.live.event(record, state);
-    }
-
-    fn warn(&self, text: &str) {
-        self.output.warn(text);
     }
 }

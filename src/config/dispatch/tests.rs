@@ -36,7 +36,7 @@ share_weights = { team-a = 2, "team b" = 0.5 }
 cooldown = "1m"
 log_limit = "50M"
 command = ["agent", "--task", "{task_file}"]
-repo = "../app"
+repo = "./app"
 
 [agent_pools.local]
 type = "local-process"
@@ -79,7 +79,7 @@ fn the_dispatchers_tables_become_rules_and_agent_pools() {
     assert_eq!(rules.log_limit, 50 << 20);
     let command = config.task_command().unwrap();
     assert_eq!(command, ["agent", "--task", "{task_file}"]);
-    assert_eq!(config.task_repo().as_deref(), Some("/app"));
+    assert_eq!(config.task_repo().as_deref(), Some("/w/app"));
     let pools = config.agent_pools(7);
     let names: Vec<&str> = pools.iter().map(|pool| &*pool.name).collect();
     assert_eq!(names, ["local", "docker", "k8s"]);
@@ -164,7 +164,7 @@ enabled = true
         "10: agent_pools.docker.type: \"podman\" is not known (allowed: \"local-process\", \"docker\", \
          \"kubernetes\")",
         "11: agent_pools.docker.max_concurency: unknown key; did you mean max_concurrency?",
-        "12: agent_pools.docker.memory_quota: \"much\" is no size (allowed: a size like \"8G\" or \
+        "12: agent_pools.docker.memory_quota: \"much\" has the unknown unit \"much\" (allowed: a size like \"8G\" or \
          \"512M\", or a number of MB)",
         "13: agent_pools.docker.cpu_quota: -1 is out of range (allowed: a number from 0.001 to 1000000)",
         "14: agent_pools.docker.image: \"\" is empty (allowed: a container's image)",

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::yaml::{Entry, Node, Value as Yaml, Wrong};
-use super::{Found, Left, Table};
+use super::{Found, Left, Table, dispatcher};
 use crate::config::file;
 use crate::config::keys::{self, Key};
 use crate::config::value::{self, Value, printable, quoted};
@@ -12,15 +12,19 @@ use crate::domain::PoolName;
 
 /// How a value is written there.
 #[derive(Debug, Clone, Copy)]
-enum Unit {
+pub(super) enum Unit {
     Count,
     Seconds,
     Hours,
     Flag,
+    Decimal,
+    /// A word that may have `_` for `-`.
+    Word,
+    Text,
 }
 
 /// A key there, how its value is written, and the key here.
-type Meaning = (&'static str, Unit, &'static str);
+pub(super) type Meaning = (&'static str, Unit, &'static str);
 
 const DEFAULTS: &[Meaning] = &[
     ("num_slots", Unit::Count, "num_slots"),
@@ -47,11 +51,13 @@ pub(super) fn read(document: Option<Node>, source: &Path) -> Result<Found, Vec<W
         source,
         found: Found::default(),
         names: Vec::new(),
+        mapped: Vec::new(),
         wrong: Vec::new(),
     };
     if let Some(node) = document.filter(|node| !is_nothing(node)) {
         reader.document(node);
     }
+    reader.check_skills();
     match reader.wrong.is_empty() {
         true => Ok(reader.found),
         false => {
@@ -61,20 +67,22 @@ pub(super) fn read(document: Option<Node>, source: &Path) -> Result<Found, Vec<W
     }
 }
 
-struct Reader<'a> {
+pub(super) struct Reader<'a> {
     source: &'a Path,
-    found: Found,
+    pub(super) found: Found,
     /// The pools' names with their lines.
     names: Vec<(PoolName, usize)>,
+    /// The agent pools that skills are mapped to, with their lines.
+    pub(super) mapped: Vec<(String, usize)>,
     wrong: Vec<Wrong>,
 }
 
 impl Reader<'_> {
-    fn wrong(&mut self, line: usize, key: &str, wrong: impl std::fmt::Display) {
+    pub(super) fn wrong(&mut self, line: usize, key: &str, wrong: impl std::fmt::Display) {
         self.wrong.push((line, format!("{key}: {wrong}")));
     }
 
-    fn left(&mut self, line: usize, what: &str, why: impl Into<String>) {
+    pub(super) fn left(&mut self, line: usize, what: &str, why: impl Into<String>) {
         let file = printable(&self.source.to_string_lossy());
         self.found.left.push(Left {
             place: format!("{file}:{line}"),
@@ -88,7 +96,7 @@ impl Reader<'_> {
         let Yaml::Table(entries) = node.value else {
             self.wrong.push((
                 line,
-                "is no table with \"defaults\" and \"pools\"".to_owned(),
+                "is no table with \"defaults\" and \"pools\", or the dispatcher's keys".to_owned(),
             ));
             return;
         };
@@ -113,6 +121,7 @@ impl Reader<'_> {
                 ("defaults" | "pools", _) => {
                     self.wrong(entry.line, &entry.key, "is no table");
                 }
+                (key, _) if dispatcher::is_one(key) => self.dispatcher(&entry),
                 (key, _) => self.left(entry.line, key, why(key)),
             }
         }
@@ -222,12 +231,18 @@ impl Reader<'_> {
     }
 
     /// Takes an entry over, if it is one of those that have a meaning there.
-    fn known(&mut self, path: &str, known: &[Meaning], entry: &Entry, table: &mut Table) -> bool {
+    pub(super) fn known(
+        &mut self,
+        path: &str,
+        known: &[Meaning],
+        entry: &Entry,
+        table: &mut Table,
+    ) -> bool {
         let Some((_, unit, name)) = known.iter().find(|(key, ..)| *key == entry.key) else {
             return false;
         };
         let path = format!("{path}.{}", entry.key);
-        let Some(key) = keys::find(name) else {
+        let Some(key) = keys::all().find(|key| key.name == *name) else {
             return false;
         };
         if is_nothing(&entry.node) {
@@ -235,13 +250,16 @@ impl Reader<'_> {
             return true;
         }
         match converted(*unit, key, &entry.node) {
+            Ok(_) if table.iter().any(|(name, _)| *name == key.name) => {
+                self.wrong(entry.line, &path, "is said in two places");
+            }
             Ok(value) => table.push((key.name, value)),
             Err(wrong) => self.wrong(entry.line, &path, wrong),
         }
         true
     }
 
-    fn unknown(&mut self, path: &str, entry: &Entry) {
+    pub(super) fn unknown(&mut self, path: &str, entry: &Entry) {
         let what = format!("{path}.{}", value::key(&entry.key));
         self.left(entry.line, &what, why(&entry.key));
     }
@@ -263,7 +281,7 @@ fn why(key: &str) -> &'static str {
     }
 }
 
-fn name_of(entry: &Entry) -> Option<&str> {
+pub(super) fn name_of(entry: &Entry) -> Option<&str> {
     match (&*entry.key, &entry.node.value) {
         ("name" | "repo_name", Yaml::Scalar { text, .. }) => Some(text),
         _ => None,
@@ -271,7 +289,7 @@ fn name_of(entry: &Entry) -> Option<&str> {
 }
 
 /// Whether a value is left out, or `null`.
-fn is_nothing(node: &Node) -> bool {
+pub(super) fn is_nothing(node: &Node) -> bool {
     matches!(&node.value, Yaml::Scalar { text, plain: true }
         if matches!(&**text, "" | "~" | "null" | "Null" | "NULL"))
 }
@@ -295,6 +313,14 @@ fn converted(unit: Unit, key: &Key, node: &Node) -> Result<Value, String> {
         Unit::Flag => (
             flag(text).filter(|_| plain).map(Value::Bool),
             "true or false".into(),
+        ),
+        Unit::Decimal | Unit::Text => (
+            Value::from_variable(&key.kind, text).ok(),
+            key.kind.allowed(),
+        ),
+        Unit::Word => (
+            Value::from_variable(&key.kind, &text.replace('_', "-")).ok(),
+            key.kind.allowed(),
         ),
     };
     read.ok_or_else(|| format!("{} is not allowed (allowed: {allowed})", quoted(text)))

@@ -5,12 +5,13 @@
 
 mod declarations;
 mod directory;
+mod dispatcher;
 mod yaml;
 
 use std::path::Path;
 
 use super::environment::Environment;
-use super::keys::KEYS;
+use super::keys;
 use super::resolve::{self, Config};
 use super::value::{self, printable};
 use crate::domain::{Error, Result};
@@ -22,6 +23,8 @@ pub struct Imported {
     pub toml: String,
     /// How many pools it declares.
     pub pools: usize,
+    /// How many agent pools.
+    pub agent_pools: usize,
     /// What was left behind, or is said otherwise here.
     pub left: Vec<Left>,
 }
@@ -52,6 +55,7 @@ pub fn import(source: &Path) -> Result<Imported> {
     Ok(Imported {
         toml,
         pools: found.pools.len(),
+        agent_pools: found.agents.len(),
         left: found.left,
     })
 }
@@ -78,6 +82,8 @@ type Table = Vec<(&'static str, value::Value)>;
 struct Found {
     defaults: Table,
     pools: Vec<(String, Table)>,
+    dispatch: Table,
+    agents: Vec<(String, Table)>,
     left: Vec<Left>,
 }
 
@@ -93,13 +99,21 @@ impl Found {
             text.push_str(&format!("\n[pools.{}]\n", value::file_key(name)));
             write(&mut text, table);
         }
+        if !self.dispatch.is_empty() {
+            text.push_str("\n[dispatch]\n");
+            write(&mut text, &self.dispatch);
+        }
+        for (name, table) in &self.agents {
+            text.push_str(&format!("\n[agent_pools.{}]\n", value::file_key(name)));
+            write(&mut text, table);
+        }
         text
     }
 }
 
 /// In the order in which people are shown the keys.
 fn write(text: &mut String, table: &Table) {
-    for key in KEYS {
+    for key in keys::all() {
         for (_, value) in table.iter().filter(|(name, _)| *name == key.name) {
             text.push_str(&format!("{} = {}\n", key.name, value.to_toml()));
         }

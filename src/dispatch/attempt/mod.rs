@@ -314,7 +314,7 @@ pub fn give_back(workshop: &Workshop<'_>, slot: &SlotRef) -> Returned {
 }
 
 /// An end without a runner.
-fn failed(class: EndClass, error: &Error) -> End {
+pub fn failed(class: EndClass, error: &Error) -> End {
     End {
         class,
         exit_code: None,

@@ -43,12 +43,11 @@ impl NoSlot {
     fn of(repo: &str, error: Error) -> Self {
         let reason = error.reason();
         match error {
-            Error::NoAvailableSlot { .. } | Error::Interrupted(_) | Error::LockTimeout { .. } => {
-                Self::None {
-                    pool: repo.to_owned(),
-                    reason,
-                }
-            }
+            Error::Interrupted(_) => Self::Failed(super::not_started()),
+            Error::NoAvailableSlot { .. } | Error::LockTimeout { .. } => Self::None {
+                pool: repo.to_owned(),
+                reason,
+            },
             Error::PoolNotFound(_) | Error::Usage { .. } | Error::Config { .. } => {
                 Self::Failed(super::failed(EndClass::Configuration, &error))
             }

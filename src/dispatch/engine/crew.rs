@@ -7,12 +7,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::Scope;
 
 use super::{Message, Setting};
-use crate::dispatch::attempt::{self, Attempt, Left, Plan, Reins, Told, Wanted};
+use crate::dispatch::attempt::{self, Attempt, Left, Plan, Reins, Returned, Told, Wanted};
 use crate::dispatch::files::Source;
 use crate::dispatch::launcher::Launcher;
+use crate::domain::Error;
 use crate::domain::dispatch::event::{AttemptId, SlotRef};
 use crate::domain::dispatch::state::Index;
-use crate::domain::dispatch::{EndClass, RunState};
+use crate::domain::dispatch::{End, EndClass, RunState};
 
 /// All of them.
 pub struct Crew<'scope, 'e> {
@@ -111,7 +112,8 @@ impl<'scope, 'e> Crew<'scope, 'e> {
         };
         self.at_work.insert(plan.id.token, member);
         let workshop = self.setting.workshop;
-        self.spawn(task, plan.id.clone(), move |tell| {
+        let instead = |end| Told::Ended { end, left: None };
+        self.spawn(task, plan.id.clone(), instead, move |tell| {
             let attempt = Attempt {
                 workshop,
                 plan,
@@ -135,25 +137,43 @@ impl<'scope, 'e> Crew<'scope, 'e> {
         };
         self.at_work.insert(id.token, member);
         let workshop = self.setting.workshop;
-        self.spawn(task, id, move |tell| {
+        let slot_id = slot.id();
+        let instead = |end: End| {
+            Told::Returned(Returned {
+                slot_id,
+                rescue: None,
+                error: end.reason,
+            })
+        };
+        self.spawn(task, id, instead, move |tell| {
             tell(Told::Returned(attempt::give_back(workshop, &slot)));
             tell(Told::Over);
         });
     }
 
+    /// Does it in a thread; `instead` is told if there can't be one.
     fn spawn(
         &mut self,
         task: Index,
         id: AttemptId,
+        instead: impl FnOnce(End) -> Told,
         work: impl FnOnce(&dyn Fn(Told)) + Send + 'scope,
     ) {
         let turn = Arc::clone(self.turns.entry(task).or_default());
         let sender = self.sender.clone();
-        self.threads.spawn(move || {
+        // Nobody hears it only if the engine is gone, and then nothing is to be told.
+        let name = id.clone();
+        let tell = move |told| drop(sender.send(Message::Attempt(name.clone(), told)));
+        let told = tell.clone();
+        let thread = std::thread::Builder::new().spawn_scoped(self.threads, move || {
             let _turn = turn.lock().unwrap_or_else(PoisonError::into_inner);
-            // Nobody hears it only if the engine is gone, and then nothing is to be told.
-            work(&|told| drop(sender.send(Message::Attempt(id.clone(), told))));
+            work(&told);
         });
+        if let Err(error) = thread {
+            let error = Error::failed(format!("cannot start a thread: {error}"));
+            tell(instead(attempt::failed(EndClass::Infra, &error)));
+            tell(Told::Over);
+        }
     }
 
     /// An attempt's runner is there no more. What its end means, if it was brought about from here.

@@ -30,17 +30,16 @@ pub fn begin<'scope>(
     let limit = (watch || !hears_all).then_some(poll);
     threads.spawn(move || {
         loop {
-            let sent = match ears.wait(limit) {
+            let heard = match ears.wait(limit) {
                 Heard::Over => return,
-                Heard::Signal(signal) => sender.send(Message::Signal(signal)),
-                Heard::Changed | Heard::TimeUp => {
-                    sender.send(Message::Wishes).and_then(|()| match watch {
-                        true => sender.send(Message::Files),
-                        false => Ok(()),
-                    })
-                }
+                Heard::Signals(came) => came.into_iter().map(Message::Signal).collect(),
+                Heard::Changed | Heard::TimeUp if watch => vec![Message::Wishes, Message::Files],
+                Heard::Changed | Heard::TimeUp => vec![Message::Wishes],
             };
-            if sent.is_err() {
+            if heard
+                .into_iter()
+                .any(|message| sender.send(message).is_err())
+            {
                 return;
             }
         }

@@ -53,10 +53,9 @@ impl Engine<'_, '_> {
                 enabled,
                 max_concurrency,
             } => {
-                if !self
-                    .scheduler
-                    .pool_changed(agent_pool, *enabled, *max_concurrency)
-                {
+                let scheduler = &mut self.scheduler;
+                let known = scheduler.pool_changed(agent_pool, *enabled, *max_concurrency);
+                if !known {
                     let text = format!("there is no agent pool {agent_pool}");
                     return self.record(Event::Warning { text });
                 }

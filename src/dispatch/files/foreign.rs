@@ -36,14 +36,7 @@ pub(super) fn task_set<'a>(
     document: Vec<Field<'a>>,
     context: &Context<'_>,
 ) -> Vec<Placed> {
-    let mut placed = document_of(reader, &document, "spec_name", context, set_field);
-    for placed in &mut placed {
-        // What another dispatcher wrote there for itself says nothing to runners of this one.
-        for key in ["created_at", "updated_at", "assigned_slot", "runner_id"] {
-            placed.task.extra.shift_remove(key);
-        }
-    }
-    placed
+    document_of(reader, &document, "spec_name", context, set_field)
 }
 
 /// Takes a field over; whether it has a meaning here.
@@ -132,6 +125,8 @@ fn set_field(reader: &mut Reader<'_>, task: &mut Task, field: &Field<'_>, c: &Co
         "priority" => task.priority = reader.get(field, values::integer).unwrap_or_default(),
         "reserved_branch" => task.branch = reader.get_shared(field, values::branch),
         "state" => task.initial = reader.get(field, state).unwrap_or_default(),
+        // What another dispatcher wrote there for itself says nothing to runners of this one.
+        "created_at" | "updated_at" | "assigned_slot" | "runner_id" => {}
         _ => return common(reader, task, field, c),
     }
     true

@@ -54,6 +54,19 @@ impl Text {
     }
 }
 
+/// The fields whose names stand further up too.
+fn twice<'f, 'a>(fields: &'f [Field<'a>]) -> Vec<&'f Field<'a>> {
+    // A task has few, which are compared faster than they are hashed.
+    if fields.len() <= 24 {
+        let places = fields.iter().enumerate();
+        let again = places.filter(|(at, field)| fields[..*at].iter().any(|f| f.name == field.name));
+        return again.map(|(_, field)| field).collect();
+    }
+    let mut names = HashSet::with_capacity(fields.len());
+    let fields = fields.iter();
+    fields.filter(|field| !names.insert(&field.name)).collect()
+}
+
 /// Reads one file.
 pub(super) struct Reader<'a> {
     pub(super) file: &'a Text,
@@ -130,12 +143,9 @@ impl<'a> Reader<'a> {
     pub(super) fn distinct(&mut self, fields: Vec<Field<'a>>) -> Vec<Field<'a>> {
         // TOML's parser refuses them itself.
         if matches!(fields.first(), Some(first) if matches!(first.node, Node::Json(_))) {
-            let mut names = HashSet::with_capacity(fields.len());
-            for field in &fields {
-                if !names.insert(&field.name) {
-                    let what = format!("{}: stands twice", quoted(&field.name));
-                    self.problem(field.at, what);
-                }
+            for field in twice(&fields) {
+                let what = format!("{}: stands twice", quoted(&field.name));
+                self.problem(field.at, what);
             }
         }
         let fields = fields.into_iter();

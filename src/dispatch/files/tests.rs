@@ -249,7 +249,7 @@ id = "a\nb"
         r#"10: task "2": titel: unknown field; did you mean title?"#,
         r#"11: task "2": retries: -1 is out of range (allowed: 0 to 1000)"#,
         r#"12: task "2": cpu: is a text, not a number of processors"#,
-        r#"13: task "2": memory: "lots" is no size"#,
+        r#"13: task "2": memory: "lots" has the unknown unit "lots""#,
         r#"14: task "2": when: "never" is not known (allowed: "success", "always")"#,
         r#"15: task "2": command: is empty"#,
         r#"16: task "2": base: "-x" begins with '-'"#,

@@ -20,6 +20,7 @@ use crate::sys::{fs, liveness};
 use holder::Holder;
 use order::Order;
 
+mod beat;
 mod files;
 mod holder;
 mod memory;

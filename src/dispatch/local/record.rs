@@ -14,20 +14,17 @@ use crate::sys::fs::{self, Durability};
 /// The time between the first two tries to write it; it doubles each time, up to the longest.
 const PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
-/// How often is tried while the starter waits, who can be told otherwise: for 0.75 s.
+/// How often is tried while somebody waits, for a second or two: the starter, who can be told
+/// otherwise, or who wants it to end.
 const TRIES: u32 = 5;
-/// How often is tried when there is nobody to be told: for ten minutes.
+/// How often is tried when nobody does: for ten minutes.
 const TRIES_ALONE: u32 = 126;
 /// It is larger only if somebody else has written it.
 const LARGEST: u64 = 1 << 20;
 
-/// Writes it in one step. A full disk may be emptied, so it is tried again for a while; `is_wanted`
-/// waits, and says whether to go on.
-pub fn write(
-    order: &Order,
-    exit: &Exit,
-    is_wanted: &mut dyn FnMut(Duration) -> bool,
-) -> Result<()> {
+/// Writes it in one step. A full disk may be emptied, so it is tried again for a while; `go_on`
+/// waits, and says whether to.
+pub fn write(order: &Order, exit: &Exit, go_on: &mut dyn FnMut(Duration) -> bool) -> Result<()> {
     let path = files::exit(&order.dir);
     let text = serde_json::to_vec(exit).map_err(|e| Error::failed(e.to_string()))?;
     let mut tries = 0;
@@ -39,17 +36,13 @@ pub fn write(
             Err(error) => error,
         };
         tries += 1;
-        let enough = match companion::is_child_of(order.terms.starter) {
-            true => TRIES,
-            false => TRIES_ALONE,
-        };
-        if tries >= enough || !is_wanted(pause) {
+        // Somebody waits, or has waited long enough.
+        let hurry = !go_on(pause) || companion::is_child_of(order.terms.starter);
+        let enough = if hurry { TRIES } else { TRIES_ALONE };
+        if tries >= enough {
             return Err(error);
         }
         pause = (pause * 2).min(LONGEST_PAUSE);
-        // It lives.
-        let heartbeat = fs::open_log(&files::heartbeat(&order.dir));
-        let _ = heartbeat.map(|heartbeat| fs::touch(&heartbeat));
     }
 }
 

@@ -6,10 +6,9 @@
 //! by its starter and hands to nobody: the slot's as its stdin, the attempt's own as its stdout.
 
 use std::ffi::OsString;
-use std::fs::File;
 use std::time::Duration;
 
-use super::files;
+use super::beat::Beat;
 use super::memory::Memory;
 use super::order::Order;
 use super::output::Output;
@@ -18,9 +17,9 @@ use crate::domain::Error;
 use crate::domain::dispatch::exit::{Cause, Exit, shim_code};
 use crate::domain::dispatch::pulse::Pulse;
 use crate::sys::clock::{Deadline, Stopwatch};
+use crate::sys::companion;
 use crate::sys::family::{Family, Told};
 use crate::sys::process::ForegroundEnd;
-use crate::sys::{companion, fs};
 
 /// The life of a shim, from its command line to its exit code.
 pub fn run(words: &[OsString]) -> u8 {
@@ -35,7 +34,12 @@ pub fn run(words: &[OsString]) -> u8 {
     };
     let mut exit = carry_out(&order, &mut family);
     exit.seconds = watch.elapsed().as_secs_f64();
-    match record::write(&order, &exit, &mut |pause| family.is_wanted(pause)) {
+    let mut beat = Beat::new(&order);
+    let mut go_on = |pause| {
+        beat.give();
+        family.is_wanted(pause)
+    };
+    match record::write(&order, &exit, &mut go_on) {
         Ok(()) => 0,
         Err(_) => shim_code(&exit.end()),
     }
@@ -68,7 +72,6 @@ fn begin<'f>(
     family: &'f mut Family,
 ) -> Result<Watched<'f>, Exit> {
     let failed = |error: Error| not_started(&error);
-    let heartbeat = fs::open_log(&files::heartbeat(&order.dir)).map_err(failed)?;
     let output = Output::open(&order.dir, order.terms.output).map_err(failed)?;
     companion::work_in(&order.workdir).map_err(failed)?;
     let mut start = |door| family.start(&order.command, output.file(), door);
@@ -78,7 +81,7 @@ fn begin<'f>(
         (started, _) => started,
     };
     started.map_err(|e| record::not_run(&order.command, &e))?;
-    Ok(Watched::new(order, family, heartbeat, output))
+    Ok(Watched::new(order, family, output))
 }
 
 /// How far it has come.
@@ -95,9 +98,7 @@ enum Phase {
 /// A runner that is watched.
 struct Watched<'f> {
     family: &'f mut Family,
-    heartbeat: File,
-    next_beat: Deadline,
-    beat: Duration,
+    beat: Beat,
     grace: Duration,
     output: Output,
     timeout: Option<Deadline>,
@@ -107,14 +108,12 @@ struct Watched<'f> {
 }
 
 impl<'f> Watched<'f> {
-    fn new(order: &Order, family: &'f mut Family, heartbeat: File, output: Output) -> Self {
+    fn new(order: &Order, family: &'f mut Family, output: Output) -> Self {
         let terms = &order.terms;
         let pulse = |limit| (Pulse::new(output.size(), limit), Stopwatch::start());
         Self {
             family,
-            heartbeat,
-            next_beat: Deadline::after(terms.beat),
-            beat: terms.beat,
+            beat: Beat::new(order),
             grace: terms.grace,
             timeout: terms.timeout.map(Deadline::after),
             stall: terms.stall.map(pulse),
@@ -128,7 +127,7 @@ impl<'f> Watched<'f> {
     fn watch(&mut self) -> std::io::Result<()> {
         loop {
             let told = self.family.wait(self.patience(), self.output.notice())?;
-            self.beat();
+            self.beat.give();
             if self.family.is_gone() {
                 return Ok(());
             }
@@ -151,21 +150,12 @@ impl<'f> Watched<'f> {
             Phase::Asked(grace) => Some(left(grace)),
             Phase::Killed => Some(Duration::ZERO),
         };
-        let stall = self
-            .stall
-            .as_ref()
-            .map(|(pulse, watch)| pulse.interval().saturating_sub(watch.elapsed()));
+        let running = matches!(self.phase, Phase::Running);
+        let stall = self.stall.as_ref().filter(|_| running);
+        let stall = stall.map(|(pulse, watch)| pulse.interval().saturating_sub(watch.elapsed()));
         let others = [phase, stall, self.output.patience()];
-        let beat = left(&self.next_beat);
-        others.into_iter().flatten().fold(beat, Duration::min)
-    }
-
-    fn beat(&mut self) {
-        if self.next_beat.passed() {
-            // A system that does not let it beat is not told of it.
-            let _ = fs::touch(&self.heartbeat);
-            self.next_beat = Deadline::after(self.beat);
-        }
+        let others = others.into_iter().flatten();
+        others.fold(self.beat.patience(), Duration::min)
     }
 
     /// Finds out whether it is to be ended.
@@ -216,22 +206,24 @@ impl<'f> Watched<'f> {
 
     /// What is to be told of it.
     fn exit(self, watching: std::io::Result<()>) -> Exit {
-        let (code, signal) = match self.family.end() {
-            Some(ForegroundEnd::Exited(code)) => (Some(code), None),
-            Some(ForegroundEnd::Signaled(signal)) => (None, Some(signal)),
-            None => (None, None),
-        };
         let mut notes = Vec::new();
+        if let Err(error) = watching {
+            // What can't be watched must not run on.
+            let _ = self.family.kill();
+            notes.push(format!("it could not be watched to its end: {error}"));
+        }
         if self.output.cut() && self.cause.is_none() {
             notes.push("the end of its output was cut off: it wrote more than is kept".into());
-        }
-        if let Err(error) = watching {
-            notes.push(format!("it could not be watched to its end: {error}"));
         }
         let left = self.family.members();
         if !left.is_empty() {
             notes.push(format!("could not be ended: {}", left.join(", ")));
         }
+        let (code, signal) = match self.family.end() {
+            Some(ForegroundEnd::Exited(code)) => (Some(code), None),
+            Some(ForegroundEnd::Signaled(signal)) => (None, Some(signal)),
+            None => (None, None),
+        };
         Exit {
             code,
             signal,

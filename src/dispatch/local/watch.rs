@@ -2,19 +2,18 @@
 //! shim gives no sign of life any more.
 
 use std::io;
-use std::path::Path;
 use std::time::Duration;
 
-use super::{files, holder, record};
+use super::{beat, files, holder, record};
 use crate::dispatch::launcher::Job;
 use crate::domain::dispatch::exit::end_told;
 use crate::domain::dispatch::pulse::Pulse;
 use crate::domain::dispatch::{End, EndClass};
 use crate::sys::clock::Stopwatch;
 use crate::sys::companion::Companion;
+use crate::sys::family;
 use crate::sys::lock::LockNotice;
 use crate::sys::process::ForegroundEnd;
-use crate::sys::{family, fs};
 
 /// What is said of an end that only the shim's exit code tells.
 const NOT_WRITTEN: &str = "how it ended could not be written down; is the disk full?";
@@ -82,25 +81,18 @@ fn wait(job: &Job, own: Option<&Companion>) -> io::Result<bool> {
         Some(own) => Shim::Own(own),
         None => Shim::Adopted(lock()?),
     };
-    let heartbeat = files::heartbeat(&job.dir);
-    let mut pulse = Pulse::new(last_beat(&heartbeat), job.heartbeat_timeout);
+    let mut pulse = Pulse::new(beat::last(&job.dir), job.heartbeat_timeout);
     let mut watch = Stopwatch::start();
     while !shim.wait(pulse.interval())? {
         let since = watch.elapsed();
         watch = Stopwatch::start();
-        if pulse.look(last_beat(&heartbeat), since) {
+        if pulse.look(beat::last(&job.dir), since) {
             holder::kill_all(&job.dir);
             shim.wait(KILLING)?;
             return Ok(false);
         }
     }
     Ok(true)
-}
-
-/// Any other time is another beat, whatever the clock has been set to.
-fn last_beat(heartbeat: &Path) -> Option<std::time::SystemTime> {
-    let metadata = fs::metadata_if_there(heartbeat).ok()??;
-    metadata.modified().ok()
 }
 
 /// What has become of a shim that could tell nothing.

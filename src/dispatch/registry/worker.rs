@@ -23,9 +23,6 @@ const AT_MOST: Duration = Duration::from_secs(1);
 /// After how long one that could not be written is tried again.
 const AGAIN: Duration = Duration::from_secs(2);
 
-/// How long one that is locked is waited for at the end of a run.
-const AT_THE_END: Duration = Duration::from_secs(10);
-
 /// What a registry is told.
 pub(super) enum Message {
     /// Another registry.
@@ -43,6 +40,8 @@ pub(super) enum Message {
     },
     /// What happened.
     Happened { file: u32, line: Value },
+    /// That was all: what is left may take so long.
+    End(Duration),
 }
 
 /// One registry.
@@ -52,6 +51,8 @@ struct Book {
     lines: Vec<Value>,
     /// What was said of it.
     trouble: Option<String>,
+    /// Whether that is only somebody else's lock.
+    locked: bool,
     /// When it may be written again.
     not_before: Deadline,
 }
@@ -63,6 +64,7 @@ impl Book {
             standings: BTreeMap::new(),
             lines: Vec::new(),
             trouble: None,
+            locked: false,
             not_before: Deadline::after(Duration::ZERO),
         }
     }
@@ -73,12 +75,15 @@ impl Book {
 
     /// Writes what is known, if nobody else is at it.
     fn write(&mut self, now: Timestamp) -> Result<()> {
+        self.locked = false;
         for file in [&self.place.lock, &self.place.events] {
             if let Some(directory) = file.parent() {
                 fs::create_dir_all(directory)?;
             }
         }
-        let Some(_lock) = FileLock::try_acquire(&self.place.lock)? else {
+        let lock = FileLock::try_acquire(&self.place.lock)?;
+        self.locked = lock.is_none();
+        let Some(_lock) = lock else {
             let holder = lock::holder(&self.place.lock).map(named);
             let by = holder.map(|holder| format!(" by {holder}"));
             return Err(Error::failed(format!(
@@ -132,7 +137,7 @@ impl Book {
     }
 }
 
-/// Writes registries until nobody sends any more. Returns what is still wrong then.
+/// Writes registries until the end. Returns what is still wrong then.
 pub(super) fn work(messages: &Receiver<Message>, tell: &dyn Fn(&str)) -> Vec<String> {
     let mut books: BTreeMap<u32, Book> = BTreeMap::new();
     loop {
@@ -142,16 +147,18 @@ pub(super) fn work(messages: &Receiver<Message>, tell: &dyn Fn(&str)) -> Vec<Str
             Some(wait) => messages.recv_timeout(wait),
             None => messages.recv().map_err(|_| RecvTimeoutError::Disconnected),
         };
-        match heard {
-            Ok(message) => {
-                take(&mut books, message);
-                // All that is there goes into one writing.
-                messages
-                    .try_iter()
-                    .for_each(|message| take(&mut books, message));
+        let mut next = match heard {
+            Ok(message) => Some(message),
+            Err(RecvTimeoutError::Timeout) => None,
+            Err(RecvTimeoutError::Disconnected) => Some(Message::End(Duration::ZERO)),
+        };
+        // All that is there goes into one writing.
+        while let Some(message) = next {
+            if let Message::End(limit) = message {
+                return end(books, limit, tell);
             }
-            Err(RecvTimeoutError::Timeout) => {}
-            Err(RecvTimeoutError::Disconnected) => return end(books, tell),
+            take(&mut books, message);
+            next = messages.try_recv().ok();
         }
         let due = |book: &&mut Book| book.is_behind() && book.not_before.passed();
         for book in books.values_mut().filter(due) {
@@ -179,18 +186,19 @@ fn take(books: &mut BTreeMap<u32, Book>, message: Message) {
                 book.lines.push(line);
             }
         }
+        Message::End(_) => {}
     }
 }
 
 /// The last word to each of them.
-fn end(books: BTreeMap<u32, Book>, tell: &dyn Fn(&str)) -> Vec<String> {
-    let deadline = Deadline::after(AT_THE_END);
+fn end(books: BTreeMap<u32, Book>, limit: Duration, tell: &dyn Fn(&str)) -> Vec<String> {
+    let deadline = Deadline::after(limit);
     // Nobody sends here: it is for waiting, which no signal cuts short.
     let (_sender, nobody) = channel::<()>();
     let mut left = Vec::new();
     for mut book in books.into_values().filter(Book::is_behind) {
         book.try_to_write(tell);
-        while book.is_behind() && !deadline.passed() {
+        while book.is_behind() && book.locked && !deadline.passed() {
             let _ = nobody.recv_timeout(Duration::from_millis(100));
             book.try_to_write(tell);
         }

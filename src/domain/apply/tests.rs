@@ -16,6 +16,7 @@ fn declared(text: &str, slots: u32) -> Declared {
         most: slots,
         strategy: Strategy::Worktree,
         base: None,
+        made_with: Vec::new(),
     }
 }
 
@@ -28,6 +29,7 @@ fn made(text: &str, held: &[bool]) -> Made {
     Made {
         url: format!("https://example.com/{text}.git"),
         strategy: Strategy::Worktree,
+        made_with: vec![("filter", None), ("depth", Some("5".into()))],
         declared: true,
         base: Some("main".into()),
         slots: slots.collect(),
@@ -180,6 +182,28 @@ fn another_url_and_another_spelling_are_conflicts() {
     assert_eq!(
         conflicts(&[declared("same", 9)], &[known("same", made("same", &[]))]),
         []
+    );
+}
+
+#[test]
+fn what_a_pool_was_made_with_is_not_changed() {
+    let wrong = |key, value: Option<&str>| {
+        let mut wanted = declared("p", 1);
+        wanted.made_with = vec![(key, value.map(str::to_owned))];
+        let found = conflicts(&[wanted], &[known("p", made("p", &[]))]);
+        found
+            .into_iter()
+            .map(|found| (found.key, found.wrong))
+            .next()
+    };
+    assert_eq!(wrong("filter", None), None);
+    assert_eq!(wrong("depth", Some("5")), None);
+    let (key, text) = wrong("depth", None).expect("a conflict");
+    assert!(key == Some("depth") && text.contains("with 5"), "{text}");
+    let (key, text) = wrong("filter", Some("blob:none")).expect("a conflict");
+    assert!(
+        key == Some("filter") && text.contains("without it"),
+        "{text}"
     );
 }
 

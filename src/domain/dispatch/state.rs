@@ -1,6 +1,7 @@
 //! Where every task of a run stands: what its events add up to.
 
 mod apply;
+mod settle;
 #[cfg(test)]
 mod tests;
 

@@ -92,12 +92,24 @@ pub struct SettingView {
     pub origin: String,
 }
 
+/// What `man DIR` answers.
+#[derive(Debug, Clone, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct ManView {
+    /// The directory that the pages are below.
+    pub directory: String,
+    /// How many were written.
+    pub pages: u64,
+}
+
 /// What `config import` answers.
 #[derive(Debug, Clone, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct ImportView {
     /// How many pools there are in it.
     pub pools: u64,
+    /// How many agent pools of the dispatcher.
+    pub agent_pools: u64,
     /// The settings, as text of a `pools.toml`.
     pub toml: String,
     /// What has no place there.

@@ -16,11 +16,13 @@ use std::path::{Path, PathBuf};
 use super::parse::{self, Head};
 use super::ref_files::{self, is_real_dir, read_file};
 use super::remote::TRACKING;
+use super::worktree::FOUND;
 use super::{Git, Oid, Worktree, exclude, lfs, own_config, repository, submodules, view};
 use crate::domain::{Error, Result};
 use crate::sys::{fs, remove};
 
 mod home;
+pub mod learned;
 mod objects;
 
 pub use home::{bring_home, gather};
@@ -100,8 +102,9 @@ fn resolve(repository: &Path, name: &str) -> Result<Option<Oid>> {
     Ok(None)
 }
 
-/// Gives the slot a repository of its own. Only for one that is clean and about to be handed out.
-pub fn send_out(git: &Git, slot: &Worktree) -> Result<()> {
+/// Gives the slot a repository of its own, with what is kept in the directory `learned`. Only for one
+/// that is clean and about to be handed out, or set up.
+pub fn send_out(git: &Git, slot: &Worktree, learned: Option<&Path>) -> Result<()> {
     if !of_clones(&slot.common)? {
         note(&slot.common)?;
     }
@@ -114,7 +117,7 @@ pub fn send_out(git: &Git, slot: &Worktree) -> Result<()> {
     }
     // In this order: the objects of refs that were read are there.
     let refs = ref_files::read(&slot.common)?.found;
-    build(git, slot, &aside, &refs)?;
+    build(git, slot, &aside, &refs, learned)?;
     let given = shown(&refs);
     fs::write_atomic(&slot.admin.join(GIVEN), &given, fs::Durability::RenameOnly)?;
     put_in_place(slot, &aside)?;
@@ -182,7 +185,13 @@ fn put_in_place(slot: &Worktree, repository: &Path) -> Result<()> {
     }
 }
 
-fn build(git: &Git, slot: &Worktree, to: &Path, refs: &BTreeMap<String, Oid>) -> Result<()> {
+fn build(
+    git: &Git,
+    slot: &Worktree,
+    to: &Path,
+    refs: &BTreeMap<String, Oid>,
+    learned: Option<&Path>,
+) -> Result<()> {
     for dir in ["refs/heads", "refs/tags", "logs", "info", "hooks"] {
         fs::create_private_dir_all(&to.join(dir))?;
     }
@@ -207,12 +216,15 @@ fn build(git: &Git, slot: &Worktree, to: &Path, refs: &BTreeMap<String, Oid>) ->
     };
     let made = view::config_as_made(&slot.common)?.unwrap_or_default();
     let tracking = tracking(git, &slot.common, branch.as_deref())?;
-    let config = repository::clone_config(&String::from_utf8_lossy(&made), &tracking)
+    let mut config = repository::clone_config(&String::from_utf8_lossy(&made), &tracking)
         + &own_config::hand_on(slot, to)?;
-    write(to, "config", config.as_bytes())?;
     if slot.lfs {
         lfs::install_hook(&to.join("hooks"))?;
     }
+    if let Some(learned) = learned {
+        config = learned::hand_on(learned, to, config)?;
+    }
+    write(to, "config", config.as_bytes())?;
     // There from the start, HEAD's history is written whatever the user's config says.
     write(to, "logs/HEAD", b"")
 }

@@ -66,7 +66,7 @@ pub(super) fn act(pool: &Pool<'_>, work: &SlotWork, operation: &Operation) -> Re
     let deadline = Deadline::after(pool.settings.cleanup_timeout);
     let goal = Goal {
         commit: &base,
-        keep: &pool.settings.keep,
+        keep: pool.keep(),
         deadline,
         since: slot.written_since(),
         unseen: Some(unseen),

@@ -15,9 +15,9 @@ use crate::domain::dispatch::Record;
 use crate::domain::event::Event;
 use crate::domain::outcome::{
     AgentPoolView, AppliedView, AskedView, BranchView, Collected, ConfigChecked, ConfigPath,
-    Dropped, ImportView, MetricsView, PoolNames, PoolSummary, PoolView, Recovered, Released,
-    Removed, RescueDetails, RescueView, Restored, RunView, SettingView, SlotView, TaskGraph,
-    TaskLogView, TasksChecked, Warmed, WhyView, WorkspaceView,
+    Dropped, ImportView, ManView, MetricsView, PoolNames, PoolSummary, PoolView, Recovered,
+    Released, Removed, RescueDetails, RescueView, Restored, RunView, SettingView, SlotView,
+    TaskGraph, TaskLogView, TasksChecked, Warmed, WhyView, WorkspaceView,
 };
 use crate::report::failure::document::FailureDocument;
 
@@ -60,7 +60,7 @@ pub(super) fn all() -> Files {
 }
 
 /// Those with all they have to say in `result`.
-fn results() -> [(String, String); 19] {
+fn results() -> [(String, String); 20] {
     [
         of::<Of<WhyView>>("dispatch-why", "Why a task is where it is: `dispatch why`."),
         of::<Of<TaskLogView>>(
@@ -99,6 +99,7 @@ fn results() -> [(String, String); 19] {
             "dispatch-graph",
             "Tasks and what they wait for: `dispatch graph`.",
         ),
+        of::<Of<ManView>>("man", "Where the manual pages are: `man DIR`."),
     ]
 }
 

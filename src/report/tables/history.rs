@@ -3,8 +3,9 @@
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::{is_narrow, one_line, safe, short_id};
+use super::{is_narrow, safe, short_id};
 use crate::domain::event::Event;
+use crate::domain::gist;
 use crate::domain::outcome::{Finding, FindingResult, WarmResult, WarmedPool};
 use crate::report::grid::{Column, Fit, Grid, Layout, Text, width_of};
 use crate::report::human::{self, since};
@@ -26,7 +27,7 @@ pub fn findings(findings: &[Finding], layout: &Layout) -> String {
             Text::new(words(&finding.kind)),
             Text::new(words(&finding.action)),
             Text::new(words(&finding.result)).tone(result_tone(finding.result)),
-            Text::new(one_line(&finding.detail)),
+            Text::new(gist(&finding.detail)),
         ]);
     }
     let mut text = grid.render(layout);
@@ -55,7 +56,7 @@ pub fn warmed(pools: &[WarmedPool], layout: &Layout) -> String {
         grid.row([
             Text::new(short_id(&slot.slot_id)),
             Text::new(words(&slot.result)).tone(tone),
-            Text::new(one_line(&detail.join("; "))),
+            Text::new(told(&detail)),
         ]);
     }
     grid.render(layout)
@@ -196,7 +197,13 @@ fn details(event: &Event, briefly: bool) -> String {
     parts.extend((!event.operations.is_empty()).then(|| event.operations.join(", ")));
     parts.extend(event.detail.clone());
     parts.extend(event.errors.iter().map(|error| format!("failed: {error}")));
-    one_line(&parts.join("; "))
+    told(&parts)
+}
+
+/// Several things on one line.
+fn told(parts: &[String]) -> String {
+    let parts: Vec<_> = parts.iter().map(|part| gist(part)).collect();
+    parts.join("; ")
 }
 
 /// A ref without what follows from the event: of the slot's own branch nothing is left, of a rescue

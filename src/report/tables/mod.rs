@@ -102,6 +102,17 @@ fn holder(owner: &OwnerView) -> String {
     parts.join(", ")
 }
 
+/// The same for a table, where the process that asked for the slot stands for who said nothing.
+fn holder_or_caller(owner: &OwnerView) -> String {
+    let named = holder(owner);
+    match owner.caller_pid {
+        Some(pid) if owner.owner.label.is_none() && owner.owner.process.is_none() => {
+            format!("pid {pid}")
+        }
+        _ => named,
+    }
+}
+
 /// A commit as it is usually abbreviated here.
 fn short_commit(commit: &str) -> &str {
     commit.get(..8).unwrap_or(commit)
@@ -135,6 +146,17 @@ mod samples;
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn who_said_nothing_is_named_by_its_process() {
+        let mut owner = OwnerView {
+            caller_pid: Some(4712),
+            ..OwnerView::default()
+        };
+        assert_eq!(holder_or_caller(&owner), "pid 4712");
+        owner.owner.label = Some("agent-7".into());
+        assert_eq!(holder_or_caller(&owner), "agent-7");
+    }
 
     #[test]
     fn ids_are_shown_as_they_are_typed() {

@@ -2,8 +2,13 @@
 
 use jiff::Timestamp;
 
-use super::{determined, holder, is_narrow, one_line, safe, short_commit, short_id, size, state};
-use crate::domain::outcome::{OperationView, PoolSummary, PoolView, SlotView, Summary};
+use super::{
+    determined, holder_or_caller, is_narrow, one_line, safe, short_commit, short_id, size, state,
+};
+use crate::domain::gist;
+use crate::domain::outcome::{
+    OperationView, PoolSummary, PoolView, SlotView, Summary, WaitingView,
+};
 use crate::domain::slot::SlotState;
 use crate::report::grid::{Column, Fit, Grid, Layout, Text};
 use crate::report::human::{self, since};
@@ -55,6 +60,7 @@ pub fn pool(pool: &PoolView, now: Timestamp, layout: &Layout) -> String {
     let mut lines = vec![format!("{name}  {}", safe(&pool.repo_url))];
     lines.extend(facts(pool, now));
     lines.push(counts(&pool.summary));
+    lines.extend(pool.waiting.as_ref().map(|line| waiting(line, now)));
     if pool.summary.total_allocations > 0 || pool.summary.failed_allocations > 0 {
         lines.push(statistics(&pool.summary));
     }
@@ -83,6 +89,9 @@ fn facts(pool: &PoolView, now: Timestamp) -> Option<String> {
         let repository = size(&pool.repository_bytes).map(|bytes| format!(" (repository {bytes})"));
         parts.push(format!("disk {bytes}{}", repository.unwrap_or_default()));
     }
+    if !pool.keep.is_empty() {
+        parts.push(format!("keeps {}", safe(&pool.keep.join(", "))));
+    }
     if pool.is_locked == Some(Some(true)) {
         parts.push("locked".to_owned());
     }
@@ -106,6 +115,15 @@ fn counts(counts: &Summary) -> String {
         return all;
     }
     format!("{all}: {}", by_state.join(", "))
+}
+
+/// `2 wait for a slot, the first for 4m`.
+fn waiting(line: &WaitingView, now: Timestamp) -> String {
+    let first = since(line.since, now);
+    match line.count {
+        1 => format!("1 waits for a slot, for {first}"),
+        more => format!("{more} wait for a slot, the first for {first}"),
+    }
 }
 
 /// `12 allocations, 3.4 ms on average (p95 8.0 ms), 92% hits, 1 failed`.
@@ -152,7 +170,7 @@ fn slots(slots: &[SlotView], now: Timestamp, layout: &Layout) -> String {
         grid.row([
             Text::new(short_id(&slot.slot_id)),
             state(slot.state),
-            Text::maybe(slot.owner.as_ref().map(holder)),
+            Text::maybe(slot.owner.as_ref().map(holder_or_caller)),
             Text::maybe(slot.allocated_at.map(|at| since(at, now))),
             Text::maybe(determined(&slot.current_branch, |name| {
                 branch(name, slot, beside)
@@ -202,7 +220,7 @@ fn notes(slots: &[SlotView], now: Timestamp, layout: &Layout) -> String {
 /// What is special about a slot.
 fn note(slot: &SlotView, now: Timestamp) -> Option<String> {
     if let Some(error) = &slot.error {
-        return Some(one_line(error));
+        return Some(gist(error));
     }
     if let Some(operation) = &slot.operation {
         let abandoned = slot.is_locked == Some(Some(false));
@@ -281,6 +299,7 @@ mod tests {
         my-project  https://example.com/team/my-project.git
         base main@1a2b3c4d, fetched 4m ago
         4 slots: 1 available, 1 allocated, 1 cleaning, 1 error
+        2 wait for a slot, the first for 1m
         12 allocations, 3.4 ms on average (p95 8.0 ms), 92% hits, 1 failed
 
         SLOT              STATE      HOLDER             SINCE  BRANCH  COMMIT       DISK
@@ -300,6 +319,7 @@ mod tests {
         my-project  https://example.com/team/my-project.git
         base main@1a2b3c4d, fetched 4m ago
         4 slots: 1 available, 1 allocated, 1 cleaning, 1 error
+        2 wait for a slot, the first for 1m
         12 allocations, 3.4 ms on average (p95 8.0 ms), 92% hits, 1 failed
 
         SLOT              STATE      HOLDER             SINCE  BRANCH                     COMMIT    USES  LAST USED     DISK  NOTE
@@ -316,6 +336,7 @@ mod tests {
         my-project  https://example.com/team/my-project.git
         base main@1a2b3c4d, fetched 4m ago
         4 slots: 1 available, 1 allocated, 1 cleaning, 1 error
+        2 wait for a slot, the first for 1m
         12 allocations, 3.4 ms on average (p95 8.0 ms), 92% hits, 1 failed
 
         SLOT              STATE      HOLDER             SINCE  BRANCH                     COMMIT    USES  LAST USED     DISK  NOTE

@@ -79,6 +79,7 @@ pub(super) fn pool() -> PoolView {
         strategy: Strategy::Worktree,
         filter: None,
         depth: None,
+        keep: Vec::new(),
         num_slots: 4,
         created_at: ago(400_000),
         updated_at: ago(10),
@@ -88,6 +89,10 @@ pub(super) fn pool() -> PoolView {
         is_locked: None,
         disk_usage_bytes: None,
         repository_bytes: None,
+        waiting: Some(WaitingView {
+            count: 2,
+            since: ago(95),
+        }),
         summary: summary(),
         slots: slots(),
     }

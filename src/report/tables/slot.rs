@@ -4,6 +4,7 @@ use jiff::Timestamp;
 
 use super::pool::under_way;
 use super::{determined, holder, one_line, short_commit, short_id, size, state};
+use crate::domain::gist;
 use crate::domain::outcome::{
     ChangeCounts, OwnerView, PastCleanup, ProcessView, ReclaimView, RescueView, SlotContent,
     SlotView,
@@ -22,7 +23,7 @@ pub fn slot(slot: &SlotView, now: Timestamp, layout: &Layout) -> String {
     card.add("slot", Text::new(short_id(&slot.slot_id)).tone(Tone::Bold));
     card.add("id", Text::new(&slot.slot_id));
     card.add("state", state(slot.state));
-    card.maybe("reason", slot.error.as_deref().map(one_line));
+    card.maybe("reason", slot.error.as_deref().map(gist));
     card.maybe("doing", doing(slot, now));
     card.maybe("holder", slot.owner.as_ref().map(described));
     card.maybe("taken by", slot.owner.as_ref().and_then(caller));
@@ -271,7 +272,7 @@ fn cleaned(past: &PastCleanup, now: Timestamp) -> String {
         text.push_str(&format!(", in {}", human::seconds(seconds)));
     }
     for error in &past.errors {
-        text.push_str(&format!("; failed: {}", one_line(error)));
+        text.push_str(&format!("; failed: {}", gist(error)));
     }
     text
 }

@@ -1,6 +1,7 @@
-//! Files that a child writes, and files whose time alone tells something.
+//! Files that a child writes, and files whose time tells something.
 
 use std::fs::{File, OpenOptions};
+use std::os::fd::AsFd;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
@@ -22,7 +23,7 @@ pub fn open_log(path: &Path) -> Result<File> {
 }
 
 /// Gives an open file the present as its modification time. Needs no room on the disk.
-pub fn touch(file: &File) -> std::io::Result<()> {
+pub fn touch(file: impl AsFd) -> std::io::Result<()> {
     let time = |tv_nsec| Timespec { tv_sec: 0, tv_nsec };
     let times = Timestamps {
         last_access: time(UTIME_OMIT),

@@ -2,7 +2,7 @@
 
 use super::is;
 use super::scene::{SHORT, Scene, gone};
-use crate::support::{kill, until};
+use crate::support::kill;
 use repo_pool::dispatch::launcher::{Found, Launcher};
 use repo_pool::domain::dispatch::{End, EndClass};
 use rustix::process::Signal;
@@ -105,10 +105,6 @@ fn with_an_obstacle() -> (Scene, PathBuf) {
     fs::create_dir_all(obstacle.join("in the way")).expect("a directory");
     scene.orphan();
     gone(scene.pid_in("near"));
-    let before = scene.beat();
-    until("it was tried in vain, and gives signs of life", || {
-        (scene.beat() != before).then_some(())
-    });
     (scene, obstacle)
 }
 

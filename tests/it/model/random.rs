@@ -1,5 +1,6 @@
 //! Small pseudo-random numbers, and the settings of a run.
 
+use crate::support::Part;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// A stream of numbers that follows from its seed (splitmix64).
@@ -43,14 +44,17 @@ pub fn seed(test: &str) -> u64 {
         let now = SystemTime::now().duration_since(UNIX_EPOCH);
         now.expect("a time").as_nanos() as u64 % 1_000_000_007
     };
-    let seed = number("REPO_POOL_TEST_SEED").unwrap_or_else(clock);
+    let given = number("REPO_POOL_TEST_SEED");
+    let own = u64::from(Part::own().number) << 32;
+    let seed = given.unwrap_or_else(clock).wrapping_add(own);
     println!("{test}: repeat it with REPO_POOL_TEST_SEED={seed}");
     seed
 }
 
-/// How many steps to take: as many as the environment says, else `usually`.
+/// How many steps to take: as many as the environment says, else this run's part of `usually`.
 pub fn steps(usually: u64) -> u64 {
-    number("REPO_POOL_TEST_STEPS").unwrap_or(usually)
+    let own = || Part::own().share(usually);
+    number("REPO_POOL_TEST_STEPS").unwrap_or_else(own)
 }
 
 fn number(name: &str) -> Option<u64> {

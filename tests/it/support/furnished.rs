@@ -12,10 +12,11 @@ impl World {
     #[track_caller]
     pub fn furnish(&self, url: &str, round: u32) {
         self.declare(&format!(
-            "[pools.p]\nrepo_url = \"{url}\"\nkeep = [\"target/\"]\ncopy = [\"{COPY}\"]\n\
+            "[pools.p]\nrepo_url = \"{url}\"\n{}keep = [\"target/\"]\ncopy = [\"{COPY}\"]\n\
              setup = 'mkdir -p target; echo half > target/furnished; \
              cat {COPY} > target/furnished # {round}'\n\
-             on_release = 'rm -f new.txt; echo {round} >> target/released'\n"
+             on_release = 'rm -f new.txt; echo {round} >> target/released'\n",
+            self.strategy()
         ));
         let folder = self.pool_dir("p").join("files");
         if self.pool_dir("p").exists() {

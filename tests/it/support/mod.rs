@@ -64,13 +64,62 @@ pub fn all_crashes() -> bool {
 }
 
 /// The numbers, from 1 on, of the places at which a verb is to crash: all, or every `nth` from one on
-/// that the printed seed chooses; `REPO_POOL_TEST_THIN=N` tries only one of N of these.
+/// that the printed seed chooses; `REPO_POOL_TEST_THIN=N` tries only one of N of these. Each [`Part`]
+/// begins with another one, within the first ones as always, and leaves as many out as there are parts.
 pub fn crash_places(nth: u32) -> impl Iterator<Item = u32> {
     let thin = std::env::var("REPO_POOL_TEST_THIN").ok();
     let nth = nth * thin.and_then(|thin| thin.parse().ok()).unwrap_or(1).max(1);
-    match all_crashes() {
-        true => (1..).step_by(1),
-        false => (1 + Random::new().below(u64::from(nth)) as u32..).step_by(nth as usize),
+    let part = Part::own();
+    if all_crashes() {
+        return (1 + part.number..).step_by(part.of as usize);
+    }
+    let chosen = Random::new().below(u64::from(nth)) as u32;
+    let first = (chosen + part.number * nth / part.of) % nth;
+    (1 + first..).step_by((nth * part.of) as usize)
+}
+
+/// Which of the runs this is that share what campaigns try: none does what another one does.
+/// `REPO_POOL_TEST_PART=1/2` is the first of two; usually one does it all.
+#[derive(Clone, Copy)]
+pub struct Part {
+    /// Counted from 0.
+    pub number: u32,
+    /// How many there are.
+    pub of: u32,
+}
+
+impl Part {
+    /// This run's.
+    pub fn own() -> Self {
+        let Ok(given) = std::env::var("REPO_POOL_TEST_PART") else {
+            return Self { number: 0, of: 1 };
+        };
+        let parsed = given.split_once('/').and_then(|(number, of)| {
+            let (number, of): (u32, u32) = (number.parse().ok()?, of.parse().ok()?);
+            (1..=of).contains(&number).then_some(Self {
+                number: number - 1,
+                of,
+            })
+        });
+        parsed.unwrap_or_else(|| panic!("REPO_POOL_TEST_PART is 1/2 or 2/2, not {given:?}"))
+    }
+
+    /// Its share of so many tries.
+    pub fn share(self, tries: u64) -> u64 {
+        tries.div_ceil(u64::from(self.of))
+    }
+
+    /// Whether the try of this number is its own.
+    pub fn has(self, number: usize) -> bool {
+        number % self.of as usize == self.number as usize
+    }
+
+    /// The random choices that are its own.
+    pub fn random(self) -> Random {
+        match self.number {
+            0 => Random::new(),
+            other => Random::new().branch(1 << 32 | u64::from(other)),
+        }
     }
 }
 

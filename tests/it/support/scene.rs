@@ -51,6 +51,14 @@ impl Verb {
             tidy: |_| (),
         }
     }
+
+    /// The code of `exec` is that of its command, or one that says why this was not run.
+    #[track_caller]
+    pub fn ends_as_documented(&self, out: &Out) {
+        if !self.name.starts_with("exec") {
+            out.one_of(&DOCUMENTED);
+        }
+    }
 }
 
 impl Scene {
@@ -78,9 +86,19 @@ impl Scene {
         self.round += 1;
         self.helpers.clear();
         self.two_idle_slots();
+        self.pack();
         let args = (verb.prepare)(self);
         self.held.outside_changed(&self.world);
         args
+    }
+
+    /// A clone is made object by object: one round's would be more and more effects of the next ones.
+    #[track_caller]
+    fn pack(&self) {
+        let bare = self.world.bare(self.pool);
+        if self.world.is_over_clones() && bare.exists() {
+            self.world.git(&bare, "repack -q -a -d --keep-unreachable");
+        }
     }
 
     /// After the verb was killed or failed: everything that must hold holds, `recover` finds all there

@@ -47,6 +47,12 @@ exec '{git}' "$@"
         Self { dir }
     }
 
+    /// The arguments of the last command's call of this number.
+    pub fn words_of(&self, number: u32) -> String {
+        let call = self.dir.join("calls").join(number.to_string());
+        fs::read_to_string(call).unwrap_or_default()
+    }
+
     /// The next command's call number `number` is to be treated so.
     pub fn choose(&self, number: u32, mode: &str) {
         self.choose_word(&number.to_string(), mode);

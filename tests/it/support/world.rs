@@ -415,6 +415,17 @@ impl World {
         free.is_ok().then_some(file)
     }
 
+    /// What `pools.toml` says of the pools' strategy, to make those that the tests run over.
+    pub fn strategy(&self) -> String {
+        let line = |strategy| format!("strategy = \"{strategy}\"\n");
+        self.strategy.map(line).unwrap_or_default()
+    }
+
+    /// Whether the pools are of clones.
+    pub fn is_over_clones(&self) -> bool {
+        self.strategy == Some("clone")
+    }
+
     /// Writes the workspace's `pools.toml`; the workspace is made if there is none.
     #[track_caller]
     pub fn declare(&self, text: &str) {

@@ -220,6 +220,8 @@ fn some_tasks() -> impl Strategy<Value = Vec<Task>> {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
     #[test]
     fn what_runs_is_the_plan_also_if_the_dispatcher_is_killed_on_the_way(
         tasks in some_tasks(),

@@ -92,7 +92,13 @@ impl Invariants {
             found.add(Kind::NotClean, format!("{name}: {status}"));
         }
         let flags = git(&["ls-files", "-v"]).stdout;
-        let hidden = |line: &&str| line.starts_with(|c: char| c.is_ascii_lowercase() || c == 'S');
+        // What a sparse slot does not have is marked like what is hidden.
+        let is_sparse = admin.join("info/sparse-checkout").exists();
+        let is_left_out = |file: &str| is_sparse && !place.join(file).exists();
+        let hidden = |line: &&str| match line.split_at(2) {
+            ("S ", file) => !is_left_out(file),
+            (flag, _) => flag.starts_with(|c: char| c.is_ascii_lowercase()),
+        };
         if let Some(line) = flags.lines().find(hidden) {
             found.add(Kind::NotClean, format!("{name} hides {line}"));
         }
