@@ -114,8 +114,12 @@ fn a_task_can_be_cancelled_between_dispatchers() {
 fn a_dispatcher_may_be_killed_anywhere() {
     let commits = "echo $$ > new; git add new; git commit -qm $REPO_POOL_TASK_ID";
     let tasks = [
-        sh("a", commits, ""),
-        sh("b", commits, "depends = [\"a\"]\nbase = \"deps\""),
+        sh("a", commits, "retries = 0"),
+        sh(
+            "b",
+            commits,
+            "depends = [\"a\"]\nbase = \"deps\"\nretries = 0",
+        ),
     ];
     for place in crash_places(300) {
         let queue = Queue::with_slots(1, &tasks.concat());

@@ -64,6 +64,8 @@ pub struct Plan {
 pub struct Begun {
     /// The slot it has.
     pub slot: Option<SlotRef>,
+    /// Whether it is known to have started the runner.
+    pub started: bool,
 }
 
 /// The commit that a task left, and its branch.
@@ -274,7 +276,7 @@ impl Attempt<'_, '_> {
     /// Starts the runner, or finds it, and waits for its end.
     fn runner(&self, held: Option<&Held<'_>>) -> Result<End> {
         let job = Arc::new(environment::job(self.workshop, &self.plan, held)?);
-        let handle = match self.plan.begun {
+        let handle = match &self.plan.begun {
             None if self.reins.are_pulled() => return Ok(not_started()),
             None => {
                 let handle = self.launcher.start(&job)?;
@@ -283,12 +285,13 @@ impl Attempt<'_, '_> {
                 });
                 handle
             }
-            Some(_) => match self.find(&job) {
+            Some(begun) => match self.find(&job) {
                 Found::Running(handle) => {
                     (self.tell)(Told::Adopted);
                     handle
                 }
                 Found::Ended(end) => return Ok(end),
+                Found::Gone if !begun.started => return Ok(not_started()),
                 Found::Gone => return Ok(lost()),
             },
         };
@@ -329,7 +332,7 @@ fn not_started() -> End {
         class: EndClass::Stopped,
         exit_code: None,
         signal: None,
-        reason: Some("it was to be ended before it had started".to_owned()),
+        reason: Some("the dispatcher ended before it had started".to_owned()),
         seconds: 0.0,
     }
 }

@@ -6,7 +6,7 @@ use super::Engine;
 use crate::dispatch::attempt::Begun;
 use crate::domain::Result;
 use crate::domain::dispatch::event::{AttemptId, SlotRef};
-use crate::domain::dispatch::state::Index;
+use crate::domain::dispatch::state::{Index, Open};
 use crate::domain::dispatch::{Event, Task};
 use crate::domain::slot::SlotState;
 use crate::store::pool as store;
@@ -28,21 +28,10 @@ impl Engine<'_, '_> {
         self.take_up_wishes();
         self.ledger.write();
         let mut slots = self.slots_of_ours();
-        let open: Vec<(Index, AttemptId, Option<SlotRef>, String, bool)> = self
-            .ledger
-            .state()
-            .open()
-            .map(|(task, open)| {
-                (
-                    task,
-                    open.id.clone(),
-                    open.slot.clone(),
-                    open.agent_pool.clone(),
-                    open.cancelled,
-                )
-            })
-            .collect();
-        for (task, id, mut slot, agent_pool, cancelled) in open {
+        let open = self.ledger.state().open();
+        let open: Vec<(Index, Open)> = open.map(|(task, open)| (task, open.clone())).collect();
+        for (task, open) in open {
+            let (id, mut slot) = (open.id, open.slot);
             let found = slots.remove(&id.token);
             if slot.is_none()
                 && let Some((_, found)) = found
@@ -55,11 +44,16 @@ impl Engine<'_, '_> {
                 slot = Some(found);
             }
             let state = self.ledger.state();
-            let mut plan = self.crew.plan(state, task, id, &agent_pool, &self.files);
-            plan.begun = Some(Begun { slot });
+            let mut plan = self
+                .crew
+                .plan(state, task, id, &open.agent_pool, &self.files);
+            plan.begun = Some(Begun {
+                slot,
+                started: open.started.is_some(),
+            });
             self.crew.add(plan);
             self.crew.start_all(state);
-            if cancelled {
+            if open.cancelled {
                 self.crew.cancel(task);
             }
         }
