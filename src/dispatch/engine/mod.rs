@@ -2,12 +2,12 @@
 //!
 //! | part | owns |
 //! |---|---|
-//! | [`ledger`] | recording, counting and saying what happened |
-//! | [`crew`] | the threads of the attempts, and ending them |
-//! | [`ends`] | what is recorded when an attempt tells something |
-//! | [`wishes`] | what people want of the run, and files that have changed |
-//! | [`resume`] | what an earlier dispatcher has left |
-//! | [`listen`] | the thread that hears signals and changes of files |
+//! | `ledger` | recording, counting and saying what happened |
+//! | `crew` | the threads of the attempts, and ending them |
+//! | `ends` | what is recorded when an attempt tells something |
+//! | `wishes` | what people want of the run, and files that have changed |
+//! | `resume` | what an earlier dispatcher has left |
+//! | `listen` | the thread that hears signals and changes of files |
 //!
 //! All decisions are in [`crate::domain::dispatch`]; all effects but the files of the run itself are in
 //! [`super::attempt`]. Nothing is begun because of an event before the event is written.

@@ -95,6 +95,10 @@ fn results() -> [(String, String); 21] {
             "config-import",
             "Settings of the original: `config import`.",
         ),
+        of::<Of<PlanView>>(
+            "dispatch-plan",
+            "What a run would do: `dispatch run --dry-run`.",
+        ),
         of::<Of<TasksChecked>>(
             "dispatch-check",
             "Task files without mistakes: `dispatch check`.",

@@ -23,7 +23,8 @@ impl Queue {
         Self::of(World::with_pool(slots).0, tasks)
     }
 
-    fn of(world: World, tasks: &str) -> Self {
+    /// Tasks in a world that is there.
+    pub fn of(world: World, tasks: &str) -> Self {
         let queue = Self {
             file: world.path("tasks.toml"),
             world,

@@ -2,13 +2,13 @@
 //!
 //! | part | owns |
 //! |---|---|
-//! | [`key`] | the order of the policies |
+//! | `key` | the order of the policies |
 //! | [`fit`] | which agent pools a task can go to at all |
-//! | [`pools`] | what agent pools run, and whether one more fits |
-//! | [`queue`] | ready tasks by what they ask for; repositories without free slots |
-//! | [`files`] | tasks that declare the same file |
-//! | [`shares`] | what groups of `fair-share` have used |
-//! | [`choice`] | the decision |
+//! | `pools` | what agent pools run, and whether one more fits |
+//! | `queue` | ready tasks by what they ask for; repositories without free slots |
+//! | `files` | tasks that declare the same file |
+//! | `shares` | what groups of `fair-share` have used |
+//! | `choice` | the decision |
 //! | [`why`] | why a task waits |
 
 mod choice;
