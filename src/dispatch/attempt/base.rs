@@ -12,9 +12,9 @@ pub enum Start {
     Commit(Option<Oid>),
     /// A person has to merge these first.
     Conflict {
-        /// What was merged until then ends with this.
-        ours: Left,
-        /// What can't be merged into it.
+        /// What was merged until then.
+        ours: Vec<Left>,
+        /// What can't be merged into that.
         theirs: Left,
         /// The paths that both change.
         paths: Vec<String>,
@@ -24,25 +24,25 @@ pub enum Start {
 /// Merges what the dependencies left, in their order.
 pub fn of(pool: &Pool<'_>, deps: &[Left]) -> Result<Start> {
     let repository = pool.paths.repository();
-    let mut start: Option<(Oid, &Left)> = None;
-    for left in deps {
+    let mut start: Option<Oid> = None;
+    for (before, left) in deps.iter().enumerate() {
         let commit = newest(pool, left)?;
-        let Some((so_far, before)) = &start else {
-            start = Some((commit, left));
-            continue;
+        let merged = match &start {
+            None => Merged::Commit(commit),
+            Some(so_far) => merge::commits(&pool.git, &repository, so_far, &commit)?,
         };
-        match merge::commits(&pool.git, &repository, so_far, &commit)? {
-            Merged::Commit(merged) => start = Some((merged, left)),
+        match merged {
+            Merged::Commit(merged) => start = Some(merged),
             Merged::Conflict(paths) => {
                 return Ok(Start::Conflict {
-                    ours: (*before).clone(),
+                    ours: deps[..before].to_vec(),
                     theirs: left.clone(),
                     paths,
                 });
             }
         }
     }
-    Ok(Start::Commit(start.map(|(commit, _)| commit)))
+    Ok(Start::Commit(start))
 }
 
 /// The commit that was left, or what a person has put on top of it since.

@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 
 use super::{Left, Plan, Returned, Workshop, base, branch};
 use crate::domain::dispatch::event::SlotRef;
+use crate::domain::dispatch::standstill::quoted;
 use crate::domain::dispatch::{Base, End, EndClass, ids};
 use crate::domain::lease::Owner;
 use crate::domain::names::PoolName;
@@ -174,21 +175,29 @@ fn metadata(workshop: &Workshop<'_>, plan: &Plan) -> Map<String, Value> {
     notes
 }
 
-fn conflict(plan: &Plan, repo: &str, ours: &Left, theirs: &Left, paths: &[String]) -> NoSlot {
+/// What to do is to merge all of `ours` into the branch of `theirs`: which of them it is that conflicts
+/// need not be known, and the next attempt finds nothing left to merge. What conflicts is met in a
+/// shell, for the slot is given back when the command ends.
+fn conflict(plan: &Plan, repo: &str, ours: &[Left], theirs: &Left, paths: &[String]) -> NoSlot {
+    let tasks: Vec<&str> = ours.iter().map(|left| left.task.as_str()).collect();
+    let branches: Vec<String> = ours.iter().map(|left| quoted(&left.branch)).collect();
     NoSlot::Question {
         question: format!(
-            "task {} is to start from what {} and {} left, and git can't merge {} and {}: both \
+            "task {} is to start from what {} and {} left, and git can't merge {} into that: both \
              change {}",
             plan.id.task,
-            ours.task,
+            tasks.join(", "),
             theirs.task,
-            ours.branch,
             theirs.branch,
             paths.join(", ")
         ),
         command: format!(
-            "repo-pool exec {repo} --branch {} -- git merge {}; repo-pool dispatch retry {}",
-            theirs.branch, ours.branch, plan.id.task
+            "repo-pool exec {} --branch {} -- sh -c 'for other; do git merge --no-edit \"$other\" || \
+             exec \"${{SHELL:-sh}}\"; done' sh {} && repo-pool dispatch retry {}",
+            quoted(repo),
+            quoted(&theirs.branch),
+            branches.join(" "),
+            quoted(&plan.id.task)
         ),
     }
 }
