@@ -60,7 +60,7 @@ pub(super) fn all() -> Files {
 }
 
 /// Those with all they have to say in `result`.
-fn results() -> [(String, String); 21] {
+fn results() -> [(String, String); 22] {
     [
         of::<Of<PlanView>>(
             "dispatch-plan",
