@@ -36,17 +36,24 @@ pub struct Companion {
     process: OwnedFd,
 }
 
-/// Starts `program` with `args`, and `env` in its environment beside what this process has. Nothing
-/// but its standard streams is handed over: the locks, and nowhere to complain to.
+/// Starts `program` with `args`; `env` changes this process's environment for it: a value sets a
+/// variable, none removes it. Nothing but its standard streams is handed over: the locks, and nowhere
+/// to complain to.
 pub fn start(
     program: &Path,
     args: &[OsString],
-    env: &[(&OsStr, &OsStr)],
+    env: &[(&OsStr, Option<&OsStr>)],
     stdin: Option<OwnedFd>,
     stdout: OwnedFd,
 ) -> io::Result<Companion> {
     let mut command = Command::new(program);
-    command.arg0(NAME).args(args).envs(env.iter().copied());
+    command.arg0(NAME).args(args);
+    for (name, value) in env {
+        match value {
+            Some(value) => command.env(name, value),
+            None => command.env_remove(name),
+        };
+    }
     for (name, value) in crash::for_detached() {
         match value {
             Some(value) => command.env(name, value),

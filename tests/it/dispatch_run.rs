@@ -249,3 +249,19 @@ fn a_fresh_run_begins_anew() {
             .exists()
     );
 }
+
+/// 12: memory that is asked for is a limit, or it is said that it is none.
+#[test]
+fn memory_is_limited_or_it_is_said_that_it_is_not() {
+    let queue = Queue::new(&sh("a", "cat /proc/self/cgroup", "memory = \"64M\""));
+    queue.run("").run().ok();
+    let limited = queue.log("a", 1).contains("repo-pool-");
+    let warnings = queue.all("Warning");
+    match limited {
+        true => assert!(warnings.is_empty(), "{warnings:?}"),
+        false => {
+            let text = warnings[0]["text"].as_str().expect("a text");
+            assert!(text.contains("not limited"), "{text}");
+        }
+    }
+}

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::Engine;
+use super::{Engine, Kind};
 use crate::dispatch::attempt::Begun;
 use crate::domain::Result;
 use crate::domain::dispatch::event::{AttemptId, SlotRef};
@@ -14,8 +14,29 @@ use crate::store::pool as store;
 impl Engine<'_, '_> {
     /// Takes the run up with the tasks that its files hold now.
     pub(super) fn begin(&mut self, tasks: Vec<Task>) -> Result<()> {
+        let limits_memory = tasks.iter().any(|task| task.memory > 0);
         self.join(tasks)?;
-        self.take_up()
+        self.take_up()?;
+        if limits_memory {
+            self.warn_of_memory();
+        }
+        Ok(())
+    }
+
+    /// Says it once if tasks get more memory than they ask for.
+    fn warn_of_memory(&mut self) {
+        let local = Kind::LocalProcess;
+        let launcher = (self.setting.launchers)(local);
+        if self
+            .setting
+            .agent_pools
+            .iter()
+            .any(|pool| pool.engine == local)
+            && let Some(reason) = launcher.why_memory_is_not_limited()
+        {
+            let text = format!("the memory of local runners is not limited: {reason}");
+            self.record(Event::Warning { text });
+        }
     }
 
     /// Takes up what was left, with the tasks as they were.

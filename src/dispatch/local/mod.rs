@@ -13,6 +13,7 @@ use std::time::Duration;
 use super::launcher::{Found, Job, Launcher};
 use crate::domain::dispatch::End;
 use crate::domain::{Error, Result};
+use crate::git::ELSEWHERE;
 use crate::sys::companion::{self, Companion};
 use crate::sys::family;
 use crate::sys::lock::{self, FileLock};
@@ -78,13 +79,15 @@ impl Local {
         let heartbeat = files::heartbeat(&job.dir);
         let interval = order::beat(job.heartbeat_timeout).as_secs_f64().to_string();
         let words = Order::of(job, self.grace).words();
+        // The dispatcher's own directory may be another repository's.
+        let unset = ELSEWHERE.map(|name| (OsStr::new(name), None));
         let own = [
-            (OsStr::new(MARK), heartbeat.as_os_str()),
-            (OsStr::new(INTERVAL), OsStr::new(&interval)),
+            (OsStr::new(MARK), Some(heartbeat.as_os_str())),
+            (OsStr::new(INTERVAL), Some(OsStr::new(&interval))),
         ];
         let given = job.env.iter();
-        let given = given.map(|(name, value)| (OsStr::new(name), OsStr::new(value)));
-        let env: Vec<_> = given.chain(own).collect();
+        let given = given.map(|(name, value)| (OsStr::new(name), Some(OsStr::new(value))));
+        let env: Vec<_> = unset.into_iter().chain(given).chain(own).collect();
         let holder = job.holder.as_ref().map(|holder| holder.try_clone());
         companion::start(
             &self.program,

@@ -7,17 +7,14 @@ mod tests;
 /// The longest name that is made, in bytes: room is left for endings within the 255 of a file name.
 const LONGEST: usize = 120;
 
-/// The name of a task in paths and branches. Two ids never share one, also where names are told
-/// apart without case:
+/// The name of a task in paths and branches. Two ids never share one:
 ///
-/// - an id of lower-case letters, digits, `.`, `_` and `-` is its own name;
+/// - an id of letters, digits, `.`, `_` and `-` is its own name;
 /// - any other byte becomes `%xx`, and so do a `.` or `-` that a file or branch can't have there, or
 ///   that would look like the number of an attempt (`.a2`);
-/// - capitals stay, and `+` with the hexadecimal places of the capitals among the letters follows
-///   (`AUTH-12` is `AUTH-12+f`);
 /// - what would be longer than 120 bytes is cut, and `=` with a digest follows.
 pub fn encoded(id: &str) -> String {
-    let mut name = String::with_capacity(id.len() + 4);
+    let mut name = String::with_capacity(id.len());
     for (place, byte) in id.bytes().enumerate() {
         match stays(id.as_bytes(), place) {
             true => name.push(char::from(byte)),
@@ -26,10 +23,6 @@ pub fn encoded(id: &str) -> String {
     }
     if id.is_empty() {
         name.push('%');
-    }
-    if id.bytes().any(|byte| byte.is_ascii_uppercase()) {
-        name.push('+');
-        name.push_str(&capitals(id));
     }
     if name.len() > LONGEST {
         let digest = format!("={:032x}", digest(id.as_bytes()));
@@ -53,24 +46,6 @@ fn stays(id: &[u8], place: usize) -> bool {
         }
         byte => byte.is_ascii_alphanumeric(),
     }
-}
-
-/// Which of the letters are capitals, as a hexadecimal number with the first letter's bit lowest.
-fn capitals(id: &str) -> String {
-    let letters: Vec<bool> = id
-        .bytes()
-        .filter(u8::is_ascii_alphabetic)
-        .map(|byte| byte.is_ascii_uppercase())
-        .collect();
-    let digits = letters.chunks(4).map(|four| {
-        let bits = four.iter().enumerate();
-        bits.fold(0, |sum, (place, bit)| sum | u32::from(*bit) << place)
-    });
-    let text: String = digits
-        .filter_map(|digit| char::from_digit(digit, 16))
-        .collect();
-    let cut = text.trim_end_matches('0');
-    cut.chars().rev().collect()
 }
 
 /// FNV-1a in 128 bits: the same in every version of this program, for names that stay on disk.
