@@ -108,7 +108,7 @@ impl Campaign {
             let command = json!(["sh", format!("{place}/task.sh"), place, kind]);
             let repo = if slot { "repo = \"p\"\n" } else { "" };
             text += &format!(
-                "[[task]]\nid = {id:?}\ncommand = {command}\ndepends = {}\nretries = 200\n{repo}",
+                "[[task]]\nid = {id:?}\ncommand = {command}\ndepends = {}\nretries = 1\n{repo}",
                 json!(before),
             );
             kinds.insert(id.clone(), kind);
