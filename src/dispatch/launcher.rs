@@ -49,7 +49,9 @@ pub enum Found {
     Running(String),
     /// It has ended.
     Ended(End),
-    /// There is no trace of it.
+    /// It has never begun.
+    NotStarted,
+    /// There is no trace of its end.
     Gone,
 }
 

@@ -1,6 +1,6 @@
 //! What is known to go wrong in other dispatchers, one test each.
 
-use crate::support::{Queue, alive, kill, until};
+use crate::support::{Queue, Stand, alive, kill, until};
 use rustix::process::Signal;
 use serde_json::{Value, json};
 use std::io::Write;
@@ -227,6 +227,25 @@ fn an_exit_code_outlives_the_dispatcher() {
         (&failed[0]["exit_code"], &failed[0]["attempt"]),
         (&json!(7), &json!(1))
     );
+}
+
+/// A task has failed because its dispatcher was killed before it had started it.
+#[test]
+fn what_has_never_begun_does_not_count() {
+    let queue = Queue::with_slots(1, "");
+    queue.write(&task(&queue, "a", "true", "repo = \"p\"\nretries = 0"));
+    let stand = Stand::new(&queue.world);
+    stand.choose(1, "hold");
+    let run = queue.run("").env("PATH", stand.path()).spawn();
+    let (git, _) = until("a git is called for its slot", || stand.held());
+    queue.until("TaskAssigned", 1);
+    run.signal(Signal::KILL);
+    drop(run);
+    stand.let_go(git);
+    queue.run("").run().ok();
+    assert_eq!(queue.tasks_of("TaskAssigned"), ["a", "a"]);
+    assert_eq!(queue.all("RunnerFailed")[0]["counted"], false);
+    queue.all_slots_are_free();
 }
 
 /// Slots leak after a crash: of dispatcher and runners, whether the run is taken up again or not.

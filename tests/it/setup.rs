@@ -299,7 +299,7 @@ pub fn a_set_up_that_fails_leaves_its_output_and_recover_runs_it_again() {
     let told = world.pool("status p").ok().stdout.clone();
     assert!(told.lines().any(|line| line.ends_with(&reason)), "{told}");
     let told = world.pool("allocate p").code(4).stderr.clone();
-    assert!(told.contains(&format!("{reason}); bring")), "{told}");
+    assert!(told.contains(&format!("{reason}); once")), "{told}");
     assert!(!told.contains("--wait"), "nobody gives one back: {told}");
     fs::write(&script, COUNT).expect("writing");
     world.pool("recover p/slot1").ok();

@@ -23,6 +23,9 @@ use crate::domain::{Error, Result};
 use crate::pool::Context;
 use crate::sys::{clock, signals};
 
+/// Why an attempt has not begun that was to be ended meanwhile.
+const CALLED_OFF: &str = "it was to be ended before it had started";
+
 /// The longest time between two looks at what has become of a runner.
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
@@ -277,7 +280,9 @@ impl Attempt<'_, '_> {
     fn runner(&self, held: Option<&Held<'_>>) -> Result<End> {
         let job = Arc::new(environment::job(self.workshop, &self.plan, held)?);
         let handle = match &self.plan.begun {
-            None if self.reins.are_pulled() => return Ok(not_started()),
+            None if self.reins.are_pulled() => {
+                return Ok(not_started(CALLED_OFF));
+            }
             None => {
                 let handle = self.launcher.start(&job)?;
                 (self.tell)(Told::Started {
@@ -285,13 +290,15 @@ impl Attempt<'_, '_> {
                 });
                 handle
             }
-            Some(begun) => match self.find(&job) {
+            Some(_) => match self.find(&job) {
                 Found::Running(handle) => {
                     (self.tell)(Told::Adopted);
                     handle
                 }
                 Found::Ended(end) => return Ok(end),
-                Found::Gone if !begun.started => return Ok(not_started()),
+                Found::NotStarted => {
+                    return Ok(not_started("its dispatcher was gone before it had started"));
+                }
                 Found::Gone => return Ok(lost()),
             },
         };
@@ -327,12 +334,13 @@ pub fn failed(class: EndClass, error: &Error) -> End {
     }
 }
 
-fn not_started() -> End {
+/// Such an attempt does not count.
+fn not_started(reason: &str) -> End {
     End {
         class: EndClass::Stopped,
         exit_code: None,
         signal: None,
-        reason: Some("the dispatcher ended before it had started".to_owned()),
+        reason: Some(reason.to_owned()),
         seconds: 0.0,
     }
 }

@@ -44,7 +44,7 @@ impl NoSlot {
     fn of(repo: &str, error: Error) -> Self {
         let reason = error.reason();
         match error {
-            Error::Interrupted(_) => Self::Failed(super::not_started()),
+            Error::Interrupted(_) => Self::Failed(super::not_started(super::CALLED_OFF)),
             Error::NoAvailableSlot { .. } | Error::LockTimeout { .. } => Self::None {
                 pool: repo.to_owned(),
                 reason,

@@ -135,7 +135,11 @@ impl Launcher for Local {
             return Ok(Found::Ended(exit.end()));
         }
         holder::end_leftovers(&job.dir, self.grace);
-        Ok(Found::Gone)
+        // A shim says who it is before it starts anything.
+        Ok(match Holder::of(&job.dir) {
+            Some(_) => Found::Gone,
+            None => Found::NotStarted,
+        })
     }
 
     fn wait(&self, job: &Job, _handle: &str) -> End {

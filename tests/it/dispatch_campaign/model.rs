@@ -17,6 +17,8 @@ pub struct Stand {
     pub attempt: u64,
     /// The token of the attempt under way.
     open: Option<u64>,
+    /// The tokens of the attempts that have a slot.
+    pub slots: BTreeSet<u64>,
 }
 
 impl Model {
@@ -32,7 +34,6 @@ impl Model {
         let ids = self.order.iter().cloned();
         let mut stands: BTreeMap<_, _> = ids.map(|id| (id, Stand::default())).collect();
         let mut last_token = 0;
-        let mut unreleased = BTreeSet::new();
         for (event, n) in events.iter().zip(1..) {
             assert_eq!(event["n"], n, "{event}");
             let token = event["token"].as_u64();
@@ -51,10 +52,10 @@ impl Model {
                     stand.state = "running";
                 }
                 "StaleCompletion" => assert_ne!(stand.open, Some(token), "{event}"),
-                "SlotAllocated" => assert!(unreleased.insert(token), "{event}"),
+                "SlotAllocated" => assert!(stand.slots.insert(token), "{event}"),
                 "SlotReleased" => {
                     assert!(event["error"].is_null(), "{event}");
-                    unreleased.remove(&token);
+                    stand.slots.remove(&token);
                 }
                 _ => stand.changed(kind, token, event),
             }
