@@ -67,8 +67,6 @@ pub struct Plan {
 pub struct Begun {
     /// The slot it has.
     pub slot: Option<SlotRef>,
-    /// Whether it is known to have started the runner.
-    pub started: bool,
 }
 
 /// The commit that a task left, and its branch.

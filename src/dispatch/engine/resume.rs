@@ -68,10 +68,7 @@ impl Engine<'_, '_> {
             let mut plan = self
                 .crew
                 .plan(state, task, id, &open.agent_pool, &self.files);
-            plan.begun = Some(Begun {
-                slot,
-                started: open.started.is_some(),
-            });
+            plan.begun = Some(Begun { slot });
             self.crew.add(plan);
             self.crew.start_all(state);
             if open.cancelled {
