@@ -8,16 +8,18 @@ mod curve;
 mod dispatch;
 mod hundred;
 mod program;
+mod queue;
 mod release;
 
 use super::options::Size;
 use super::report::{Goal, Report};
 use super::sample::{Samples, Unit};
 use super::site::Site;
-use super::stage::{Result, Stage, disk, succeeded, timed};
+use super::stage::{self, Result, Stage, disk, succeeded, timed};
 
 pub use dispatch::{memory_of, of_dispatch};
 pub use program::program;
+pub use queue::of_queues;
 
 /// What is measured together, and the lines that come of it.
 #[derive(Clone, Copy)]
