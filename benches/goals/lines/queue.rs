@@ -12,8 +12,8 @@ use std::time::{Duration, Instant};
 const NO_OPS: &str = "dispatch: no-op tasks";
 const ONE_OF_MANY: &str = "dispatch: one no-op task";
 const SLOTS: &str = "dispatch: no-op tasks with slots";
-const NEXT: &str = "dispatch: from done to the next start, p99";
-const IDLE: &str = "dispatch: processor time of an idle run";
+const NEXT: &str = "dispatch: done to next start, p99";
+const IDLE: &str = "dispatch: idle, processor time";
 const CHECK: &str = "dispatch: check of a file";
 
 /// A workspace with files of tasks.
