@@ -164,22 +164,22 @@ fn ids_may_be_shortened_and_must_mean_one() {
     out.code(2).silent().says(&first).says(&second);
     world
         .pool("rescue show nothing")
-        .code(1)
+        .code(2)
         .silent()
         .says("rescue list");
     world
         .pool("rescue show nothing --json")
-        .code(1)
-        .kind("internal");
+        .code(2)
+        .kind("usage");
     // All or none.
-    world.pool(["rescue", "drop", &first, "nothing"]).code(1);
+    world.pool(["rescue", "drop", &first, "nothing"]).code(2);
     assert_eq!(list(&world).len(), 2);
     world.pool(["rescue", "drop", &first, &second]).ok();
     assert_eq!(list(&world).len(), 0);
     let dropped = world.events("p", "rescue_dropped");
     assert_eq!(dropped.len(), 2);
     assert_eq!(dropped[0]["commit"].as_str().expect("a commit").len(), 40);
-    World::new().pool("rescue drop x").code(1).silent();
+    World::new().pool("rescue drop x").code(2).silent();
 }
 
 /// Section 6: into a slot that has moved on, and it stays saved.
