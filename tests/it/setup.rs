@@ -319,7 +319,7 @@ pub fn a_set_up_that_fails_leaves_its_output_and_recover_runs_it_again() {
 fn apply_fails_if_a_new_slot_could_not_be_set_up() {
     let (world, remote) = declared(1, "setup = \"exit 7\"");
     let out = world.pool("apply");
-    out.code(1).says("1 of 1").says("recover workspace-p-slot1");
+    out.code(1).says("1 of 1").says("repo-pool recover p`");
     world.pool("apply").ok();
     declare(&world, &remote, 2, "setup = \"exit 7\"");
     world.pool("apply").code(1).says("workspace-p-slot2");
