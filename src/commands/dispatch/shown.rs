@@ -58,7 +58,7 @@ pub fn run_view(
         directory: run.path().display().to_string(),
         files: files.map(|file| file.path.display().to_string()).collect(),
         state: phase,
-        dispatcher_pid: seen.dispatcher,
+        dispatcher_pid: seen.dispatcher.filter(|_| !over),
         policy: known.policy.clone(),
         began_at: known.began,
         started_at: known.started,
@@ -74,14 +74,15 @@ pub fn run_view(
     }
 }
 
-/// Whether it goes on. Who looks at it from where the dispatcher can't be seen has the events.
+/// Whether it goes on. Who looks at it from where the dispatcher can't be seen has the events; a
+/// dispatcher that has said that it ends is about to be gone.
 fn phase(seen: &Seen) -> RunPhase {
     let run = seen.state.run();
-    match (seen.dispatcher, run.ended) {
-        (Some(_), _) if run.draining.is_some() => RunPhase::Draining,
-        (Some(_), _) => RunPhase::Running,
-        (None, Some((_, code))) if code < 128 => RunPhase::Ended,
-        (None, _) => RunPhase::Interrupted,
+    match (run.ended, seen.dispatcher) {
+        (Some((_, code)), _) if code < 128 => RunPhase::Ended,
+        (None, Some(_)) if run.draining.is_some() => RunPhase::Draining,
+        (None, Some(_)) => RunPhase::Running,
+        (Some(_), _) | (None, None) => RunPhase::Interrupted,
     }
 }
 
