@@ -49,6 +49,7 @@ fn run(options: &Options) -> Result<()> {
     lines::of_many_slots(&stage, &mut report)?;
     lines::of_dispatch(&stage, &mut report)?;
     lines::of_queues(&stage, &mut report)?;
+    lines::of_docker(&stage, &mut report)?;
     lines::over_sizes(&mut report);
     report.end();
     Ok(())

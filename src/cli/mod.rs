@@ -161,7 +161,7 @@ pub enum Verb {
     /// A task's command runs in its slot; 0 means done, 75 try later, 78 don't try again. It finds in
     /// its environment REPO_POOL_TASK_ID, REPO_POOL_TASK_FILE (the task as JSON), REPO_POOL_ATTEMPT,
     /// REPO_POOL_RESULT_FILE, REPO_POOL_ARTIFACTS_DIR, REPO_POOL_SLOT_PATH, REPO_POOL_BRANCH and
-    /// more; see repo-pool-dispatch(1). What it commits is kept on the branch.
+    /// more; see repo-pool-tasks(7). What it commits is kept on the branch.
     Dispatch(DispatchArgs),
     /// List saved work, bring it back, or give it up
     ///

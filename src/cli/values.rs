@@ -94,7 +94,7 @@ pub enum FindingKind {
     IsolatedSlot,
     /// A lock file of git's was left behind by a killed git
     StaleGitLock,
-    /// A file or directory was left behind by a killed command
+    /// A file, a directory or a process was left behind by a killed command
     Leftover,
     /// A lock file belongs to a slot or pool that is no more
     OrphanedLock,

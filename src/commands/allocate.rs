@@ -170,6 +170,7 @@ impl<'a> Asked<'a> {
         Ok(Request {
             reference: self.options.reference.clone(),
             branch: self.options.branch.clone(),
+            spent: None,
             source: found.source.clone(),
             metadata: self.metadata.clone(),
             owner: self.owner.clone(),

@@ -8,6 +8,8 @@ use std::sync::Arc;
 use super::session::Session;
 use crate::cli::Global;
 use crate::config::Environment;
+use crate::dispatch::docker::owner;
+use crate::dispatch::driven::drive;
 use crate::dispatch::local::{order, shim};
 use crate::domain::{Error, Result};
 use crate::pool::background::{self, Rest};
@@ -18,7 +20,11 @@ use crate::sys::{detached, signals};
 /// Whether this command line is that of such a process.
 pub fn is_one(args: &[OsString]) -> bool {
     let word = args.get(1).map(OsString::as_os_str);
-    trash::is_deletion(word) || background::is_finishing(word) || order::is_shim(word)
+    trash::is_deletion(word)
+        || background::is_finishing(word)
+        || order::is_shim(word)
+        || drive::is_driver(word)
+        || owner::is_owner(word)
 }
 
 /// Does what the command line says.
@@ -27,6 +33,18 @@ pub fn run(args: &[OsString]) -> ExitCode {
     let words = args.get(2..).unwrap_or_default();
     if order::is_shim(args.get(1).map(OsString::as_os_str)) {
         return ExitCode::from(shim::run(words));
+    }
+    let word = args.get(1).map(OsString::as_os_str);
+    let done = match word {
+        _ if drive::is_driver(word) => Some(drive::run(words)),
+        _ if owner::is_owner(word) => Some(owner::run(words)),
+        _ => None,
+    };
+    if let Some(done) = done {
+        return match done {
+            true => ExitCode::SUCCESS,
+            false => ExitCode::FAILURE,
+        };
     }
     let deletes = trash::is_deletion(args.get(1).map(OsString::as_os_str));
     let result = match deletes {

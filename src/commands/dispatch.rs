@@ -12,7 +12,6 @@ pub mod prio;
 pub mod retry;
 pub mod run;
 mod said;
-pub mod shim;
 mod shown;
 pub mod status;
 mod tasks;

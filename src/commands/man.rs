@@ -78,6 +78,13 @@ pub fn pages() -> Vec<(String, Vec<u8>)> {
     pages
 }
 
+/// The pages that go on where a verb's ends.
+const MANUALS: &[(&str, (&str, &str))] = &[
+    ("config", settings::NAME),
+    ("dispatch", tasks::NAME),
+    ("recover", recovery::NAME),
+];
+
 fn page_name(verb: &str) -> String {
     format!("{}-{verb}", cli::PROGRAM)
 }
@@ -151,6 +158,12 @@ fn verb_page(verb: &Command, group: &[&str]) -> Vec<u8> {
     let names: Vec<(String, &str)> = std::iter::once(cli::PROGRAM.to_owned())
         .chain(related.map(|other| page_name(other)))
         .map(|name| (name, "1"))
+        .chain(
+            MANUALS
+                .iter()
+                .filter(|(of, _)| *of == verb.get_name())
+                .map(|(_, (name, number))| ((*name).to_owned(), *number)),
+        )
         .collect();
     see_also(&mut roff, &names);
 
@@ -238,6 +251,7 @@ fn each_subcommand(roff: &mut Roff, called: &str, verb: &Command) {
         }
         roff.control("TP", []);
         let mut usage = vec![bold(called)];
+        usage.extend(sub.get_positionals().map(|arg| roman(place_of(arg))));
         for arg in own_options(sub) {
             usage.push(roman(format!(
                 " [--{}]",
@@ -246,13 +260,35 @@ fn each_subcommand(roff: &mut Roff, called: &str, verb: &Command) {
         }
         roff.text(usage);
         roff.text([roman(format!("{}.", about(sub)))]);
-        for arg in own_options(sub) {
+        let explain = |roff: &mut Roff, name: String, arg: &Arg| {
             let help = arg.get_help().map(ToString::to_string).unwrap_or_default();
-            roff.text([
-                bold(format!("--{}", arg.get_long().unwrap_or_default())),
-                roman(format!(": {help}.")),
-            ]);
+            roff.text([bold(name), roman(format!(": {help}."))]);
+        };
+        for arg in sub.get_positionals() {
+            explain(roff, name_of(arg), arg);
         }
+        for arg in own_options(sub) {
+            let name = format!("--{}", arg.get_long().unwrap_or_default());
+            explain(roff, name, arg);
+        }
+    }
+}
+
+fn name_of(arg: &Arg) -> String {
+    let names = arg.get_value_names().unwrap_or_default();
+    names.first().map(ToString::to_string).unwrap_or_default()
+}
+
+/// How an argument without a name of its own stands in a command line.
+fn place_of(arg: &Arg) -> String {
+    let many = arg
+        .get_num_args()
+        .is_some_and(|range| range.max_values() > 1);
+    let name = name_of(arg) + if many { "..." } else { "" };
+    match (arg.is_last_set(), arg.is_required_set()) {
+        (true, _) => format!(" [-- {name}]"),
+        (false, true) => format!(" {name}"),
+        (false, false) => format!(" [{name}]"),
     }
 }
 

@@ -42,7 +42,7 @@ use clap::error::ErrorKind;
 use crate::cli::{self, Cli, ColorWhen, Verb};
 use crate::config::Environment;
 use crate::domain::Result;
-use crate::report::{ColorChoice, Failure, Options, Output};
+use crate::report::{ColorChoice, Failure, Options, Output, advice};
 use crate::sys::signals;
 use session::Session;
 
@@ -57,9 +57,6 @@ pub fn main() -> ExitCode {
     let args: Vec<_> = std::env::args_os().collect();
     if detached::is_one(&args) {
         return detached::run(&args);
-    }
-    if dispatch::shim::is_one(&args) {
-        return dispatch::shim::run(&args);
     }
     let environment = Environment::from_process();
     if complete::is_asked(&args) {
@@ -77,6 +74,10 @@ pub fn main() -> ExitCode {
 fn run(cli: Cli, environment: Environment) -> ExitCode {
     let output = Arc::new(Output::new(options(&cli, &environment)));
     let is_exec = matches!(cli.verb, Verb::Exec(_));
+    advice::name(
+        cli.global.workspace.as_deref(),
+        cli.global.config.as_deref(),
+    );
     // What ends `exec` is its command's too, and its slot is to be given back.
     let noted = match is_exec {
         true => signals::all(),

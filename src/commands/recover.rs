@@ -3,15 +3,21 @@
 use super::session::{self, Session};
 use crate::cli::RecoverArgs;
 use crate::config::Flags;
+use crate::dispatch::local::orphans;
+use crate::dispatch::run::RunDir;
 use crate::domain::outcome::{Finding, FindingKind, FindingResult, Recovered};
 use crate::domain::{Error, Result};
 use crate::pool::{Context, Pool, find, parallel};
 use crate::recover::{self, Request};
 use crate::report::output::unless_closed;
 use crate::report::tables;
+use crate::sys::looking;
 
 /// Looks at everything, one pool, or one slot.
 pub fn run(session: &Session, args: &RecoverArgs) -> Result<u8> {
+    if args.dry_run {
+        looking::begin();
+    }
     let flags = Flags {
         max_age: args.max_age,
         ..session.flags()
@@ -42,7 +48,18 @@ fn look_at(context: &Context<'_>, target: &str, args: &RecoverArgs) -> Result<Ve
         true => find::slot(context, target).map(|(pool, number)| (pool, Some(number)))?,
         false => (find::pool_as_is(context, target)?, None),
     };
-    recover::recover(&pool, &request(args, &pool, number))
+    let mut findings = left_running(context, args);
+    findings.extend(recover::recover(&pool, &request(args, &pool, number))?);
+    Ok(findings)
+}
+
+/// What tasks have left running that were dispatched here, and that nobody watches any more.
+fn left_running(context: &Context<'_>, args: &RecoverArgs) -> Vec<Finding> {
+    let only = kinds(args);
+    match only.is_empty() || only.contains(&FindingKind::Leftover) {
+        true => orphans::end(&RunDir::all_in(&context.workspace), args.dry_run),
+        false => Vec::new(),
+    }
 }
 
 /// Looks at all pools, and at what lies between them. One that can't be looked at (a newer version's)
@@ -51,6 +68,8 @@ fn look_everywhere(
     context: &Context<'_>,
     args: &RecoverArgs,
 ) -> Result<(Vec<Finding>, Option<Error>)> {
+    // First: nobody takes back a slot that they are in.
+    let mut findings = left_running(context, args);
     let mut names = context.workspace.pool_names()?;
     names.extend(context.workspace.lost_pools()?);
     let jobs = parallel::jobs(context.config.settings(None, &context.flags).jobs);
@@ -64,7 +83,6 @@ fn look_everywhere(
             other => other,
         }
     });
-    let mut findings = Vec::new();
     let mut failed = None;
     for of_pool in found {
         match of_pool {

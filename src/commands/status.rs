@@ -11,12 +11,14 @@ use crate::pool::{Context, Pool, details, find, view};
 use crate::recover::{self, Request};
 use crate::report::output::unless_closed;
 use crate::report::{Layout, tables};
-use crate::sys::clock;
+use crate::sys::{clock, looking};
 
 mod watch;
 
-/// Shows the state. Takes no lock. With `--check`, looks as `recover --dry-run` does.
+/// Shows the state. Takes no lock. With `--check`, looks as `recover --dry-run` does. Whoever works on
+/// a slot meanwhile is not kept from that.
 pub fn run(session: &Session, args: &StatusArgs) -> Result<u8> {
+    looking::begin();
     if let Some(interval) = args.watch {
         watch::run(session, args, interval)?;
         return Ok(0);

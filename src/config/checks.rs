@@ -88,6 +88,15 @@ pub(super) fn word(text: &str) -> Result<(), String> {
     }
 }
 
+/// A path that starts at the root.
+pub(super) fn absolute(text: &str) -> Result<(), String> {
+    word(text)?;
+    match text.starts_with('/') {
+        true => Ok(()),
+        false => Err("is not absolute".into()),
+    }
+}
+
 /// What a process can be given: an argument, or a variable's value.
 pub(super) fn variable(text: &str) -> Result<(), String> {
     match text.contains('\0') {

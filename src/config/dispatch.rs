@@ -1,5 +1,9 @@
 //! What the configuration says about the dispatcher: the rules of a run, and the agent pools.
 
+mod docker;
+pub(super) mod exec;
+mod kubernetes;
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -145,8 +149,11 @@ impl Config {
         AgentPool {
             name: name.to_owned(),
             engine: match values.text("type").as_deref() {
-                Some("docker") => Engine::Docker,
-                Some("kubernetes") => Engine::Kubernetes,
+                Some("docker") => Engine::Docker(values.docker()),
+                Some("kubernetes") => {
+                    Engine::Kubernetes(values.kubernetes(&|path| self.beside(path)))
+                }
+                Some("exec") => Engine::Exec(values.exec()),
                 _ => Engine::LocalProcess,
             },
             max_concurrency: values.count("max_concurrency").unwrap_or(cores.max(1)),

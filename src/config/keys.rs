@@ -1,5 +1,6 @@
 //! The table of all keys, from which everything else about them derives.
 
+mod agents;
 mod dispatch;
 mod place;
 
@@ -11,7 +12,8 @@ use crate::domain::Error;
 use crate::domain::pool::Strategy;
 
 pub use super::kind::Kind;
-pub use dispatch::{AGENT_POOL, DISPATCH, is_for};
+pub use agents::{AGENT_POOL, is_for};
+pub use dispatch::DISPATCH;
 pub use place::Place;
 
 /// One key of `pools.toml`.

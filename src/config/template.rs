@@ -44,11 +44,19 @@ pub fn template() -> String {
          #[agent_pools.local]\n",
     );
     agents(&mut text, |key| is_for(key.name, "local-process"));
-    text.push_str(
-        "\n# Another, with what only agent pools of its type have.\n#[agent_pools.k8s]\n",
-    );
-    text.push_str("#type = \"kubernetes\"\n");
-    agents(&mut text, |key| !is_for(key.name, "local-process"));
+    for (name, engine) in [
+        ("docker", "docker"),
+        ("k8s", "kubernetes"),
+        ("slurm", "exec"),
+    ] {
+        text.push_str(&format!(
+            "\n# Another, with what only agent pools of such types have.\n\
+             #[agent_pools.{name}]\n#type = {engine:?}\n"
+        ));
+        agents(&mut text, |key| {
+            is_for(key.name, engine) && !is_for(key.name, "local-process")
+        });
+    }
     text
 }
 
@@ -103,7 +111,7 @@ mod tests {
         assert_eq!(pool.base.as_deref(), Some("main"));
         assert_eq!(pool.keep, ["node_modules/", "target/"]);
         assert_eq!(config.rules().skill_mapping["default"], ["local"]);
-        assert_eq!(config.agent_pools(3).len(), 2);
+        assert_eq!(config.agent_pools(3).len(), 4);
         for key in crate::config::keys::all() {
             let line = format!("{} = ", key.name);
             assert!(text.iter().any(|l| l.starts_with(&line)), "{}", key.name);

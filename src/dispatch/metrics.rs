@@ -30,6 +30,7 @@ const QUEUED: [(TaskState, &str); 5] = [
 /// What an attempt holds of its agent pool.
 #[derive(Debug)]
 struct Held {
+    task: String,
     agent_pool: String,
     cpu: u32,
     memory: u64,
@@ -98,7 +99,17 @@ impl Metrics {
                 agent_pool,
                 ..
             } => self.assigned(attempt, agent_pool, now, state),
-            Event::SlotUnavailable { attempt, .. } => drop(self.give_back(attempt)),
+            Event::SlotUnavailable { attempt, .. } => drop(self.give_back(attempt.token)),
+            // It ends the attempt that is under way, if there is one.
+            Event::NeedsAttention {
+                task: Some(task), ..
+            } => {
+                let mut held = self.held.iter();
+                let open = held.find(|(_, held)| held.task == *task);
+                if let Some(token) = open.map(|(token, _)| *token) {
+                    self.give_back(token);
+                }
+            }
             Event::RunnerStarted { attempt, .. } => self.started(attempt, now, state),
             Event::RunnerCompleted { attempt, end, .. } => self.ended(attempt, end),
             Event::RunnerFailed {
@@ -113,7 +124,7 @@ impl Metrics {
             Event::RunnerLost {
                 attempt, retry_in, ..
             } => {
-                if let Some(held) = self.give_back(attempt) {
+                if let Some(held) = self.give_back(attempt.token) {
                     self.count("lost", now.duration_since(held.assigned).as_secs_f64());
                 }
                 self.ready_again(attempt, *retry_in, now, state);
@@ -132,6 +143,7 @@ impl Metrics {
             .index(&attempt.task)
             .map(|index| &state.tasks()[index]);
         let held = Held {
+            task: attempt.task.clone(),
             agent_pool: name.to_owned(),
             cpu: task.map_or(0, |task| task.cpu),
             memory: task.map_or(0, |task| task.memory),
@@ -154,7 +166,7 @@ impl Metrics {
     }
 
     fn ended(&mut self, attempt: &AttemptId, end: &End) {
-        if self.give_back(attempt).is_some() {
+        if self.give_back(attempt.token).is_some() {
             self.count(end.class.word(), end.seconds);
         }
     }
@@ -179,8 +191,8 @@ impl Metrics {
     }
 
     /// What the attempt held; none if its end was counted already.
-    fn give_back(&mut self, attempt: &AttemptId) -> Option<Held> {
-        let held = self.held.remove(&attempt.token)?;
+    fn give_back(&mut self, token: u64) -> Option<Held> {
+        let held = self.held.remove(&token)?;
         if let Some(pool) = self.pools.get_mut(&held.agent_pool) {
             pool.running = pool.running.saturating_sub(1);
             pool.cpu = pool.cpu.saturating_sub(held.cpu.into());

@@ -8,8 +8,10 @@ mod document;
 mod place;
 mod words;
 mod worker;
+mod writings;
 
 use std::collections::HashMap;
+use std::path::Path;
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
@@ -22,6 +24,7 @@ use crate::domain::{Error, Result};
 use document::Standing;
 use place::Place;
 use worker::Message;
+use writings::Writings;
 
 /// How long a registry that is locked is waited for at the end of a run.
 const AT_THE_END: Duration = Duration::from_secs(10);
@@ -31,6 +34,7 @@ const AT_THE_END: Duration = Duration::from_secs(10);
 pub struct Registry {
     told: Mutex<Told>,
     worker: JoinHandle<Vec<String>>,
+    writings: Arc<Writings>,
 }
 
 /// What the thread that writes was told.
@@ -49,9 +53,11 @@ impl Registry {
     /// If there can't be one more thread.
     pub fn open(sources: &[Source], tell: Arc<dyn Fn(&str) + Send + Sync>) -> Result<Self> {
         let (sender, messages) = channel();
+        let writings = Arc::<Writings>::default();
+        let own = Arc::clone(&writings);
         let worker = std::thread::Builder::new()
             .name("registry".to_owned())
-            .spawn(move || worker::work(&messages, &*tell))
+            .spawn(move || worker::work(&messages, &own, &*tell))
             .map_err(|error| Error::failed(format!("cannot start a thread: {error}")))?;
         let registry = Self {
             told: Mutex::new(Told {
@@ -60,14 +66,17 @@ impl Registry {
                 standings: Vec::new(),
             }),
             worker,
+            writings,
         };
         registry.add(sources);
         Ok(registry)
     }
 
-    /// The run's files, when there are more than before.
+    /// The run's files, when they were read anew: whoever changed them may have changed states too, so
+    /// all are told again.
     pub fn add(&self, sources: &[Source]) {
         self.with(|told| {
+            told.standings.clear();
             for (file, source) in (0..).zip(sources) {
                 if source.format == Format::TaskSet && !told.specs.contains_key(&file) {
                     let place = Place::of(&source.path, &source.name);
@@ -77,6 +86,11 @@ impl Registry {
                 }
             }
         });
+    }
+
+    /// Whether a file that had the one content has the other only because of what was written back.
+    pub fn wrote(&self, file: &Path, from: &str, to: &str) -> bool {
+        self.writings.lead(file, from, to)
     }
 
     /// What happened, and where everything stands since.

@@ -49,6 +49,22 @@ pub enum Error {
     /// A slot could not be made ready for a reason that is not git's.
     #[error("{0}")]
     SlotAllocation(String),
+    /// Nothing of that name is known, at the remote or here.
+    #[error("{name:?} is no branch, tag, ref or commit of pool {pool}")]
+    NoSuchRevision {
+        /// The name.
+        name: String,
+        /// The pool.
+        pool: String,
+    },
+    /// A branch can be checked out in one slot only.
+    #[error("branch {branch:?} is checked out in {slot}")]
+    BranchTaken {
+        /// Its name.
+        branch: String,
+        /// The slot's id.
+        slot: String,
+    },
     /// git failed; its own words are inside.
     #[error("{context}")]
     Git {

@@ -114,6 +114,9 @@ pub struct Operation {
     /// process is inside, it waits for that to leave; the record's `error` says which.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub lasting: bool,
+    /// Release only, and only by the command that was asked to: whoever is found inside is ended.
+    #[serde(skip)]
+    pub kill: bool,
 }
 
 /// What a slot was before an operation began.

@@ -103,31 +103,14 @@ pub fn to_goal(
     if dirty || is_littered(seen) {
         done.operations.push(swept(seen));
     }
-    let mut left_in = Vec::new();
     let touched = done
         .operations
         .iter()
         .any(|operation| operation != DETACHED);
-    if touched {
-        left_in = match verify(git, slot, lock, goal, seen, &mut done) {
-            // What came to light only now.
-            Err(_) if thrown => {
-                sweep(git, slot, lock, seen, goal)?;
-                verify(git, slot, lock, goal, seen, &mut done)?
-            }
-            // What was kept while it was ignored, and is ignored no more.
-            Err(_) if !goal.keep.is_empty() => {
-                let untracked = status::look(git, slot, Some(lock))?.untracked;
-                litter::throw(slot, goal, &untracked.iter().cloned().collect())?;
-                let dirs = untracked.iter().flat_map(|path| path.ancestors().skip(1));
-                for dir in dirs.filter(|dir| !dir.as_os_str().is_empty()) {
-                    fs::remove_dir_if_empty(&slot.path.join(dir));
-                }
-                verify(git, slot, lock, goal, seen, &mut done)?
-            }
-            other => other?,
-        };
-    }
+    let left_in = match touched {
+        true => make_sure(git, slot, lock, seen, goal, thrown, &mut done)?,
+        false => Vec::new(),
+    };
     if let Some(odd) = &goal.unseen {
         let known = Some(odd).filter(|_| !touched);
         done.operations
@@ -135,6 +118,33 @@ pub fn to_goal(
     }
     slot.note_filled()?;
     Ok(done)
+}
+
+/// Looks whether the slot is what it is to be, and puts right what comes to light only now; `thrown`:
+/// untracked files were thrown away by what the first look has shown.
+fn make_sure(
+    git: &Git,
+    slot: &Worktree,
+    lock: &FileLock,
+    seen: &Status,
+    goal: &Goal<'_>,
+    thrown: bool,
+    done: &mut Done,
+) -> Result<Vec<PathBuf>> {
+    match verify(git, slot, lock, goal, seen, done) {
+        Err(_) if thrown => sweep(git, slot, lock, seen, goal)?,
+        // What was kept while it was ignored, and is ignored no more.
+        Err(_) if !goal.keep.is_empty() => {
+            let untracked = status::look(git, slot, Some(lock))?.untracked;
+            litter::throw(slot, goal, &untracked.iter().cloned().collect())?;
+            let dirs = untracked.iter().flat_map(|path| path.ancestors().skip(1));
+            for dir in dirs.filter(|dir| !dir.as_os_str().is_empty()) {
+                fs::remove_dir_if_empty(&slot.path.join(dir));
+            }
+        }
+        other => return other,
+    }
+    verify(git, slot, lock, goal, seen, done)
 }
 
 /// The short way: what was changed comes back as it is in `at`, HEAD's commit, and then the tree moves

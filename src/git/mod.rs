@@ -23,6 +23,7 @@ pub mod leftovers;
 pub mod lfs;
 mod litter;
 mod locked;
+mod lookup;
 pub mod merge;
 pub mod module;
 pub mod objects;

@@ -3,6 +3,7 @@
 
 use std::path::Path;
 
+use super::lookup::{Lookup, Said};
 use super::parse::{self, Head, Ref};
 use super::{Git, Oid, Worktree, is_oid};
 use crate::domain::{Error, Result};
@@ -40,6 +41,9 @@ fn no_branch(name: &str) -> Error {
 /// Refuses what `git check-ref-format` refuses as a branch's name.
 pub fn check_branch(git: &Git, name: &str) -> Result<()> {
     check_branch_name(name)?;
+    if is_plain(name) {
+        return Ok(());
+    }
     let checked = git
         .outside()
         .args(["check-ref-format", "--branch", name])
@@ -48,6 +52,46 @@ pub fn check_branch(git: &Git, name: &str) -> Result<()> {
         return Err(no_branch(name));
     }
     Ok(())
+}
+
+/// Whether a branch's name is so plain that git need not be asked whether it takes it.
+fn is_plain(name: &str) -> bool {
+    let part = |part: &str| {
+        !part.is_empty()
+            && !part.starts_with(['.', '-'])
+            && !part.ends_with('.')
+            && !part.ends_with(".lock")
+            && part
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || b"._-%=".contains(&byte))
+    };
+    name != "HEAD" && !name.contains("..") && name.split('/').all(part)
+}
+
+/// The object that a ref is at, by its name in full. Whether the object is there is not looked at. Git is
+/// asked only where the files of the repository do not tell.
+pub fn tip(git: &Git, repository: &Path, name: &str) -> Result<Option<Oid>> {
+    match Lookup::new(repository).tip(name)? {
+        Said::At(oid) => Ok(Some(oid)),
+        Said::Absent => Ok(None),
+        Said::Unclear => {
+            let found = list(git, repository, &[name])?;
+            let found = found.into_iter().find(|found| found.name == name);
+            Ok(found.map(|found| found.oid))
+        }
+    }
+}
+
+/// Whether refs can be made of that name in all of these spaces, as far as the files of the repository
+/// tell: false may mean that git has to be asked.
+pub fn have_room(repository: &Path, spaces: &[&str], name: &str) -> Result<bool> {
+    let lookup = Lookup::new(repository);
+    for space in spaces {
+        if !lookup.has_room_for(space, name)? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// The commit that `revision` names in the repository, if it names one. `revision` must be a full
@@ -272,6 +316,19 @@ pub fn delete_branch(git: &Git, repository: &Path, lock: &FileLock, branch: &str
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn names_are_plain_that_git_takes_for_sure() {
+        for plain in ["rp/3", "rp/a.b_c-d", "rp/%20x=0a", "main"] {
+            assert!(is_plain(plain), "{plain:?}");
+        }
+        for other in [
+            "", "/a", "a/", "a//b", ".a", "a/.b", "-a", "a.", "a.lock", "a.lock/b", "a..b", "a b",
+            "HEAD", "@", "a~1", "ä",
+        ] {
+            assert!(!is_plain(other), "{other:?}");
+        }
+    }
 
     #[test]
     fn what_could_be_an_option_or_an_expression_is_no_ref() {

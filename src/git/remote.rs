@@ -143,6 +143,19 @@ pub fn fetch_exactly(
     fetch(git, repository, url, &what, &mut |_| ()).map(drop)
 }
 
+/// Pushes what `refspec` says, and nothing else.
+pub fn push(git: &Git, repository: &Path, url: &RemoteUrl, refspec: &str) -> Result<()> {
+    retrying(git.silence(), |left| {
+        let git = &git.silent_for(left);
+        let invocation = git
+            .repository(repository)
+            .args(["push", "--quiet", "--no-verify", "--no-follow-tags"])
+            .args(["--recurse-submodules=no", "--", url.stored(), refspec]);
+        reaching(git, invocation, url).run(&format!("push to {}", url.stored()))
+    })
+    .map(drop)
+}
+
 /// Brings the contents of the files of `commit` here that a slot has, as far as they are not: where the
 /// repository was made without them.
 pub fn bring_contents(
@@ -299,7 +312,7 @@ fn can_pass(error: &Error) -> bool {
 }
 
 /// Looks up what a user's `--ref` means among what is here: a branch of the remote, a tag, a full
-/// ref or a commit, in that order.
+/// ref, a commit or a branch that was made here, in that order.
 pub fn resolve_here(git: &Git, repository: &Path, name: &str) -> Result<Option<String>> {
     refs::check_name(name)?;
     let mut candidates = vec![
@@ -318,6 +331,8 @@ pub fn resolve_here(git: &Git, repository: &Path, name: &str) -> Result<Option<S
     if name.len() >= 4 && name.bytes().all(|b| b.is_ascii_hexdigit()) {
         candidates.push(name.to_owned());
     }
+    let own = name.strip_prefix("refs/heads/").unwrap_or(name);
+    candidates.push(format!("refs/heads/{own}"));
     for candidate in candidates {
         if let Some(oid) = refs::commit_of(git, repository, &candidate)? {
             return Ok(Some(oid));

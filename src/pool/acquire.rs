@@ -21,8 +21,8 @@ use crate::domain::process::ProcessStamp;
 use crate::domain::selection::{self, Choice};
 use crate::domain::slot::SlotRecord;
 use crate::domain::{Error, Result};
-use crate::git::refs;
 use crate::git::repository::LocalRepository;
+use crate::git::{Oid, refs};
 use crate::sys::clock::Stopwatch;
 use crate::sys::{clock, signals};
 
@@ -33,6 +33,9 @@ pub struct Request {
     pub reference: Option<String>,
     /// `--branch`.
     pub branch: Option<String>,
+    /// The commit that the branch was left at by somebody who needs it no more: if it is still there,
+    /// it begins anew where the slot starts.
+    pub spent: Option<Oid>,
     /// The user's own repository, if the pool was named by a path.
     pub source: Option<LocalRepository>,
     /// Notes to keep with the allocation.
@@ -214,14 +217,7 @@ fn resolved(
     record: &PoolRecord,
     ahead: &Option<Ahead>,
 ) -> Result<Target> {
-    let target = target::resolve(
-        pool,
-        record,
-        request.reference.as_deref(),
-        request.branch.as_deref(),
-        request.source.as_ref(),
-        request.freshness != Freshness::Known,
-    )?;
+    let target = target::resolve(pool, record, request)?;
     if let (Some((claim, _)), Branch::Named { name, .. }) = (ahead, &target.branch) {
         claim::branch_is_free(pool, &pool.read()?, name, Some(claim.work.number))?;
     }

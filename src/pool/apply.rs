@@ -254,6 +254,10 @@ fn take(context: &Context<'_>, planned: &Planned) -> Result<Option<RescueView>> 
             });
         }
         Step::KeepPool { reason } => {
+            // It was looked at without its lock: whoever was removing it meanwhile has done so now.
+            if let Err(Error::PoolNotFound(_)) = pool().lock() {
+                return Ok(None);
+            }
             return Err(Error::Refused {
                 message: format!("it is declared no more, and is left: {reason}"),
                 hint: Some(format!("`repo-pool remove-pool {name}` says what to do")),

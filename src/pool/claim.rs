@@ -1,5 +1,7 @@
 //! Choosing a slot for a request, under the pool's lock.
 
+use std::time::Duration;
+
 use super::acquire::Request;
 use super::hand_out::{self, Allocated, Ready};
 use super::journal::{self, SlotWork};
@@ -58,6 +60,7 @@ pub fn slot(
     skip: &mut Vec<u32>,
     watch: &Stopwatch,
 ) -> Result<Claimed> {
+    let mut busy = Busy::default();
     loop {
         let locked = pool.lock()?;
         // Before the branch: who got a slot for the same key has the same branch in it.
@@ -74,7 +77,7 @@ pub fn slot(
         let number = match choice {
             Choice::Exhausted => {
                 drop(locked);
-                match !request.waits() && warm::await_one(pool)? {
+                match busy.give_way(pool, skip)? || !request.waits() && warm::await_one(pool)? {
                     true => continue,
                     false => return Ok(Claimed::Nothing),
                 }
@@ -86,7 +89,10 @@ pub fn slot(
             match choice {
                 // The last of a slot of that number that was removed.
                 Choice::New(_) => drop(wait_for(pool, number)?),
-                _ => skip.push(number),
+                _ => {
+                    busy.slots.push(number);
+                    skip.push(number);
+                }
             }
             continue;
         };
@@ -105,6 +111,32 @@ pub fn slot(
         }
         let claim = intend(pool, request, locked, choice, lock)?;
         return Ok(Claimed::ToPrepare(Box::new(claim)));
+    }
+}
+
+/// How long the end of what works on an idle slot is waited for.
+const NEARLY_FREE: Duration = Duration::from_secs(1);
+
+/// Idle slots that somebody works on at this moment: what has just ended there is on record before its
+/// lock is free.
+#[derive(Default)]
+struct Busy {
+    slots: Vec<u32>,
+    waited: bool,
+}
+
+impl Busy {
+    /// Waits for one of them, once, and has all of them looked at again. False if there was none.
+    fn give_way(&mut self, pool: &Pool<'_>, skip: &mut Vec<u32>) -> Result<bool> {
+        let Some(first) = self.slots.first().filter(|_| !self.waited) else {
+            return Ok(false);
+        };
+        self.waited = true;
+        let path = pool.paths.slot_lock(*first);
+        drop(FileLock::acquire(&path, NEARLY_FREE, &mut || {})?);
+        skip.retain(|number| !self.slots.contains(number));
+        self.slots.clear();
+        Ok(true)
     }
 }
 
@@ -154,7 +186,7 @@ pub fn intend(
 /// The lock that shows that the holder lives, if this process will be it.
 fn holder_lock(pool: &Pool<'_>, request: &Request, number: u32) -> Result<Option<FileLock>> {
     match request.hold {
-        true => FileLock::try_acquire(&pool.paths.holder_lock(number)),
+        true => FileLock::acquire_unless_kept(&pool.paths.holder_lock(number)),
         false => Ok(None),
     }
 }
@@ -180,11 +212,9 @@ pub fn branch_is_free(
     };
     match holder {
         None => Ok(()),
-        Some(slot) => Err(Error::Failed {
-            message: format!("branch {name:?} is checked out in {slot}"),
-            hint: Some(format!(
-                "release that slot first (`repo-pool release {slot}`), or choose another branch"
-            )),
+        Some(slot) => Err(Error::BranchTaken {
+            branch: name.to_owned(),
+            slot,
         }),
     }
 }

@@ -2,8 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{Pool, clones};
+use super::{Pool, clones, journal};
 use crate::domain::outcome::BranchView;
+use crate::domain::pool::Strategy;
 use crate::domain::{Error, Result};
 use crate::git::parse::{self, Head};
 use crate::git::{refs, repository, snapshot, view};
@@ -51,7 +52,7 @@ pub fn collect(pool: &Pool<'_>, number: u32, into: &Path) -> Result<Vec<BranchVi
 /// The branches that the slot has been on in its current or last allocation and that hold commits
 /// that the remote does not have: HEAD's own history names them.
 fn made_in(pool: &Pool<'_>, number: u32) -> Result<Vec<BranchView>> {
-    clones::gather(pool, number)?;
+    gather(pool, number)?;
     let worktree = pool.worktree(number);
     let mut names = parse::checked_out(&worktree.history()?);
     if let Some(Head::Symbolic(name)) = worktree.head()? {
@@ -77,6 +78,19 @@ fn made_in(pool: &Pool<'_>, number: u32) -> Result<Vec<BranchView>> {
         }
     }
     Ok(found)
+}
+
+/// What was made in a slot that is a repository of its own. While it is gathered nobody brings that
+/// repository home, and takes who gathers for somebody who is inside.
+fn gather(pool: &Pool<'_>, number: u32) -> Result<()> {
+    match pool.read()?.strategy {
+        Strategy::Worktree => Ok(()),
+        Strategy::Clone => {
+            let (_lock, locked) = journal::wait_for_slot(pool, number)?;
+            drop(locked);
+            clones::gather(pool, number)
+        }
+    }
 }
 
 /// The user's repository: where the pool was made from, or its remote, if that lies on this machine

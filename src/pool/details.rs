@@ -21,7 +21,6 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A slot as it is now: HEAD as git has it, its lock, its holder, its disk use, and what is in it.
 pub fn slot(pool: &Pool<'_>, record: &PoolRecord, slot: &SlotRecord) -> SlotView {
-    // Before any git of ours works in the slot: it would be taken for somebody who is inside.
     let (processes, mut view) = threads::both(
         || processes(pool, slot.number),
         || view::holder_of(pool, record, slot),
@@ -44,15 +43,35 @@ fn details(
     slot: &SlotRecord,
     processes: Vec<ProcessView>,
 ) -> SlotDetails {
-    // What a command does to it at this moment is no work of anybody's.
-    let settled = slot.operation.is_none() && slot.state != SlotState::Cleaning;
+    let settled = is_settled(slot);
+    let work = settled.then(|| content(pool, record, slot));
+    let fault = settled.then(|| fault(pool, slot.number)).flatten();
+    // What is seen while a command goes to work on it would be half of each.
+    let stayed = settled && has_stayed(pool, slot);
+    let at_work = settled && !stayed;
     SlotDetails {
-        work: settled.then(|| content(pool, record, slot)),
-        fault: settled.then(|| fault(pool, slot.number)).flatten(),
-        processes,
+        work: work.filter(|_| !at_work),
+        fault: fault.filter(|_| !at_work),
+        processes: match at_work {
+            true => Vec::new(),
+            false => processes,
+        },
         rescues: saved(pool, slot.number),
         last_cleanup: last_cleanup(pool, slot.number),
     }
+}
+
+/// What a command does to it at this moment is no work of anybody's.
+fn is_settled(slot: &SlotRecord) -> bool {
+    slot.operation.is_none() && slot.state != SlotState::Cleaning
+}
+
+/// Whether the slot is still in the same hands, with no command at work on it.
+fn has_stayed(pool: &Pool<'_>, slot: &SlotRecord) -> bool {
+    let hands = |slot: &SlotRecord| (slot.allocation_count, slot.allocation.is_some());
+    let record = pool.read().ok();
+    let now = record.as_ref().and_then(|record| record.slot(slot.number));
+    now.is_some_and(|now| is_settled(now) && hands(now) == hands(slot))
 }
 
 /// What keeps git from working on the slot.

@@ -42,6 +42,7 @@ pub fn operation(kind: OperationKind, now: Timestamp) -> Operation {
         discard: false,
         reclaim: false,
         lasting: false,
+        kill: false,
     }
 }
 

@@ -111,7 +111,7 @@ fn follow(allocation: &mut Allocation, request: &Request, facts: &HolderFacts) {
 /// The slot of an `exec` goes away when that ends, so another can't run in it; but it may follow one
 /// that was killed, and give the slot back in its stead.
 fn follow_exec(pool: &Pool<'_>, number: u32, allocation: &Allocation) -> Result<FileLock> {
-    FileLock::try_acquire(&pool.paths.holder_lock(number))?.ok_or_else(|| {
+    FileLock::acquire_unless_kept(&pool.paths.holder_lock(number))?.ok_or_else(|| {
         Error::StaleAllocation(format!(
             "slot {} is held under that key by a running exec ({}), which gives it back when its \
              command ends",

@@ -16,7 +16,7 @@ use super::Pool;
 use crate::config::Submodules;
 use crate::domain::{Error, Result, names};
 use crate::sys::inside::{self, Inside};
-use crate::sys::{fs, user};
+use crate::sys::{fs, liveness, user};
 
 /// Where a slot is after the attempt to park it.
 pub enum Place {
@@ -50,7 +50,11 @@ pub fn park(pool: &Pool<'_>, number: u32) -> Result<Place> {
         None => Ok(Place::Parked),
         Some(process) => {
             bring_out(pool, number)?;
-            Ok(Place::Occupied(process))
+            match liveness::stamp(process.pid) {
+                // It has left meanwhile, and is no reason any more.
+                None => park(pool, number),
+                Some(_) => Ok(Place::Occupied(process)),
+            }
         }
     }
 }

@@ -249,9 +249,14 @@ fn put_on_branch(
             name
         }
         Branch::Named { name, tip, track } => {
-            let expected = Some(tip.as_ref());
-            refs::set_branch(&pool.git, &worktree, lock, name, &target.commit, expected)
-                .map_err(Unready::Failed)?;
+            let full = format!("refs/heads/{name}");
+            let stays = tip.as_ref() == Some(&target.commit)
+                && refs::is_at(&worktree.common, &full, &target.commit)?;
+            if !stays {
+                let expected = Some(tip.as_ref());
+                refs::set_branch(&pool.git, &worktree, lock, name, &target.commit, expected)
+                    .map_err(Unready::Failed)?;
+            }
             if *track {
                 repository::track(&pool.git, &worktree.common, name, name)
                     .map_err(Unready::Failed)?;

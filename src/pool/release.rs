@@ -7,7 +7,9 @@ use std::time::Duration;
 use self::act::Acted;
 use super::holder::{self, Wish};
 use super::journal::{self, SlotWork};
-use super::{Pool, acquire, background, clones, leaving, occupants, park, ready, settle, trash};
+use super::{
+    Pool, acquire, background, clones, leaving, occupants, on_release, park, ready, settle, trash,
+};
 use crate::domain::event::{Event, EventKind};
 use crate::domain::lease::{self, Allocation, HolderFacts, Verdict};
 use crate::domain::outcome::{CleanupView, RescueView};
@@ -69,7 +71,8 @@ pub fn release(pool: &Pool<'_>, number: u32, request: &Request) -> Result<Return
     let wish = Wish::Release;
     let forced = holder::permit(pool, number, &allocation, wish, presented, request.force)?;
     // Ending processes may take its time: the slot's lock is enough for that.
-    let in_sight = request.no_cleanup || occupants::any_in_sight(pool, number);
+    let later = finds_out_later(pool, request, &allocation);
+    let in_sight = request.no_cleanup || !later && occupants::any_in_sight(pool, number);
     let inside = match in_sight {
         true => occupants::none_but_callers(pool, number, request.kill),
         false => Ok(false),
@@ -94,6 +97,7 @@ pub fn release(pool: &Pool<'_>, number: u32, request: &Request) -> Result<Return
         in_place: own_inside || !sees_all_processes(&allocation),
         discard: request.discard,
         lasting: request.lasting,
+        kill: later,
         ..journal::operation(OperationKind::Release, clock::now())
     };
     let work = journal::begin(locked, number, lock, operation.clone())?;
@@ -105,6 +109,15 @@ pub fn release(pool: &Pool<'_>, number: u32, request: &Request) -> Result<Return
         true => background::begin(pool, &work, &operation),
         false => carry_out(pool, &work, &operation),
     }
+}
+
+/// Whether who is inside need not be looked for before the slot is parked: nobody is to be left
+/// undisturbed, and nothing but the parking, which looks itself, comes first.
+fn finds_out_later(pool: &Pool<'_>, request: &Request, allocation: &Allocation) -> bool {
+    request.kill
+        && request.lasting
+        && !(request.no_cleanup || request.background || on_release::is_asked_for(pool))
+        && sees_all_processes(allocation)
 }
 
 /// Gives back a slot whose holder is provably gone or has let its lease run out; work is saved.

@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use super::acquire::Request;
+use super::fetch::Freshness;
 use super::{Pool, contents, offline};
 use crate::domain::pool::PoolRecord;
 use crate::domain::remote::RemoteUrl;
@@ -38,27 +40,33 @@ pub enum Branch {
     },
 }
 
-/// Finds out what `--ref` and `--branch` mean. `source` is the user's own repository, if the pool
-/// was named by a path: there a `--ref` is looked up first, so that unpushed commits can be worked
-/// on. `network` says whether what is not here may be fetched.
-pub fn resolve(
+/// The commit that a `--ref` means, or the pool's base.
+pub fn start(
     pool: &Pool<'_>,
     record: &PoolRecord,
     reference: Option<&str>,
-    branch: Option<&str>,
     source: Option<&LocalRepository>,
-    network: bool,
-) -> Result<Target> {
-    let start = match reference {
-        Some(name) => resolve_reference(pool, record, name, source, network)?,
-        None => base_commit(record)?,
-    };
-    let target = match branch {
+    freshness: Freshness,
+) -> Result<Oid> {
+    match reference {
+        Some(name) => resolve_reference(pool, record, name, source, freshness != Freshness::Known),
+        None => base_commit(record),
+    }
+}
+
+/// Finds out what `--ref` and `--branch` mean. If the pool was named by the path of the user's own
+/// repository: there a `--ref` is looked up first, so that unpushed commits can be worked
+/// on. What is not here may be fetched if the request looks at the remote at all.
+pub fn resolve(pool: &Pool<'_>, record: &PoolRecord, request: &Request) -> Result<Target> {
+    let source = request.source.as_ref();
+    let reference = request.reference.as_deref();
+    let start = start(pool, record, reference, source, request.freshness)?;
+    let target = match &request.branch {
         None => Target {
             commit: start,
             branch: Branch::Own,
         },
-        Some(name) => resolve_branch(pool, name, reference, start)?,
+        Some(name) => resolve_branch(pool, name, request, start)?,
     };
     // Those of the base came with it.
     if Some(&target.commit) != record.remote.base_commit.as_ref() {
@@ -74,12 +82,7 @@ fn base_commit(record: &PoolRecord) -> Result<Oid> {
     })
 }
 
-fn resolve_branch(
-    pool: &Pool<'_>,
-    name: &str,
-    reference: Option<&str>,
-    start: Oid,
-) -> Result<Target> {
+fn resolve_branch(pool: &Pool<'_>, name: &str, request: &Request, start: Oid) -> Result<Target> {
     refs::check_branch(&pool.git, name)?;
     if name == "worktree" || name.starts_with("worktree/") {
         return Err(Error::usage(format!(
@@ -95,8 +98,12 @@ fn resolve_branch(
             track,
         },
     };
-    if let Some(tip) = refs::commit_of(&pool.git, &repository, &format!("refs/heads/{name}"))? {
-        if reference.is_some() && tip != start {
+    let tip = refs::tip(&pool.git, &repository, &format!("refs/heads/{name}"))?;
+    if tip.is_some() && tip == request.spent {
+        return Ok(named(start, tip, false));
+    }
+    if let Some(tip) = there(pool, tip, &start)? {
+        if request.reference.is_some() && tip != start {
             return Err(
                 Error::usage(format!("branch {name:?} exists and is not at that --ref"))
                     .with_hint("leave --ref out to work on the branch, or choose a new name"),
@@ -105,20 +112,28 @@ fn resolve_branch(
         return Ok(named(tip.clone(), Some(tip), false));
     }
     no_folder_of_branches(pool, name)?;
-    let tracked = refs::commit_of(&pool.git, &repository, &format!("{TRACKING}{name}"))?;
-    Ok(match (tracked, reference) {
+    let tracked = refs::tip(&pool.git, &repository, &format!("{TRACKING}{name}"))?;
+    Ok(match (there(pool, tracked, &start)?, &request.reference) {
         (Some(tip), None) => named(tip, None, true),
         _ => named(start, None, false),
     })
 }
 
+/// The tip of a branch, if its commit is there, as `known` is.
+fn there(pool: &Pool<'_>, tip: Option<Oid>, known: &Oid) -> Result<Option<Oid>> {
+    match tip {
+        Some(tip) if tip != *known => refs::commit_of(&pool.git, &pool.paths.repository(), &tip),
+        known => Ok(known),
+    }
+}
+
 /// git keeps branches as files, so `a` and `a/b` can't both be there, here or at the remote.
 fn no_folder_of_branches(pool: &Pool<'_>, name: &str) -> Result<()> {
-    let all = refs::list(
-        &pool.git,
-        &pool.paths.repository(),
-        &["refs/heads", TRACKING],
-    )?;
+    let repository = pool.paths.repository();
+    if refs::have_room(&repository, &["refs/heads/", TRACKING], name)? {
+        return Ok(());
+    }
+    let all = refs::list(&pool.git, &repository, &["refs/heads", TRACKING])?;
     let in_the_way = all.iter().find_map(|reference| {
         let full = reference.name.as_str();
         let other = full
@@ -154,6 +169,7 @@ fn resolve_reference(
     }
     let repository = pool.paths.repository();
     let here = || remote::resolve_here(&pool.git, &repository, name);
+    let mut asked = true;
     // Tags and other refs move without any branch moving, so a fetch of branches does not renew
     // them.
     if network && let Some((from, to)) = exact_refspec(pool, &repository, name)? {
@@ -166,22 +182,25 @@ fn resolve_reference(
             }
             Err(Error::Git { failure, .. })
                 if failure.ended.is_none() && is_absent(&failure.stderr) => {}
-            Err(other) => offline::instead(pool, record, other)?,
+            Err(other) => {
+                offline::instead(pool, record, other)?;
+                asked = false;
+            }
         }
     }
     let found = here()?;
     if let Some(oid) = &found {
         keep(pool, oid)?;
     }
-    found.ok_or_else(|| {
-        Error::failed(format!(
-            "{name:?} is no branch, tag, ref or commit of pool {}",
+    found.ok_or_else(|| match asked {
+        true => Error::NoSuchRevision {
+            name: name.to_owned(),
+            pool: pool.name.to_string(),
+        },
+        false => Error::failed(format!(
+            "{name:?} is not known to pool {}, and the remote can't be asked",
             pool.name
-        ))
-        .with_hint(format!(
-            "`repo-pool branches {}` lists the remote's branches",
-            pool.name
-        ))
+        )),
     })
 }
 

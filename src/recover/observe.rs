@@ -17,6 +17,9 @@ use crate::pool::{Pool, copies, holder, occupants, parallel, park, presence};
 use crate::sys::clock::{self, Deadline};
 use crate::sys::{fs, lock};
 
+/// A slot that changes each time is looked at so often.
+const LOOKS: usize = 5;
+
 /// What was seen of a slot.
 #[derive(Debug, Clone)]
 pub struct SlotFacts {
@@ -46,6 +49,14 @@ pub struct SlotFacts {
     pub may_go_stale: bool,
     /// Lock files of git's in its registration, and how old they are.
     pub git_locks: Vec<(PathBuf, Duration)>,
+}
+
+impl SlotFacts {
+    /// Whether it looks as no command leaves a slot that nobody works on.
+    fn seems_wrong(&self) -> bool {
+        let left_undone = self.operation.is_some() && !self.locked;
+        left_undone || self.fault.is_some() || self.unreadable.is_some()
+    }
 }
 
 /// What was seen of a pool.
@@ -113,8 +124,35 @@ fn objects(pool: &Pool<'_>, record: &PoolRecord, request: &Request) -> Result<Op
     objects::damage(&pool.git, &pool.paths.repository(), depth, deadline)
 }
 
-/// What is seen of one slot, and what git says on the way of damaged objects.
+/// What is seen of one slot, and what git says on the way of damaged objects. What somebody has done to
+/// it while it was looked at is no damage: then it is looked at again.
 fn slot_facts(
+    pool: &Pool<'_>,
+    slot: &SlotRecord,
+    request: &Request,
+) -> Result<(SlotFacts, Option<String>)> {
+    let mut slot = slot.clone();
+    let mut looks = 0;
+    loop {
+        let (mut facts, corrupt) = look_at_slot(pool, &slot, request)?;
+        if !facts.seems_wrong() && corrupt.is_none() {
+            return Ok((facts, corrupt));
+        }
+        looks += 1;
+        match pool.read()?.slot(slot.number) {
+            Some(now) if *now == slot => return Ok((facts, corrupt)),
+            Some(now) if looks < LOOKS => slot = now.clone(),
+            // Whoever changes it all the time, or has removed it, sees to it.
+            _ => {
+                facts.locked = true;
+                return Ok((facts, None));
+            }
+        }
+    }
+}
+
+/// One look.
+fn look_at_slot(
     pool: &Pool<'_>,
     slot: &SlotRecord,
     request: &Request,

@@ -2,10 +2,12 @@
 
 use std::io;
 
+use super::advice::here;
 use super::escape::{escape, escape_lines};
 use super::hints;
 use super::human;
 use super::tone::{Tone, painted};
+use crate::domain::dispatch::advice::of_run;
 use crate::domain::names::SlotId;
 use crate::domain::{Error, GitFailure};
 
@@ -32,6 +34,15 @@ impl Failure {
     pub fn about(mut self, what: &str) -> Self {
         self.message = format!("{what}: {}", self.message);
         self
+    }
+
+    /// The same, as it is told here.
+    pub(super) fn here(&self) -> Self {
+        Self {
+            message: here(&self.message),
+            hints: self.hints.iter().map(|hint| here(hint)).collect(),
+            ..self.clone()
+        }
     }
 
     /// A wrong command line, in the words of the command line's parser.
@@ -149,10 +160,11 @@ impl From<Error> for Failure {
                 "trying again is sensible; `--lock-timeout DUR` or `lock_timeout` in pools.toml \
                  waits longer",
             ),
-            Error::RunHeld { .. } => Self::new("run_held", 3, text).hint(
-                "`repo-pool dispatch status` shows how it goes; `repo-pool dispatch add FILE` adds \
-                 tasks to it",
-            ),
+            Error::RunHeld { run, .. } => Self::new("run_held", 3, text).hint(format!(
+                "`{}` shows how it goes; `{}` adds tasks to it",
+                of_run(&run, "status", &[]),
+                of_run(&run, "add FILE", &[])
+            )),
             Error::Config { problems } => {
                 let message = match problems.as_slice() {
                     [] | [_] => text,
@@ -171,6 +183,15 @@ impl From<Error> for Failure {
             Error::Io { ref source, .. } => {
                 Self::with(Self::new("internal", 1, text), io_hint(source.kind()))
             }
+            Error::NoSuchRevision { pool, .. } => Self::new("internal", 1, text).hint(format!(
+                "`repo-pool branches {pool}` lists the remote's branches"
+            )),
+            Error::BranchTaken { slot, .. } => Self::with(
+                Self::new("internal", 1, text),
+                Some(format!(
+                    "release that slot first (`repo-pool release {slot}`), or choose another branch"
+                )),
+            ),
             Error::Failed { hint, .. } | Error::Pool { hint, .. } => {
                 Self::with(Self::new("internal", 1, text), hint)
             }

@@ -49,6 +49,7 @@ struct Shared {
 struct Now {
     counts: TaskCounts,
     began: Option<Timestamp>,
+    draining: bool,
     /// By the fencing token: in the order of their assignment.
     running: BTreeMap<u64, Row>,
     stale: bool,
@@ -168,6 +169,7 @@ impl Now {
         self.stale = true;
         self.counts = view::counts(state);
         self.began = state.run().started;
+        self.draining = state.run().draining.is_some();
         match &record.event {
             Event::TaskAssigned { attempt, .. } | Event::RunnerAdopted { attempt } => {
                 self.row(attempt, state);
@@ -181,6 +183,9 @@ impl Now {
             | Event::RunnerLost { attempt, .. } => {
                 self.running.remove(&attempt.token);
             }
+            Event::NeedsAttention {
+                task: Some(task), ..
+            } => self.running.retain(|_, row| row.task != *task),
             _ => {}
         }
     }
@@ -209,7 +214,8 @@ impl Now {
             return String::new();
         };
         let progress = tables::progress(&self.counts, layout);
-        let mut text = format!("{progress}, {}\n", since(began, now));
+        let ends = if self.draining { ", draining" } else { "" };
+        let mut text = format!("{progress}, {}{ends}\n", since(began, now));
         let mut grid = Grid::bare([
             Column::new("").fit(Fit::Shorten(12)),
             Column::new("").right(),

@@ -4,7 +4,9 @@
 //! knows no pool, starts nothing, reads neither clock nor environment, and what it is given it
 //! shows escaped, so that no branch name or path can drive a terminal.
 
+pub mod advice;
 mod board;
+mod canvas;
 pub mod escape;
 pub mod failure;
 pub mod graph;

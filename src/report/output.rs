@@ -4,6 +4,7 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
+use super::advice::here;
 use super::escape;
 use super::failure::Failure;
 use super::grid::Layout;
@@ -196,12 +197,13 @@ impl Output {
     /// Says something worth knowing on stderr, unless that was asked to be quiet or in JSON.
     pub fn note(&self, text: &str) {
         if !self.options.quiet && !self.options.json {
-            self.say(&escape::escape_lines(text));
+            self.say(&escape::escape_lines(&here(text)));
         }
     }
 
     /// Says on stderr that something is not as it should be; in JSON as `{"schema":1,"warning":…}`.
     pub fn warn(&self, text: &str) {
+        let text = here(text);
         if self.options.json {
             let line = json::Keyed {
                 key: "warning",
@@ -210,7 +212,7 @@ impl Output {
             self.say(&json::text(&line).unwrap_or_default());
         } else {
             let label = painted("warning:", Tone::Yellow, self.colors_stderr());
-            self.say(&format!("{label} {}", escape::escape_lines(text)));
+            self.say(&format!("{label} {}", escape::escape_lines(&text)));
         }
     }
 
@@ -231,6 +233,7 @@ impl Output {
 
     /// Says on stderr why the command failed.
     pub fn error(&self, failure: &Failure) {
+        let failure = &failure.here();
         if self.options.json {
             self.say(
                 &json::text(&json::Keyed {

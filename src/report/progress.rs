@@ -5,12 +5,16 @@ use std::sync::{Mutex, PoisonError};
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::board::Board;
+use super::canvas::Canvas;
 use super::grid::shortened;
 use super::{escape, tables};
 use crate::domain::progress::Step;
 
 /// What may be kept of a line that has not ended; git's own are far shorter.
 const LINE_MAX: usize = 512;
+
+/// Bars are drawn at most so often in a second.
+const PER_SECOND: u8 = 20;
 
 /// The columns that what a bar is about may take: beside it, progress still has its place.
 const TITLE_MAX: u16 = 30;
@@ -40,7 +44,7 @@ impl Progress {
     /// Bars on stderr, or, when not enabled, ones that do nothing.
     pub fn new(enabled: bool) -> Self {
         let target = if enabled {
-            ProgressDrawTarget::stderr()
+            ProgressDrawTarget::term_like_with_hz(Box::new(Canvas::stderr()), PER_SECOND)
         } else {
             ProgressDrawTarget::hidden()
         };

@@ -5,8 +5,8 @@
 
 use std::path::Path;
 
-use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 
 use crate::domain::pool::SCHEMA;
 use crate::domain::{Error, Result};
@@ -26,7 +26,7 @@ pub fn read<T: DeserializeOwned>(path: &Path) -> Result<Option<T>> {
     let bytes = fs::read_limited(path, SIZE_MAX)?;
     match serde_json::from_slice(&bytes) {
         Ok(document) => Ok(Some(document)),
-        Err(_) if schema_of(&bytes).is_some_and(|schema| schema > SCHEMA) => Err(newer(path)),
+        Err(_) if is_of_newer(&bytes) => Err(newer(path)),
         Err(error) => Err(unreadable(path, &error.to_string())),
     }
 }
@@ -56,12 +56,17 @@ pub fn check_writable(path: &Path, schema: u32) -> Result<()> {
 /// Whether the document at `path` was written by a newer version.
 pub fn is_newer(path: &Path) -> bool {
     let bytes = fs::read_limited(path, SIZE_MAX).unwrap_or_default();
-    schema_of(&bytes).is_some_and(|schema| schema > SCHEMA)
+    is_of_newer(&bytes)
 }
 
-fn schema_of(bytes: &[u8]) -> Option<u32> {
-    let value: serde_json::Value = serde_json::from_slice(bytes).ok()?;
-    value.get("schema")?.as_u64()?.try_into().ok()
+/// Whether such a document was written by a newer version. Nothing else of it is kept, however large
+/// it is.
+pub fn is_of_newer(bytes: &[u8]) -> bool {
+    #[derive(Deserialize)]
+    struct Format {
+        schema: u64,
+    }
+    serde_json::from_slice(bytes).is_ok_and(|format: Format| format.schema > SCHEMA.into())
 }
 
 /// The error for what a newer version wrote.

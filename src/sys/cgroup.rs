@@ -107,6 +107,8 @@ impl Cgroup {
 
 /// Kills all members of the group in `dir`, and removes it.
 pub fn end(dir: &Path) {
+    // Where the kernel does it, nobody gets away, not into groups below either.
+    let _ = set(&dir.join("cgroup.kill"), "1");
     for _ in 0..ROUNDS {
         let members = procfs::read(dir.join("cgroup.procs")).unwrap_or_default();
         let members = String::from_utf8_lossy(&members);
@@ -151,9 +153,13 @@ fn places() -> Result<(Version, Vec<PathBuf>), String> {
     let text = |path| procfs::read(path).map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
     let read = || Ok((text("/proc/self/cgroup")?, text("/proc/self/mountinfo")?));
     let (groups, mounts) = read().map_err(|e: io::Error| e.to_string())?;
-    let (version, own) =
-        own_group(&groups).ok_or("this system has no control groups for memory")?;
-    let (root, top) = mount(&mounts, version).ok_or("no control groups are mounted")?;
+    places_in(&groups, &mounts)
+}
+
+/// The same, from the texts of `/proc/self/cgroup` and `/proc/self/mountinfo`.
+fn places_in(groups: &str, mounts: &str) -> Result<(Version, Vec<PathBuf>), String> {
+    let (version, own) = own_group(groups).ok_or("this system has no control groups for memory")?;
+    let (root, top) = mount(mounts, version).ok_or("no control groups are mounted")?;
     let below = own.strip_prefix(&root).unwrap_or(Path::new(""));
     let own = top.join(below);
     let mut places = vec![own.clone()];
@@ -232,6 +238,64 @@ mod tests {
             Some(("/".into(), "/sys/fs/cgroup/unified".into()))
         );
         assert_eq!(mount("", Version::One), None);
+    }
+
+    #[test]
+    fn groups_of_version_two_are_made_below_or_beside_the_own() {
+        let mounts = "30 20 0:26 / /sys/fs/cgroup rw,nosuid - cgroup2 cgroup2 rw,nsdelegate\n";
+        let places = |group: &str| places_in(&format!("0::{group}\n"), mounts);
+        let at = |path: &str| PathBuf::from(format!("/sys/fs/cgroup{path}"));
+        let user = "/user.slice/user-7.slice/user@7.service/app.slice";
+        let own = format!("{user}/x.scope");
+        let found = (Version::Two, vec![at(&own), at(user)]);
+        assert_eq!(places(&own), Ok(found));
+        // The root of all has none beside it.
+        assert_eq!(places("/"), Ok((Version::Two, vec![at("/")])));
+        // A container sees its own part only.
+        let inside = "9 8 0:26 /docker/x /sys/fs/cgroup rw - cgroup2 cgroup rw\n";
+        let found = places_in("0::/docker/x/y\n", inside).unwrap();
+        assert_eq!(found.1, [at("/y"), at("")]);
+        assert!(places_in("0::/x\n", "").is_err() && places_in("", mounts).is_err());
+    }
+
+    /// Files stand in for those that the kernel makes: what is written into which, and what is read.
+    #[test]
+    fn a_group_of_version_two_is_set_by_its_files() {
+        let top = tempfile::tempdir().unwrap();
+        let (place, dir) = (top.path(), top.path().join("group"));
+        let file = |path: &Path, text: &str| crate::sys::fs::write_public(path, text.as_bytes());
+        let text = |path: &Path| String::from_utf8(procfs::read(path).unwrap()).unwrap();
+        std::fs::create_dir(&dir).unwrap();
+        // The group above hands memory down, where it does not yet.
+        let control = place.join("cgroup.subtree_control");
+        file(&control, "cpu pids").unwrap();
+        hand_down_memory(place).unwrap();
+        assert!(text(&control).starts_with("+memory"));
+        file(&control, "cpu memory pids").unwrap();
+        hand_down_memory(place).unwrap();
+        assert_eq!(text(&control), "cpu memory pids");
+        let version = Version::Two;
+        let group = Cgroup { dir, version };
+        // A group without the file for it can't be limited; one that does not count swap can.
+        assert!(group.limit(1 << 20).is_err());
+        let (max, swap) = (
+            group.dir.join("memory.max"),
+            group.dir.join("memory.swap.max"),
+        );
+        file(&max, "").unwrap();
+        group.limit(1 << 20).unwrap();
+        assert!(!swap.exists());
+        file(&swap, "").unwrap();
+        group.limit(2 << 20).unwrap();
+        assert_eq!((text(&max), text(&swap)), ("2097152".into(), "0".into()));
+        assert_eq!(group.kills(), 0);
+        file(&group.dir.join("memory.events"), "oom 2\noom_kill 1\n").unwrap();
+        assert_eq!(group.kills(), 1);
+        // Killing all is one word.
+        let kill = group.dir.join("cgroup.kill");
+        file(&kill, "").unwrap();
+        end(&group.dir);
+        assert_eq!(text(&kill), "1");
     }
 
     #[test]

@@ -19,6 +19,12 @@ pub fn now() -> jiff::Timestamp {
     jiff::Timestamp::now()
 }
 
+/// The moment so long from now; none if there is no such.
+pub fn from_now(time: Duration) -> Option<jiff::Timestamp> {
+    let time = jiff::SignedDuration::try_from(time).ok()?;
+    now().checked_add(time).ok()
+}
+
 /// The time since this machine was started, suspended time included.
 pub fn boot_time() -> Duration {
     let time = clock_gettime(ClockId::Boottime);

@@ -30,7 +30,7 @@ pub use super::mounts::{filesystem_kind, is_mount_point};
 pub use append::{append_line, cut, sync_file};
 pub use copy::{Appending, are_equal, copy_with_mode, have_same_content};
 pub use lock_file::{open_existing_lock_file, open_if_there, open_lock_file};
-pub use log_file::{open_log, touch};
+pub use log_file::{open_log, open_output, touch};
 pub use times::{copy_later, copy_with_time, set_modified};
 
 /// What must survive a crash of the machine.

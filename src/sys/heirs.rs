@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rustix::process::Signal;
@@ -15,23 +15,29 @@ use super::{descendants, inside, liveness};
 /// How often is looked again: who is being ended may have started another.
 const ROUNDS: usize = 16;
 
-/// The living processes whose variable `name` is a path at `place` or below it, but for this one and
-/// its ancestors.
-fn with_variable(name: &str, place: &Path) -> Vec<u32> {
+/// The living processes whose variable `name` is a path at `place` or below it, with that path, but for
+/// this one and its ancestors.
+pub fn below(name: &str, place: &Path) -> Vec<(u32, PathBuf)> {
     let own = liveness::ancestors();
-    let has_it = |pid: &u32| {
+    let path_of = |pid: u32| {
         let environment = procfs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
-        environment.split(|byte| *byte == 0).any(|variable| {
-            let value = variable.strip_prefix(name.as_bytes());
-            let value = value.and_then(|rest| rest.strip_prefix(b"="));
-            value.is_some_and(|value| Path::new(OsStr::from_bytes(value)).starts_with(place))
-        })
+        let mut values = environment.split(|byte| *byte == 0).filter_map(|variable| {
+            let value = variable.strip_prefix(name.as_bytes())?;
+            let value = Path::new(OsStr::from_bytes(value.strip_prefix(b"=")?));
+            value.starts_with(place).then(|| value.to_owned())
+        });
+        values.next()
     };
-    let mut pids = procfs::pids();
-    pids.retain(|pid| {
-        !own.contains(pid) && has_it(pid) && Stat::of(*pid).is_some_and(|stat| !stat.is_dead())
-    });
-    pids
+    let pids = procfs::pids().into_iter();
+    pids.filter(|pid| !own.contains(pid))
+        .filter_map(|pid| Some((pid, path_of(pid)?)))
+        .filter(|(pid, _)| Stat::of(*pid).is_some_and(|stat| !stat.is_dead()))
+        .collect()
+}
+
+fn with_variable(name: &str, place: &Path) -> Vec<u32> {
+    let found = below(name, place).into_iter();
+    found.map(|(pid, _)| pid).collect()
 }
 
 /// Kills those processes and everything below them, at once: none of them can do anything more as soon
@@ -59,12 +65,27 @@ pub fn kill(name: &str, place: &Path) {
     }
 }
 
+/// Ends what lives of the session that a process has begun, which has ended and was not taken leave of
+/// yet: so long its number is nobody else's. Who has no variables any more is found so too.
+pub fn end_session(leader: u32, grace: Duration) -> usize {
+    let of_it = |stat: Stat| stat.session == leader && !stat.is_dead();
+    in_rounds(grace, || {
+        let mut pids = procfs::pids();
+        pids.retain(|pid| *pid != leader && Stat::of(*pid).is_some_and(of_it));
+        pids
+    })
+}
+
 /// Ends those processes: SIGTERM, then SIGKILL to those that are still there after `grace`. Tells how
 /// many there were.
 pub fn end(name: &str, place: &Path, grace: Duration) -> usize {
+    in_rounds(grace, || with_variable(name, place))
+}
+
+fn in_rounds(grace: Duration, find: impl Fn() -> Vec<u32>) -> usize {
     let mut ended = 0;
     for _ in 0..ROUNDS {
-        let pids = with_variable(name, place);
+        let pids = find();
         if pids.is_empty() {
             break;
         }

@@ -12,7 +12,7 @@ use rustix::process::{Signal, pidfd_send_signal};
 use super::clock::Deadline;
 use super::group::{self, KILL_TAKES_AT_MOST};
 use super::procfs::{self, Stat};
-use super::{liveness, threads, user, wait};
+use super::{liveness, looking, threads, user, wait};
 
 mod look;
 
@@ -75,7 +75,8 @@ const ROUNDS: usize = 16;
 /// More threads do not help: the kernel's own locks are in the way.
 const THREADS_MAX: usize = 4;
 
-/// Looks for processes that use `dir` or what is below it, but for those in `except`.
+/// Looks for processes that use `dir` or what is below it, but for those in `except` and those of
+/// this program that only look ([`looking`]).
 ///
 /// Seen are only processes of this pid namespace, by the paths they have in this mount namespace.
 pub fn processes_inside(dir: &Path, except: &[u32]) -> Scan {
@@ -122,6 +123,9 @@ fn scan_some(dir: &Path, pids: &[u32], next: &AtomicUsize, thoroughness: Thoroug
         // Whoever is gone by now is not inside.
         let Some(stat) = Stat::of(pid) else { continue };
         if stat.is_kernel_thread() || stat.is_dead() || is_being_started(pid, &stat) {
+            continue;
+        }
+        if looking::is_by_one(&stat) {
             continue;
         }
         let Some(uid) = procfs::effective_uid(pid) else {

@@ -24,6 +24,9 @@ pub use super::proc_locks::HeldLocks;
 /// A wait shorter than this is nobody's concern.
 const NOTICEABLE: Duration = Duration::from_millis(300);
 
+/// Who is only looked at is not kept waiting for longer.
+const A_MOMENT: Duration = Duration::from_millis(500);
+
 /// When to say that there is a wait, and to whom; none once it was said.
 type Notice<'a> = Option<(Deadline, &'a mut dyn FnMut())>;
 
@@ -93,6 +96,12 @@ impl FileLock {
                 Waited::Interrupted(interrupted) => return Err(interrupted.into()),
             }
         }
+    }
+
+    /// Takes the lock unless somebody keeps it. Whoever only asks whether it is held ([`is_held`]) has
+    /// it for a moment, and is waited for.
+    pub fn acquire_unless_kept(path: &Path) -> Result<Option<Self>> {
+        Ok(Self::acquire(path, A_MOMENT, &mut || {})?.ok())
     }
 
     /// The lock at `path` if this process was given it as its stdin, by [`Self::inheritable`].

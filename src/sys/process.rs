@@ -95,6 +95,11 @@ enum Sweeps {
     Always,
 }
 
+/// The value of a variable that children find in their environment unless something else is said.
+pub fn inherited(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
 impl<'a> Command<'a> {
     /// A command that runs `program`, looked for in `PATH`, with this process's environment.
     pub fn new(program: impl AsRef<OsStr>) -> Self {
@@ -167,6 +172,12 @@ impl<'a> Command<'a> {
         self
     }
 
+    /// Takes a variable out of its environment.
+    pub fn env_remove(&mut self, key: impl AsRef<OsStr>) -> &mut Self {
+        self.inner.env_remove(key);
+        self
+    }
+
     /// Empties its environment; what is set afterwards stays.
     pub fn env_clear(&mut self) -> &mut Self {
         self.inner.env_clear();
@@ -190,6 +201,12 @@ impl<'a> Command<'a> {
     pub fn stdout_file(&mut self, file: OwnedFd) -> &mut Self {
         self.inner.stdout(Stdio::from(file));
         self
+    }
+
+    /// Gives it a file as stdout and another as stderr; nothing that it prints is seen.
+    pub fn output_files(&mut self, stdout: OwnedFd, stderr: OwnedFd) -> &mut Self {
+        self.inner.stderr(Stdio::from(stderr));
+        self.stdout_file(stdout)
     }
 
     /// Gives it a file as stdin. The descriptor is closed here once the child runs.

@@ -16,6 +16,8 @@ pub struct Stat {
     pub parent: u32,
     /// The process group.
     pub group: i32,
+    /// The session; 0 if it was begun outside this pid namespace.
+    pub session: u32,
     /// The kernel's flags.
     pub flags: u64,
     /// How many threads it has; one that has ended and was not noticed yet counts.
@@ -101,6 +103,7 @@ fn parse_stat(bytes: &[u8]) -> Option<Stat> {
         state: fields.first()?.chars().next()?,
         parent: fields.get(1)?.parse().ok()?,
         group: fields.get(2)?.parse().ok()?,
+        session: fields.get(3)?.parse().ok()?,
         flags: fields.get(6)?.parse().ok()?,
         threads: fields.get(17)?.parse().ok()?,
         start_time: fields.get(19)?.parse().ok()?,
@@ -115,10 +118,11 @@ mod tests {
 
     #[test]
     fn a_name_with_spaces_and_parentheses_does_not_shift_the_fields() {
-        let line = b"42 (a) Z (b c)\n) S 7 42 42 0 -1 4194560 1 0 0 0 0 0 0 0 20 0 1 0 98765 1 1\n";
+        let line = b"42 (a) Z (b c)\n) S 7 42 41 0 -1 4194560 1 0 0 0 0 0 0 0 20 0 1 0 98765 1 1\n";
         let stat = parse_stat(line).expect("parsed");
         assert_eq!(stat.name, "a) Z (b c)\n");
         assert_eq!((stat.state, stat.parent, stat.group), ('S', 7, 42));
+        assert_eq!(stat.session, 41);
         assert_eq!(stat.start_time, 98765);
         assert!(!stat.is_dead() && !stat.is_kernel_thread());
         assert_eq!(stat.threads, 1);

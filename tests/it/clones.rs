@@ -1,7 +1,7 @@
 //! W.2: pools whose slots are full clones while somebody has them. What holds for worktrees holds for
 //! them: the scenarios at the end are those of the other modules.
 
-use crate::support::{Remote, Stand, World, over_clones};
+use crate::support::{Remote, Stand, World, over_clones, until};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -273,6 +273,27 @@ fn branches_are_collected_from_a_clone_in_use() {
     assert_eq!(world.slot("p/slot1")["current_commit"], *amended);
     world.pool("release p/slot1").ok();
     assert_eq!(world.git(&world.bare("p"), "rev-parse fresh/new"), amended);
+}
+
+/// A release waits for who gathers from the slot, and takes it for nobody who is inside.
+#[test]
+fn a_release_waits_for_a_collect() {
+    let (world, remote) = pool_of_clones(1);
+    let own = world.clone_of(&remote, "own");
+    let dir = handed_out(&world, "--branch side");
+    let tip = world.commit(&dir, "side.txt", "side\n");
+    let stand = Stand::new(&world);
+    stand.choose_word("pack-objects", "hold");
+    let call = world.call(format!("collect p/slot1 --into {}", own.display()));
+    let running = call.env("PATH", stand.path()).spawn();
+    let (held, _) = until("git is held", || stand.held());
+    stand.choose(0, "none");
+    let out = world.pool("release p/slot1 --lock-timeout 50ms");
+    out.code(3).says("slot1");
+    stand.let_go(held);
+    running.finish().ok();
+    world.pool("release p/slot1").ok();
+    assert_eq!(world.git(&own, "rev-parse side"), tip);
 }
 
 /// 9.5: a disk that is full while objects are brought over does not pass for damage of theirs.

@@ -5,7 +5,8 @@ use rustix::process::Signal;
 use serde_json::{Value, json};
 use std::io::Write;
 use std::os::unix::fs::MetadataExt;
-use std::time::Duration;
+use std::path::Path;
+use std::time::{Duration, Instant};
 
 /// Waits for a file `go` beside the tasks' file; `$PLACE` is where that is.
 const WAIT: &str = "until [ -e \"$PLACE/go\" ] || [ ! -d \"$PLACE\" ]; do sleep 0.02; done";
@@ -41,21 +42,41 @@ fn shims(queue: &Queue) -> Vec<u32> {
 /// Runners time out although they are healthy, because nobody reads their heartbeats.
 #[test]
 fn a_healthy_runner_that_says_nothing_does_not_time_out() {
-    let queue = Queue::new("").settings("[dispatch]\nheartbeat_timeout = \"2s\"\n");
-    queue.write(&task(&queue, "quiet", WAIT, ""));
-    let run = queue.run("").spawn();
-    queue.until("RunnerStarted", 1);
-    let heartbeat = queue.attempt("quiet", 1).join("heartbeat");
-    let beat = || std::fs::metadata(&heartbeat).ok()?.modified().ok();
-    let first = until("it lives", beat);
-    until("it was silent for longer than it may be", || {
-        let so_far = beat()?.duration_since(first).ok()?;
-        (so_far > Duration::from_secs(2)).then_some(())
+    let timeout = Duration::from_secs(2);
+    let played = (0..20).any(|_| {
+        let queue = Queue::new("").settings("[dispatch]\nheartbeat_timeout = \"2s\"\n");
+        queue.write(&task(&queue, "quiet", WAIT, ""));
+        let run = queue.run("").spawn();
+        queue.until("RunnerStarted", 1);
+        let longest = watch_heart(&queue.attempt("quiet", 1).join("heartbeat"), timeout);
+        queue.open("go");
+        run.finish().ok();
+        let healthy = queue.all("RunnerCompleted")[0]["attempt"] == 1;
+        // On a busy machine the whole shim may have stood still for so long: that is not healthy.
+        assert!(healthy || longest > timeout / 3, "{longest:?}");
+        assert!(!healthy || queue.log("quiet", 1).is_empty());
+        healthy
     });
-    queue.open("go");
-    run.finish().ok();
-    assert_eq!(queue.all("RunnerCompleted")[0]["attempt"], 1);
-    assert_eq!(queue.log("quiet", 1), "");
+    assert!(played, "this machine lets nobody be healthy");
+}
+
+/// Watches a heart for longer than the time that it may stand still for; the longest time that it has
+/// stood still.
+fn watch_heart(heartbeat: &Path, timeout: Duration) -> Duration {
+    let beat = || std::fs::metadata(heartbeat).ok()?.modified().ok();
+    let first = until("it lives", beat);
+    let (mut last, mut longest) = (first, Duration::ZERO);
+    let begun = Instant::now();
+    until("it was silent for longer than it may be", || {
+        let now = beat()?;
+        longest = longest.max(now.duration_since(last).unwrap_or_default());
+        last = now;
+        let long = timeout + timeout / 4;
+        let beats = now.duration_since(first).is_ok_and(|so_far| so_far > long);
+        // Whoever was ended beats no more.
+        (beats || begun.elapsed() > 2 * long).then_some(())
+    });
+    longest.max(last.elapsed().unwrap_or_default())
 }
 
 /// A runner that timed out is never killed, and works on in a slot that the next one has.
@@ -66,7 +87,7 @@ fn who_timed_out_is_gone_before_the_slot_is_handed_on() {
     // dead may still be there for whoever has inherited it.
     let script = format!(
         "{LEAVE}\n[ ! -e left ] || exit 78\nfor pid in $(cat \"$PLACE\"/pid-*); do \
-         case \"$(cut -d' ' -f3 /proc/$pid/stat)\" in ''|Z) ;; *) cat /proc/$pid/stat; exit 78;; esac; done\n[ $REPO_POOL_ATTEMPT = 1 ] || exit 0\n\
+         case \"$(cut -d' ' -f3 /proc/$pid/stat)\" in ''|Z) ;; *) cat /proc/$pid/stat; exit 78;; esac; done\n[ ! -e \"$PLACE/pid-near\" ] || exit 0\n\
          leave pid-far; echo $$ > \"$PLACE/pid-near\"; while :; do echo work > left; sleep 0.01; done"
     );
     let more = "repo = \"p\"\ntimeout = \"1s\"\nretries = 9";
@@ -261,6 +282,8 @@ fn no_slot_leaks_after_a_crash() {
     queue.write(&tasks.concat());
     let run = queue.run("").spawn();
     let pids = ["pid-a", "pid-b"].map(|name| queue.until_there(name).parse().expect("a pid"));
+    // Its shim is known by that.
+    queue.until("RunnerStarted", 2);
     run.signal(Signal::KILL);
     run.finish();
     // As long as its runner works, a slot is nobody else's.
@@ -352,9 +375,9 @@ fn whatever_waits_says_for_what() {
     for (id, reason) in [
         ("slotless", "slot"),
         ("same-file", "api/auth.py"),
-        ("later", "a"),
-        ("limit", "on"),
-        ("off", "off"),
+        ("later", "task a, which"),
+        ("limit", "agent pool on has 2 of 2"),
+        ("off", "agent pool off is disabled"),
     ] {
         let said = reasons(id);
         assert!(said.contains(reason), "{id}: {said:?}");

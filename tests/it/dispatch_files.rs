@@ -174,7 +174,7 @@ fn requests_that_can_never_be_met_are_refused() {
         check(&world, &[&file])
             .code(2)
             .silent()
-            .says("t.toml: task \"a\": ")
+            .says("t.toml:1: task \"a\": ")
             .says(said);
     }
     let file = write(&world, "t.toml", &task("cpu = 8, skill = 'rust'"));

@@ -6,6 +6,7 @@ use crate::support::crash_places;
 use crate::support::{Queue, alive, kill, until};
 use rustix::process::Signal;
 use serde_json::json;
+use std::time::Duration;
 
 const WAITS: &str =
     "echo $$ > $DIR/pid-$REPO_POOL_TASK_ID; until [ -e $DIR/go ]; do sleep 0.02; done";
@@ -25,6 +26,14 @@ fn kill_while_a_runs(queue: &Queue) -> u32 {
     run.signal(Signal::KILL);
     drop(run);
     pid
+}
+
+/// How often a process has stopped to wait for something.
+fn wakings(pid: u32) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("its status");
+    let mut lines = status.lines();
+    let count = lines.find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"));
+    count.expect("a count").trim().parse().expect("a number")
 }
 
 /// A runner that outlives its dispatcher goes on undisturbed, and the next one takes it up.
@@ -47,11 +56,67 @@ fn a_runner_is_adopted() {
     queue.all_slots_are_free();
 }
 
-/// What has ended while nobody watched is not run again.
+/// Its heartbeats come as they were ordered: a dispatcher with less patience does not take it for silent.
+#[test]
+fn an_adopted_runner_keeps_its_pace() {
+    let queue = Queue::with_slots(1, &sh("a", WAITS, "retries = 0"));
+    let pid = kill_while_a_runs(&queue);
+    let queue = queue.settings("[dispatch]\nheartbeat_timeout = \"1s\"\n");
+    let again = queue.run("").spawn();
+    queue.until("RunnerAdopted", 1);
+    let since = std::time::Instant::now();
+    until("the new patience is over", || {
+        (since.elapsed() > Duration::from_secs(2)).then_some(())
+    });
+    assert!(alive(pid), "the runner goes on");
+    queue.open("go");
+    again.finish().ok();
+    assert_eq!(queue.all("RunnerLost").len(), 0);
+}
+
+/// The command that is told when a run was interrupted goes on with that run: with the pool and the
+/// command that it was begun with, and with the file that has joined it.
+#[test]
+fn the_command_that_is_told_goes_on_with_the_run() {
+    let task = |id: &str, after: &[&str]| format!("[[task]]\nid = {id:?}\ndepends = {after:?}\n");
+    let tasks = task("a", &[]) + &task("b", &["a"]);
+    let queue = Queue::with_slots(1, &tasks);
+    std::fs::write(queue.path("more.toml"), task("c", &["b"])).expect("a file");
+    let script = "test \"$PWD\" = \"$REPO_POOL_SLOT_PATH\" || exit 1; \
+        until [ -e \"$REPO_POOL_WORKSPACE/../go\" ]; do sleep 0.02; done";
+    let file = queue.path("tasks.toml").display().to_string();
+    let words = [
+        "dispatch", "run", &file, "--repo", "p", "--", "sh", "-c", script,
+    ];
+    let run = queue.world.call(words).spawn();
+    queue.until("RunnerStarted", 1);
+    queue.ask("add more.toml").run().ok();
+    queue.until("TaskAdded", 1);
+    run.signal(Signal::INT);
+    queue.until("RunDraining", 1);
+    queue.open("go");
+    let out = run.finish();
+    let told = out.code(130).stderr.split('`');
+    let mut told = told.filter(|part| part.starts_with("repo-pool dispatch run "));
+    let resume = told.next().unwrap_or_else(|| panic!("no command\n{out}"));
+    assert_eq!(queue.tasks_of("RunnerCompleted"), ["a"]);
+    queue.typed(resume).ok();
+    assert_eq!(queue.tasks_of("RunnerCompleted"), ["a", "b", "c"]);
+    assert_eq!(queue.all("SlotReleased").len(), 3);
+    queue.all_slots_are_free();
+    // What is said anew counts.
+    queue.write(&(tasks + &task("d", &[]) + "retries = 0\n"));
+    queue.run("-- false").run().code(1);
+    assert_eq!(queue.tasks_of("RunnerFailed"), ["d"]);
+}
+
+/// What has ended while nobody watched is not run again, and what it has left on a branch of its own is
+/// found.
 #[test]
 fn an_end_that_nobody_saw_counts() {
-    let script =
-        format!("{WAITS}; echo x >> $DIR/times; touch new; git add new; git commit -qm new");
+    let script = format!(
+        "{WAITS}; echo x >> $DIR/times; git checkout -qb own; touch new; git add new; git commit -qm new"
+    );
     let queue = Queue::with_slots(1, &sh("a", &script, "retries = 0"));
     let pid = kill_while_a_runs(&queue);
     queue.open("go");
@@ -66,7 +131,11 @@ fn an_end_that_nobody_saw_counts() {
     queue.run("").run().ok();
     let times = std::fs::read_to_string(queue.path("times")).expect("it ran");
     assert_eq!(times, "x\n");
-    assert!(queue.all("RunnerCompleted")[0]["commit"].is_string());
+    let done = &queue.all("RunnerCompleted")[0];
+    assert!(
+        done["commit"].is_string() && done["branch"] == "rp/a",
+        "{done}"
+    );
     queue.all_slots_are_free();
 }
 
@@ -95,6 +164,39 @@ fn a_lost_runner_is_followed_by_another() {
     queue.all_slots_are_free();
 }
 
+/// A run that can't be read any more is begun anew: what it has left is found by the directories of its
+/// attempts and by its slots, and its work is saved.
+#[test]
+fn what_a_damaged_run_has_left_is_ended_when_it_begins_anew() {
+    for damaged in ["events.jsonl", "tasks.json"] {
+        let script = format!("echo work > work; {WAITS}");
+        let queue = Queue::with_slots(1, &(sh("done", "true", "") + &sh("a", &script, "")));
+        let pid = kill_while_a_runs(&queue);
+        let path = queue.dir().join(damaged);
+        let text = std::fs::read_to_string(&path).expect("it is there");
+        std::fs::write(&path, format!("{{}}\n{text}")).expect("damage");
+        let refused = queue.run("").run();
+        refused.code(1).says(damaged).says("--fresh");
+        assert!(alive(pid), "nothing was changed");
+        queue.open("go");
+        queue
+            .run("--fresh")
+            .run()
+            .ok()
+            .says(damaged)
+            .says("moved aside");
+        assert!(!alive(pid), "nothing of it lives on");
+        assert_eq!(queue.completed().len(), 2);
+        queue.all_slots_are_free();
+        let old = queue.dir().with_extension("1").join("closing.jsonl");
+        let closing = std::fs::read_to_string(old).expect("what happened");
+        assert!(
+            closing.contains("\"rescue\""),
+            "its work is saved: {closing}"
+        );
+    }
+}
+
 /// Somebody cancels a task while nobody dispatches: the next dispatcher ends its runner.
 #[test]
 fn a_task_can_be_cancelled_between_dispatchers() {
@@ -105,6 +207,36 @@ fn a_task_can_be_cancelled_between_dispatchers() {
     queue.run("").run().code(1);
     assert!(!alive(pid));
     assert_eq!(queue.tasks_of("TaskAssigned"), ["a"]);
+    queue.all_slots_are_free();
+}
+
+/// A slot that was handed out just before its dispatcher was killed is found again, also if the id of
+/// its task is too long for the slot's notes.
+#[test]
+fn a_slot_is_found_by_its_attempts_token() {
+    let id = "a".repeat(5000);
+    let script = WAITS.replace("$REPO_POOL_TASK_ID", "a");
+    let queue = Queue::with_slots(2, &sh(&id, &script, "retries = 0"));
+    let pid = kill_while_a_runs(&queue);
+    kill(pid, Signal::KILL);
+    // Its shim has written down how it ended then.
+    let handle = queue.all("RunnerStarted")[0]["handle"].clone();
+    let shim = handle.as_str().and_then(|text| text.strip_prefix("pid "));
+    let shim: u32 = shim.expect("a pid").parse().expect("a pid");
+    until("both are gone", || {
+        (!alive(pid) && !alive(shim)).then_some(())
+    });
+    // As if it had come no further than to the slot.
+    let log = queue.dir().join("events.jsonl");
+    let told = std::fs::read_to_string(&log).expect("the events");
+    let before = told.find("\"SlotAllocated\"").expect("a slot");
+    let end = told[..before].rfind('\n').expect("a line") + 1;
+    std::fs::write(&log, &told[..end]).expect("writing");
+    std::fs::remove_dir_all(queue.dir().join("attempts")).expect("its attempts");
+    std::fs::write(queue.path("go"), "").expect("a file");
+    queue.run("").run().ok();
+    assert_eq!(queue.all("SlotAllocated").len(), 2);
+    assert_eq!(queue.tasks_of("RunnerCompleted"), [id]);
     queue.all_slots_are_free();
 }
 
@@ -149,6 +281,16 @@ fn events_that_cannot_be_written_are_written_later() {
     std::fs::create_dir(&log).expect("something in its place");
     queue.open("go");
     run.says("nothing new is started", 1);
+    // It waits for that, and looks now and then; so it is when the figures would be due, too.
+    let since = std::time::Instant::now();
+    let passed = |time: u64| {
+        until("some time has passed", || {
+            (since.elapsed() > Duration::from_millis(time)).then_some(())
+        });
+        wakings(run.pid())
+    };
+    let wakings = passed(1100).abs_diff(passed(1600));
+    assert!(wakings < 100, "{wakings}");
     std::fs::remove_dir(&log).expect("gone");
     std::fs::rename(&aside, &log).expect("back");
     run.finish().ok().says("can be written again");

@@ -270,7 +270,7 @@ fn a_dispatcher_is_told_what_people_want() {
         .code(7)
         .says("it has local");
     queue.ask("prio x 1").run().code(7);
-    queue.ask("add nowhere.toml").run().code(1);
+    queue.ask("add nowhere.toml").run().code(2);
 }
 
 /// `retry` and `cancel` hold without a dispatcher, too, and are refused where they make no sense.

@@ -114,8 +114,8 @@ fn a_shell_in_a_slot_has_job_control_and_suspends() {
 fn a_terminal_that_goes_away_gives_the_slot_back() {
     let (world, _remote) = World::with_pool(1);
     for line in [
-        "echo $$; exec sleep 600",
-        "trap '' HUP; echo $$; while :; do sleep 1; done",
+        "echo pid=$$.; exec sleep 600",
+        "trap '' HUP; echo pid=$$.; while :; do sleep 1; done",
     ] {
         let mut terminal = Typist::start(
             &world,
@@ -124,7 +124,10 @@ fn a_terminal_that_goes_away_gives_the_slot_back() {
                 line.replace('$', "\\$")
             ),
         );
-        let pid: u32 = terminal.line().parse().expect("a pid");
+        // Before that stands what repo-pool says if it has to wait.
+        terminal.sees("pid=");
+        let pid = terminal.sees(".");
+        let pid: u32 = pid.trim_end_matches('.').parse().expect("a pid");
         let ignores = line.starts_with("trap");
         terminal.hang_up();
         if ignores {

@@ -3,7 +3,7 @@
 //! next commands work.
 //!
 //! `strace` makes them fail: all of the tool's own, one by one, with `REPO_POOL_TEST_FAULTS=all`;
-//! otherwise a sample of them, chosen by `REPO_POOL_TEST_SEED`. Short writes can't be had that way
+//! otherwise a sample of so many as that variable says, chosen by `REPO_POOL_TEST_SEED`. Short writes can't be had that way
 //! and come from a limit on the size of files.
 
 use crate::support::verbs::for_each_verb;
@@ -72,11 +72,35 @@ const GIT_FAULTS: [&str; 10] = [
     "fsync:error=EIO",
 ];
 
-/// How many of the tool's calls are made to fail per verb, unless all are.
+/// How many of the tool's calls are made to fail per verb, unless the environment says otherwise.
 const SAMPLE: u64 = 14;
 
-/// The same for its gits'.
-const GIT_SAMPLE: u64 = 6;
+/// How many faults are tried per verb.
+#[derive(Clone, Copy)]
+enum Sample {
+    /// All there are.
+    All,
+    /// So many.
+    Some(u64),
+}
+
+impl Sample {
+    fn wanted() -> Self {
+        match std::env::var("REPO_POOL_TEST_FAULTS").ok().as_deref() {
+            None => Self::Some(SAMPLE),
+            Some("all") => Self::All,
+            Some(number) => Self::Some(number.parse().expect("REPO_POOL_TEST_FAULTS")),
+        }
+    }
+
+    /// How often gits are disturbed: there are fewer places where that can happen.
+    fn of_gits(self) -> u64 {
+        match self {
+            Self::All => 60,
+            Self::Some(number) => number.div_ceil(2),
+        }
+    }
+}
 
 macro_rules! with_failing_calls {
     ($($verb:ident)*) => {
@@ -92,7 +116,7 @@ macro_rules! with_failing_calls {
 for_each_verb!(with_failing_calls);
 
 fn fail_calls(verb: &Verb) {
-    let all = std::env::var("REPO_POOL_TEST_FAULTS").is_ok_and(|value| value == "all");
+    let sample = Sample::wanted();
     let part = Part::own();
     let mut random = part.random();
     let mut scene = Scene::new(verb);
@@ -107,14 +131,14 @@ fn fail_calls(verb: &Verb) {
         cases.extend(calls[fault.0].iter().map(|at| (*fault, *at)));
     }
     let whole = cases.len();
-    if !all {
+    if let Sample::Some(number) = sample {
         // Each kind of fault is as likely as any other, however often its call is made.
         let mut one_of = || {
             let fault = faults[random.below(faults.len() as u64) as usize];
             let times = &calls[fault.0];
             (fault, times[random.below(times.len() as u64) as usize])
         };
-        cases = (0..part.share(SAMPLE)).map(|_| one_of()).collect();
+        cases = (0..part.share(number)).map(|_| one_of()).collect();
     }
     for ((call, error), at) in &cases {
         fail_one(&mut scene, verb, call, error, *at);
@@ -122,7 +146,7 @@ fn fail_calls(verb: &Verb) {
     for blocks in (0..4).filter(|blocks| part.has(*blocks)) {
         limit_files(&mut scene, verb, blocks);
     }
-    let rounds = part.share(if all { GIT_SAMPLE * 10 } else { GIT_SAMPLE });
+    let rounds = part.share(sample.of_gits());
     fail_gits(&mut scene, verb, rounds, &mut random);
     say(&format!(
         "{}: {} of {whole} faults, limits, {rounds} faults of git",

@@ -1,6 +1,6 @@
 //! Finding and repairing what is wrong.
 
-use crate::support::{Remote, World, files_containing, snapshot};
+use crate::support::{Remote, Stand, World, files_containing, snapshot, until};
 use serde_json::Value;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -379,4 +379,31 @@ fn recover_looks_where_it_is_told_to() {
     world.assert_sound("q");
     world.pool("recover r").code(7);
     world.pool("recover p/slot9").code(7);
+}
+
+/// 9.2: what is done to a slot while it is looked at is no damage, and whoever looks keeps nobody from
+/// it.
+#[test]
+fn what_happens_meanwhile_is_no_damage() {
+    let (world, _remote) = World::with_pool(1);
+    let stand = Stand::new(&world);
+    let look = || world.call("recover --dry-run --json");
+    stand.choose(0, "none");
+    look().env("PATH", stand.path()).run().ok();
+    let mut inside = 0;
+    for number in 1..=stand.calls() {
+        stand.choose(number, "hold");
+        let running = look().env("PATH", stand.path()).spawn();
+        let (held, _) = until("git is held", || stand.held());
+        let place = fs::read_link(format!("/proc/{held}/cwd")).expect("its directory");
+        inside += u32::from(place.starts_with(world.workspace().join("p/parked/slot1")));
+        let dir = world.pool("allocate p").ok().path();
+        fs::write(dir.join("work.txt"), "work\n").expect("writing");
+        stand.let_go(held);
+        let found = running.finish().ok().json()["findings"].clone();
+        assert_eq!(found, serde_json::json!([]), "call {number}");
+        world.pool("release p/slot1").ok();
+    }
+    assert!(inside > 0, "git is never in the slot");
+    world.assert_sound("p");
 }

@@ -274,3 +274,29 @@ fn who_looks_is_not_taken_for_who_is_inside() {
         assert_eq!(slot["processes"], json!([]), "{slot}");
     }
 }
+
+/// 5.2, 6: whoever looks keeps nobody from giving the slot back, and tells nothing of what is done to
+/// it meanwhile.
+#[test]
+fn a_release_goes_on_beside_who_looks() {
+    let (world, _remote) = World::with_pool(1);
+    let stand = Stand::new(&world);
+    let mut inside = 0;
+    for number in 1..=5 {
+        let dir = world.pool("allocate p").ok().path();
+        stand.choose(number, "hold");
+        let call = world.call("--json status p/slot1");
+        let running = call.env("PATH", stand.path()).spawn();
+        let (held, _) = until("git is held", || stand.held());
+        let place = std::fs::read_link(format!("/proc/{held}/cwd")).expect("its directory");
+        inside += u32::from(place.starts_with(&dir));
+        world.pool("release p/slot1").ok();
+        assert_eq!(world.state("p/slot1"), "available");
+        stand.let_go(held);
+        let slot = &running.finish().ok().json()["slot"];
+        assert_eq!(slot["work"], json!(null), "{slot}");
+        assert_eq!(slot["processes"], json!([]), "{slot}");
+    }
+    assert!(inside > 0, "git is never in the slot");
+    world.assert_sound("p");
+}

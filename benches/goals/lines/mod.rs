@@ -6,6 +6,7 @@ mod create;
 mod crowd;
 mod curve;
 mod dispatch;
+mod docker;
 mod hundred;
 mod program;
 mod queue;
@@ -18,6 +19,7 @@ use super::site::Site;
 use super::stage::{self, Result, Stage, disk, succeeded, timed};
 
 pub use dispatch::{memory_of, of_dispatch};
+pub use docker::of_docker;
 pub use program::program;
 pub use queue::of_queues;
 

@@ -107,7 +107,7 @@ impl Queue<'_> {
             |n| json!({"id": n.to_string(), "repo": "p", "command": ["true"]}),
         )?;
         let exec = format!(
-            "seq {count} | xargs -P {} -I N {} --quiet --workspace {} exec p --wait 5m -- true",
+            "seq {count} | xargs -P {} -I {{}} {} --quiet --workspace {} exec p --wait 5m -- true",
             self.runners,
             self.stage.options.binary.display(),
             self.workspace.display(),
@@ -172,14 +172,14 @@ impl Queue<'_> {
         let time = Duration::from_secs(self.stage.options.count(20, 1).into());
         let file = self.file(1, |_| {
             json!({"id": "a", "command": ["sh", "-c",
-            "echo > begun; until [ -e over ]; do sleep 0.1; done"]})
+            "echo > begun; until [ -e ended ]; do sleep 0.1; done"]})
         })?;
         let mut running = self.dispatch(&file).spawn()?;
         stage::wait_until("the task runs", || Ok(self.stage.path("begun").exists()))?;
         let before = processor_time(running.id())?;
         std::thread::sleep(time);
         let used = processor_time(running.id())? - before;
-        std::fs::write(self.stage.path("over"), "")?;
+        std::fs::write(self.stage.path("ended"), "")?;
         if !running.wait()?.success() {
             return Err("the idle run failed".into());
         }
@@ -236,8 +236,13 @@ impl Queue<'_> {
         self.workspace.join(".repo-pool/dispatch")
     }
 
+    /// Out of the way, and not deleted: a file system may go through what was deleted in the last
+    /// minutes whenever a file is made, and nobody deletes thousands of files before each run.
     fn clear(&self) -> Result<()> {
-        Ok(std::fs::remove_dir_all(self.runs())?)
+        let over = self.stage.path("over");
+        std::fs::create_dir_all(&over)?;
+        let number = std::fs::read_dir(&over)?.count();
+        Ok(std::fs::rename(self.runs(), over.join(number.to_string()))?)
     }
 
     fn events(&self) -> Result<Vec<Value>> {

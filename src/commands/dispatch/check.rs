@@ -4,6 +4,7 @@ use super::super::session::Session;
 use super::tasks::{self, Tasks};
 use crate::cli::DispatchCheckArgs;
 use crate::dispatch::files::Format;
+use crate::dispatch::launchers;
 use crate::domain::Result;
 use crate::domain::dispatch::Initial;
 use crate::domain::outcome::{CheckedFile, TasksChecked};
@@ -13,7 +14,13 @@ use crate::report::output::unless_closed;
 /// Checks the files.
 pub fn run(session: &Session, args: &DispatchCheckArgs) -> Result<u8> {
     let config = session.config(&session.located()?)?;
-    let tasks = tasks::read(session, &config, &args.files, &args.defaults)?;
+    let given = tasks::given(&args.defaults)?;
+    let mut tasks = tasks::read(session, &config, &args.files, &given)?;
+    let warnings = launchers::check(&tasks.pools)?;
+    for warning in &warnings {
+        session.output.warn(warning);
+    }
+    tasks.warnings.extend(warnings);
     let checked = checked(tasks);
     if session.output.is_json() {
         unless_closed(session.output.json("result", &checked))?;

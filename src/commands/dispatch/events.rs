@@ -7,7 +7,8 @@ use super::shown;
 use crate::cli::DispatchEventsArgs;
 use crate::dispatch::run::Follower;
 use crate::domain::Result;
-use crate::domain::dispatch::Record;
+use crate::domain::dispatch::{Event, Record};
+use crate::report::advice::here;
 use crate::report::output::read_by_somebody;
 use crate::report::tables::EventLines;
 use crate::sys::watch::{Watch, Woken};
@@ -57,7 +58,11 @@ fn print(session: &Session, lines: &mut EventLines, records: &[Record]) -> Resul
         return read_by_somebody(output.text(&lines.lines(records, &output.layout())));
     }
     for record in records {
-        if !read_by_somebody(output.json_object(record))? {
+        let mut record = record.clone();
+        if let Event::NeedsAttention { command, .. } = &mut record.event {
+            *command = here(command);
+        }
+        if !read_by_somebody(output.json_object(&record))? {
             return Ok(false);
         }
     }

@@ -11,9 +11,11 @@ use super::shown;
 use crate::cli::DispatchLogArgs;
 use crate::dispatch::run::{Follower, RunDir, Seen};
 use crate::domain::dispatch::TaskState;
+use crate::domain::dispatch::advice::of_run;
 use crate::domain::dispatch::state::Index;
 use crate::domain::outcome::{AttemptLogView, TaskLogView};
 use crate::domain::{Error, Result};
+use crate::report::human::count;
 use crate::report::output::{read_by_somebody, unless_closed};
 use crate::sys::fs;
 use crate::sys::watch::{Watch, Woken};
@@ -35,8 +37,9 @@ pub fn run(session: &Session, args: &DispatchLogArgs) -> Result<u8> {
     let first = match args.attempt {
         Some(attempt) if attempt > last => {
             return Err(Error::not_found(format!(
-                "task {} has had {last} attempts, not {attempt}",
-                args.task
+                "task {} has had {}, not {attempt}",
+                args.task,
+                count(last.into(), "attempt")
             )));
         }
         Some(attempt) => attempt,
@@ -52,9 +55,9 @@ pub fn run(session: &Session, args: &DispatchLogArgs) -> Result<u8> {
     }
     if last == 0 {
         session.output.note(&format!(
-            "task {} has not run yet; `repo-pool dispatch why {}` says why",
+            "task {} has not run yet; `{}` says why",
             args.task,
-            crate::report::shell::word(&args.task)
+            of_run(run.name(), "why", &[&args.task])
         ));
     }
     for attempt in first..=last {

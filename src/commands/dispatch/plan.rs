@@ -6,6 +6,7 @@ use super::super::session::Session;
 use super::tasks::Tasks;
 use crate::cli::DispatchRunArgs;
 use crate::dispatch::run::RunDir;
+use crate::domain::dispatch::course::Scope;
 use crate::domain::dispatch::simulate::{Plan, simulate};
 use crate::domain::dispatch::{RunState, joining};
 use crate::domain::outcome::{PlanView, PlannedView, UnplannedView};
@@ -19,8 +20,11 @@ const LASTS: Duration = Duration::from_secs(60);
 
 /// Prints the plan from where the run stands, and changes nothing.
 pub fn print(session: &Session, args: &DispatchRunArgs, tasks: Tasks) -> Result<u8> {
-    let state = as_it_stands(session, args, &tasks)?;
-    let plan = simulate(&state, &tasks.pools, &tasks.rules, clock::now(), |_| LASTS);
+    let state = as_it_stands(session, &tasks)?;
+    let scope = Scope::of(&state, &args.only)
+        .map_err(|id| Error::usage(format!("--only {id}: there is no task of that id")))?;
+    let (pools, rules) = (&tasks.pools, &tasks.rules);
+    let plan = simulate(&state, &scope, pools, rules, clock::now(), |_| LASTS);
     let view = view(&state, &plan);
     let output = &session.output;
     unless_closed(match output.is_json() {
@@ -31,7 +35,7 @@ pub fn print(session: &Session, args: &DispatchRunArgs, tasks: Tasks) -> Result<
 }
 
 /// The run with the tasks as the files have them now.
-fn as_it_stands(session: &Session, args: &DispatchRunArgs, tasks: &Tasks) -> Result<RunState> {
+fn as_it_stands(session: &Session, tasks: &Tasks) -> Result<RunState> {
     let loaded = &tasks.loaded;
     let paths = loaded.sources.iter().map(|source| source.path.clone());
     let paths: Vec<_> = paths.collect();
@@ -39,18 +43,15 @@ fn as_it_stands(session: &Session, args: &DispatchRunArgs, tasks: &Tasks) -> Res
         Some(context) => RunDir::of_files(&context.workspace, &paths).read()?.state,
         None => RunState::new(Vec::new().into()),
     };
-    let (joined, events) = joining::joined(&state, loaded.tasks.clone());
+    let joining::Joined {
+        tasks: joined,
+        events,
+        ..
+    } = joining::joined(&state, loaded.tasks.clone());
     let now = clock::now();
     state.redefine(joined.into(), Some(now));
     for event in events {
         state.happened(event, now);
-    }
-    for id in &args.only {
-        if state.index(id).is_none() {
-            return Err(Error::usage(format!(
-                "--only {id}: there is no task of that id"
-            )));
-        }
     }
     Ok(state)
 }

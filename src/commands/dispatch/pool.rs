@@ -41,7 +41,7 @@ fn change(
     enabled: Option<bool>,
     max_concurrency: Option<u32>,
 ) -> Result<u8> {
-    let run = shown::find(session, run)?;
+    let (run, seen) = wish::find(session, run)?;
     let terms = shown::terms(session, &run)?;
     if !terms.agent_pools.iter().any(|pool| pool.name == name) {
         let names = terms.agent_pools.iter().map(|pool| pool.name.as_str());
@@ -54,5 +54,5 @@ fn change(
         enabled,
         max_concurrency,
     };
-    wish::ask(session, &run, &run.read()?, &[wish], false)
+    wish::ask(session, &run, &seen, &[wish], false)
 }

@@ -8,8 +8,7 @@ use crate::domain::dispatch::control::Control;
 
 /// Asks for it.
 pub fn run(session: &Session, args: &DispatchPrioArgs) -> Result<u8> {
-    let run = shown::find(session, &args.run)?;
-    let seen = run.read()?;
+    let (run, seen) = wish::find(session, &args.run)?;
     shown::task(&run, &seen, &args.task)?;
     let wish = Control::Prio {
         task: args.task.clone(),

@@ -3,16 +3,16 @@
 use super::super::session::Session;
 use super::{shown, wish};
 use crate::cli::DispatchRetryArgs;
-use crate::dispatch::run::Seen;
+use crate::dispatch::run::{RunDir, Seen};
 use crate::domain::dispatch::TaskState;
+use crate::domain::dispatch::advice::of_run;
 use crate::domain::dispatch::control::Control;
 use crate::domain::dispatch::state::Index;
 use crate::domain::{Error, Result};
 
 /// Asks for it. A task of which that makes no sense is refused, and with it all.
 pub fn run(session: &Session, args: &DispatchRetryArgs) -> Result<u8> {
-    let run = shown::find(session, &args.run)?;
-    let seen = run.read()?;
+    let (run, seen) = wish::find(session, &args.run)?;
     if args.failed {
         if seen.state.count(TaskState::Failed) == 0 {
             session.output.note("no task has failed");
@@ -21,7 +21,7 @@ pub fn run(session: &Session, args: &DispatchRetryArgs) -> Result<u8> {
         return wish::ask(session, &run, &seen, &[Control::RetryFailed], true);
     }
     for id in &args.tasks {
-        check(&seen, shown::task(&run, &seen, id)?)?;
+        check(&run, &seen, shown::task(&run, &seen, id)?)?;
     }
     let wishes = args.tasks.iter();
     let wishes: Vec<_> = wishes
@@ -30,7 +30,7 @@ pub fn run(session: &Session, args: &DispatchRetryArgs) -> Result<u8> {
     wish::ask(session, &run, &seen, &wishes, true)
 }
 
-fn check(seen: &Seen, task: Index) -> Result<()> {
+fn check(run: &RunDir, seen: &Seen, task: Index) -> Result<()> {
     use TaskState::{Cancelled, Failed, NeedsAttention, Retrying};
     let state = &seen.state;
     let id = &state.tasks()[task].id;
@@ -41,8 +41,8 @@ fn check(seen: &Seen, task: Index) -> Result<()> {
             let error = Error::failed(format!("task {id} is blocked: it has not failed itself"));
             Err(match by {
                 Some(by) => error.with_hint(format!(
-                    "`repo-pool dispatch retry {}` revives it",
-                    crate::report::shell::word(&by)
+                    "`{}` revives it",
+                    of_run(run.name(), "retry", &[&*by])
                 )),
                 None => error,
             })

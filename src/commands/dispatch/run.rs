@@ -2,21 +2,19 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
 
 use super::super::session::Session;
 use super::plan;
 use super::said::{self, Said};
 use super::tasks::{self, Tasks};
 use crate::cli::{DispatchRunArgs, PolicyWord};
-use crate::dispatch::attempt::Workshop;
+use crate::dispatch::attempt::{Returns, Workshop};
 use crate::dispatch::engine::{self, Options, Setting};
-use crate::dispatch::files::{Defaults, Source};
-use crate::dispatch::launcher::Launcher;
-use crate::dispatch::local::Local;
+use crate::dispatch::files::{Defaults, Given, Source};
+use crate::dispatch::launchers::Launchers;
 use crate::dispatch::registry::Registry;
 use crate::dispatch::run::{Document, RunDir, Terms};
-use crate::domain::dispatch::agents::{Engine, Policy};
+use crate::domain::dispatch::agents::Policy;
 use crate::domain::progress::{Observer, Silent, Step, StepObserver};
 use crate::domain::{Error, Result};
 use crate::pool::Context;
@@ -26,7 +24,8 @@ use crate::sys::lock::FileLock;
 
 /// Runs the tasks.
 pub fn run(session: &Session, args: &DispatchRunArgs) -> Result<u8> {
-    let mut tasks = read(session, args, &args.files)?;
+    let given = given(session, args)?;
+    let mut tasks = read(session, args, &given, &args.files)?;
     if args.dry_run {
         return plan::print(session, args, tasks);
     }
@@ -36,78 +35,102 @@ pub fn run(session: &Session, args: &DispatchRunArgs) -> Result<u8> {
     let paths: Vec<PathBuf> = sources.map(|source| source.path.clone()).collect();
     let run = RunDir::of_files(&context.workspace, &paths);
     let lock = run.take()?;
-    let added = added(&run, &paths)?;
-    if !args.fresh && !added.is_empty() {
+    if !args.fresh
+        && let added = added(&run, &paths)?
+        && !added.is_empty()
+    {
         let all: Vec<PathBuf> = paths.into_iter().chain(added).collect();
-        tasks = read(session, args, &all)?;
+        tasks = read(session, args, &given, &all)?;
     }
     let workshop = Workshop {
         context: &context,
         run,
         rules: tasks.rules,
-        returning: AtomicUsize::new(0),
+        returns: Returns::default(),
     };
     let terms = Terms {
         rules: workshop.rules.clone(),
         agent_pools: tasks.pools.clone(),
+        defaults: Some(tasks.defaults.clone()),
+        given,
     };
     let said = Said::new(&session.output);
     let registry = registry(session, args, &tasks.loaded.sources)?;
-    let local: Arc<dyn Launcher> = Arc::new(Local::default());
+    let launchers = Launchers::new(&tasks.pools)?;
     let setting = Setting {
-        options: options(session, args, &workshop)?,
+        options: options(args, &workshop, tasks.defaults, tasks.warnings),
         workshop: &workshop,
         agent_pools: tasks.pools.into_iter().map(Arc::new).collect(),
-        launchers: &|_| Arc::clone(&local),
+        launchers: &launchers,
         teller: &said,
         registry: registry.as_ref(),
     };
     let lock = match args.fresh {
-        true => anew(&setting, lock)?,
+        true => anew(session, &setting, lock)?,
         false => lock,
     };
     terms.write(&workshop.run)?;
     let ended = engine::run(&setting, tasks.loaded.sources, tasks.loaded.tasks);
     drop(lock);
+    let code = ended.map(|ended| ended.code);
     let left: Vec<String> = registry.map(Registry::close).unwrap_or_default();
     said.over();
     left.iter().for_each(|text| session.output.warn(text));
-    let code = ended?;
+    let code = code?;
     said::tell(session, &workshop.run, &terms)?;
     Ok(code)
 }
 
+/// What the command line says of the tasks; of a run that goes on, what it said before holds as well.
+fn given(session: &Session, args: &DispatchRunArgs) -> Result<Given> {
+    let given = tasks::given(&args.defaults)?;
+    let paths = args.files.iter().map(|file| file.canonicalize());
+    // A file that is not there is a matter of who reads it.
+    let Ok(paths) = paths.collect::<std::io::Result<Vec<PathBuf>>>() else {
+        return Ok(given);
+    };
+    let context = session.context(session.flags())?;
+    let Some(context) = context.filter(|_| !args.fresh) else {
+        return Ok(given);
+    };
+    let terms = Terms::read(&RunDir::of_files(&context.workspace, &paths))?;
+    Ok(match terms {
+        Some(terms) => given.or(terms.given),
+        None => given,
+    })
+}
+
 /// The tasks of these files, under the rules as the command line has them.
-fn read(session: &Session, args: &DispatchRunArgs, files: &[PathBuf]) -> Result<Tasks> {
+fn read(
+    session: &Session,
+    args: &DispatchRunArgs,
+    given: &Given,
+    files: &[PathBuf],
+) -> Result<Tasks> {
     let config = session.config(&session.located()?)?;
-    let mut tasks = tasks::read(session, &config, files, &args.defaults)?;
+    let mut tasks = tasks::read(session, &config, files, given)?;
     let rules = &mut tasks.rules;
     rules.policy = args.policy.map_or(rules.policy, policy);
     rules.max_global_concurrency = args.max.unwrap_or(rules.max_global_concurrency);
-    let mut pools = tasks.pools.iter();
-    match pools.find(|pool| pool.engine != Engine::LocalProcess) {
-        None => Ok(tasks),
-        Some(other) => Err(Error::Config {
-            problems: vec![format!(
-                "agent pool {}: this version runs agent pools of type \"local-process\" only",
-                other.name
-            )],
-        }),
-    }
+    Ok(tasks)
 }
 
-fn options(session: &Session, args: &DispatchRunArgs, workshop: &Workshop<'_>) -> Result<Options> {
-    let config = session.config(&session.located()?)?;
-    let said = &args.defaults;
+fn options(
+    args: &DispatchRunArgs,
+    workshop: &Workshop<'_>,
+    defaults: Defaults,
+    told: Vec<String>,
+) -> Options {
     let timeout = workshop.rules.graceful_shutdown_timeout;
-    Ok(Options {
+    Options {
         watch: args.watch,
         only: args.only.clone(),
         fail_fast: args.fail_fast,
         drain_timeout: args.drain_timeout.unwrap_or(timeout),
         metrics_file: args.metrics_file.clone(),
-        defaults: Defaults::of(&config, said.repo.as_deref(), &said.command)?,
-    })
+        defaults,
+        told,
+    }
 }
 
 /// The workspace, with what pools have to say kept to what a person has to know: several work at once,
@@ -136,18 +159,32 @@ fn registry(
     Registry::open(sources, tell).map(Some)
 }
 
-/// The files that were added to the run while it went on.
+/// The files that were added to the run while it went on. Fails if one of them is gone: what has become
+/// of its tasks is for a person to say.
 fn added(run: &RunDir, paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
     let files = Document::read(run)?.map(|document| document.files);
     let files = files.unwrap_or_default().into_iter().map(|file| file.path);
-    Ok(files.filter(|path| !paths.contains(path)).collect())
+    let added: Vec<PathBuf> = files.filter(|path| !paths.contains(path)).collect();
+    match added.iter().find(|path| !path.exists()) {
+        Some(gone) => {
+            let gone = gone.display();
+            let message = format!("{gone} was added to this run, and is not there any more");
+            Err(Error::usage(message)
+                .with_hint("put it back, or begin the run anew without it, with `--fresh`"))
+        }
+        None => Ok(added),
+    }
 }
 
 /// Ends what is left of the run as it was, and moves it aside.
-fn anew(setting: &Setting<'_>, lock: FileLock) -> Result<FileLock> {
+fn anew(session: &Session, setting: &Setting<'_>, lock: FileLock) -> Result<FileLock> {
     let run = &setting.workshop.run;
     engine::close_down(setting)?;
-    run.move_aside()?;
+    let old = run.move_aside()?;
+    if old.has_begun()? {
+        let kept = format!("the run as it was is kept as {}", old.name());
+        session.output.note(&kept);
+    }
     drop(lock);
     run.take()
 }

@@ -45,13 +45,14 @@ impl Teller for Said<'_> {
 /// Says what became of the run: on stderr, or as a document.
 pub fn tell(session: &Session, run: &RunDir, terms: &Terms) -> Result<()> {
     let output = &session.output;
-    let seen = run.read()?;
+    let mut seen = run.read()?;
+    seen.state.due(clock::now());
     let wanted = |task| output.is_json() || view::is_of_interest(seen.state.progress(task).state);
     let shown = shown::run_view(run, &seen, terms, wanted);
     if output.is_json() {
         return unless_closed(output.json("run", &shown));
     }
-    let resume = shown::resume(&seen);
+    let resume = shown::resume(run, &seen);
     output.note_text(|layout| tables::summary(&shown, &resume, clock::now(), layout));
     Ok(())
 }

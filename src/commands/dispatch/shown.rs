@@ -2,13 +2,14 @@
 
 use crate::cli::RunName;
 use crate::commands::session::Session;
+use crate::dispatch::files::Given;
 use crate::dispatch::run::{RunDir, Seen, Terms};
 use crate::domain::dispatch::state::Index;
 use crate::domain::dispatch::view;
-use crate::domain::outcome::{RunPhase, RunView};
+use crate::domain::outcome::{AttentionView, RunPhase, RunView};
 use crate::domain::{Error, Result};
 use crate::pool::parallel::jobs;
-use crate::report::shell;
+use crate::report::{advice, shell};
 
 /// The run that is meant.
 pub fn find(session: &Session, name: &RunName) -> Result<RunDir> {
@@ -28,6 +29,8 @@ pub fn terms(session: &Session, run: &RunDir) -> Result<Terms> {
     Ok(Terms {
         rules: config.rules(),
         agent_pools: config.agent_pools(u32::try_from(jobs(0)).unwrap_or(u32::MAX)),
+        defaults: None,
+        given: Given::default(),
     })
 }
 
@@ -66,12 +69,24 @@ pub fn run_view(
         exit_code: known.ended.filter(|_| over).map(|(_, code)| code),
         counts: view::counts(state),
         agent_pools: view::agent_pools(state, &terms.agent_pools),
-        attention: view::attention(state),
+        attention: attention(run, seen),
         tasks: (0..state.tasks().len())
             .filter(|task| wanted(*task))
             .map(|task| view::task(state, task))
             .collect(),
     }
+}
+
+/// What a person has to decide. The commands were written down for whoever reads them.
+fn attention(run: &RunDir, seen: &Seen) -> Vec<AttentionView> {
+    if run.replaced_by(&seen.document.files).is_some() {
+        return Vec::new();
+    }
+    let mut asked = view::attention(&seen.state);
+    for asked in &mut asked {
+        asked.command = advice::here(&asked.command);
+    }
+    asked
 }
 
 /// Whether it goes on. Who looks at it from where the dispatcher can't be seen has the events; a
@@ -86,9 +101,15 @@ fn phase(seen: &Seen) -> RunPhase {
     }
 }
 
-/// The command that goes on with a run.
-pub fn resume(seen: &Seen) -> String {
-    let files = seen.document.files.iter();
+/// What is to be said of a run that was set aside for `next`.
+pub fn aside(run: &str, next: &str) -> String {
+    format!("run {run} was set aside, and nothing goes on with it: {next} has taken its place")
+}
+
+/// The command that goes on with a run. Files that have joined it, it knows by itself, and so what the
+/// command line said that began it.
+pub fn resume(run: &RunDir, seen: &Seen) -> String {
+    let files = run.begun_with(&seen.document.files).iter();
     let files = files.map(|file| shell::word(&file.path.to_string_lossy()).into_owned());
     let files: Vec<String> = files.collect();
     format!("repo-pool dispatch run {}", files.join(" "))

@@ -43,7 +43,8 @@ fn look(
     follower: &mut Follower,
 ) -> Result<RunView> {
     follower.read(|_, _| {})?;
-    let seen = &follower.seen;
+    let seen = &mut follower.seen;
+    seen.state.due(clock::now());
     let all = args.all || session.output.is_json();
     let wanted = |task| all || view::is_of_interest(seen.state.progress(task).state);
     let terms = shown::terms(session, run)?;

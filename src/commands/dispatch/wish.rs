@@ -1,13 +1,31 @@
 //! Asking something of a run, whether a dispatcher works on it or not.
 
 use super::shown;
+use crate::cli::RunName;
 use crate::commands::session::Session;
 use crate::dispatch::run::control::{self, Submitted};
 use crate::dispatch::run::{RunDir, Seen};
-use crate::domain::Result;
+use crate::domain::dispatch::advice::of_run;
 use crate::domain::dispatch::control::Control;
 use crate::domain::outcome::{AskedEffect, AskedView};
+use crate::domain::{Error, Result};
 use crate::report::output::unless_closed;
+
+/// The run that something is asked of, as it stands.
+///
+/// # Errors
+/// If nothing will ever go on with it.
+pub fn find(session: &Session, name: &RunName) -> Result<(RunDir, Seen)> {
+    let run = shown::find(session, name)?;
+    let seen = run.read()?;
+    match run.replaced_by(&seen.document.files) {
+        None => Ok((run, seen)),
+        Some(next) => {
+            let error = Error::failed(shown::aside(run.name(), next));
+            Err(error.with_hint(format!("`{}` shows that one", of_run(next, "status", &[]))))
+        }
+    }
+}
 
 /// Asks for it, and says when it takes effect. `goes_on`: whether there may be more to run then.
 pub fn ask(
@@ -36,7 +54,7 @@ pub fn ask(
         unless_closed(output.json("result", &asked))?;
         return Ok(0);
     }
-    let resume = shown::resume(seen);
+    let resume = shown::resume(run, seen);
     match (effect, dispatcher_pid) {
         (AskedEffect::Told, Some(pid)) => output.note(&format!("dispatcher {pid} was told")),
         (AskedEffect::Told, None) => output.note("the dispatcher was told"),

@@ -60,7 +60,10 @@ const FIELDS: &[(&str, &str)] = &[
         "base",
         "the branch, tag or commit to start from; \"deps\": the merged branches of what it depends on",
     ),
-    ("branch", "the branch for its commits; rp/ID by default"),
+    (
+        "branch",
+        "the branch for its commits; rp/ID by default. Tasks with the same one run one at a time",
+    ),
     ("retries", "how often it is tried again after a failure"),
     (
         "timeout, stall",
@@ -108,6 +111,37 @@ const VARIABLES: &[(&str, &str)] = &[
     (
         "RUNNER_ID, POOL_NAME, TASK_CONTEXT",
         "the same for runners of the original",
+    ),
+];
+
+const PLACES: &[(&str, &str)] = &[
+    (
+        "local-process",
+        "a process of this machine, in the slot, with what the dispatcher has in its environment besides",
+    ),
+    (
+        "docker",
+        "a container of this machine; slot, repository and the attempt's directory have the same paths as \
+         outside; HOME is a directory that can be written to; the time in which its image is fetched, or the \
+         daemon is waited for, is not its own",
+    ),
+    (
+        "kubernetes, hostPath",
+        "the same in the pod of a Job on this machine's node",
+    ),
+    (
+        "kubernetes, clone",
+        "a pod; the slot is a clone at /tmp/RUNNER/slot, beside it task.json, result.json and artifacts/, which \
+         go with the pod; what is committed is pushed",
+    ),
+    (
+        "kubernetes, node",
+        "a pod, in a slot of its node's own workspace; the other files as with clone",
+    ),
+    (
+        "exec",
+        "wherever the engine runs it, on a file system that has the workspace at the same path; \
+         REPO_POOL_DEADLINE is empty, for the time before it begins is not its own",
     ),
 ];
 
@@ -179,11 +213,22 @@ pub fn render() -> Vec<u8> {
          its environment:",
         VARIABLES,
     );
+    say(
+        "WHERE A COMMAND RUNS",
+        "That is up to the agent pool's type (pools.toml(5)). Where the slot is not on this machine the \
+         command finds no slot id and no allocation, and no Job has a heartbeat file. A Job that has ended and is not deleted stays for ten minutes at least, \
+         whatever ttlSecondsAfterFinished of a job_template says. In the words of agent pools of type exec these are put in: \
+         {name}, {job}, {script}, {command}, {workdir}, {dir}, {log}, {env_file}, {cpu}, {memory_mb}, \
+         {timeout_seconds}, {timeout_minutes}, {run}, {task}, {attempt}.",
+        PLACES,
+    );
     say("EXIT CODES OF A COMMAND", "What its end means:", CODES);
     say(
         "WHAT IS KEPT",
         "Commits are kept on the task's branch, also those of attempts that failed: then the branch is \
-         called rp/ID.a1 and so on. What was not committed is saved before the slot is cleaned; \
+         called rp/ID.a1 and so on. Tasks of one repository that name the same branch run one at a time, \
+         and each starts from what the last of them that is done has left there, unless its base says \
+         otherwise. What was not committed is saved before the slot is cleaned; \
          repo-pool rescue list names it. An attempt that is ended gets SIGTERM, and SIGKILL 10 s later, \
          with all that it started. A task may run more than once: after a crash of the machine it is not \
          known how far it came.",

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::config::{Config, Environment, Flags};
 use crate::domain::Error;
+use crate::domain::dispatch::agents::exec::answer::State;
 use crate::domain::dispatch::agents::{Engine, Policy};
 
 fn parse(text: &str) -> Config {
@@ -162,7 +163,7 @@ enabled = true
         "8: dispatch.heartbeat_timeout: \"never\" is no duration (allowed: a duration like \"30s\" or \
          \"1h 30m\", or seconds, more than 0)",
         "10: agent_pools.docker.type: \"podman\" is not known (allowed: \"local-process\", \"docker\", \
-         \"kubernetes\")",
+         \"kubernetes\", \"exec\")",
         "11: agent_pools.docker.max_concurency: unknown key; did you mean max_concurrency?",
         "12: agent_pools.docker.memory_quota: \"much\" has the unknown unit \"much\" (allowed: a size like \"8G\" or \
          \"512M\", or a number of MB)",
@@ -208,4 +209,50 @@ fn a_table_that_is_none_is_refused() {
         said("[dispach]\n"),
         ["1: dispach: unknown table; did you mean dispatch?"]
     );
+}
+
+const EXEC: &str = r#"
+[agent_pools.slurm]
+type = "exec"
+submit = ["sbatch", "--parsable", "{script}"]
+poll = ["squeue", "-h", "-t", "all", "-j", "{job}", "-o", "%T"]
+cancel = ["scancel", "{job}"]
+states = { R = "running", "" = "gone" }
+gone = ["Invalid job id"]
+poll_every = "2s"
+"#;
+
+#[test]
+fn commands_that_drive_another_engine_become_its_settings() {
+    let config = parse(EXEC);
+    let pools = config.agent_pools(1);
+    let Engine::Exec(exec) = &pools[0].engine else {
+        panic!("{:?}", pools[0].engine)
+    };
+    assert_eq!(exec.cancel, ["scancel", "{job}"]);
+    assert_eq!(exec.states[""], State::Gone);
+    assert_eq!(exec.poll_every, Duration::from_secs(2));
+    assert_eq!(exec.command_timeout, Duration::from_secs(30));
+    assert!(exec.has_script() && exec.find.is_empty());
+    let again = parse(&config.to_toml(&Flags::default()));
+    assert_eq!(again.agent_pools(1), pools);
+}
+
+#[test]
+fn commands_that_can_drive_nothing_are_refused_with_their_line() {
+    let text = EXEC.replace("\"{script}\"", "\"{skript}\"");
+    let text = text.replace("states = {", "job_after = 3\nstates = { Q = \"sleeping\",");
+    let text = text.replace("cancel = [\"scancel\", \"{job}\"]", "cancel = 7");
+    let said = said(&text);
+    let expected = [
+        "4: agent_pools.slurm.submit: holds neither {script} nor {command}: what is to be run?",
+        "4: agent_pools.slurm.submit: holds {skript}, which is none of {name}, {job}, {script}, ",
+        "6: agent_pools.slurm.cancel: 7 is a whole number (allowed: a list of a program and its ",
+        "7: agent_pools.slurm.job_after: 3 is a whole number (allowed: a part of an answer)",
+        "8: agent_pools.slurm.states: Q: \"sleeping\" is not known (allowed: \"waiting\", ",
+    ];
+    assert_eq!(said.len(), expected.len(), "{said:?}");
+    for (said, expected) in said.iter().zip(expected) {
+        assert!(said.starts_with(expected), "{said}");
+    }
 }

@@ -3,6 +3,7 @@
 use toml::de::{DeTable, DeValue};
 
 use super::{Contents, Reader, Table, resolve, with_allowed};
+use crate::config::dispatch::exec;
 use crate::config::keys::{Place, is_for};
 use crate::config::value::{Value, key as key_text, type_name};
 use crate::domain::PoolName;
@@ -101,6 +102,37 @@ impl Reader<'_> {
             let path = format!("agent_pools.{}.{key}", key_text(&agents.name));
             let wrong = format!("is not for agent pools of type {engine:?}");
             self.problem(written.line, &path, wrong);
+        }
+        match engine {
+            "exec" => self.exec(agents),
+            "kubernetes" => self.kubernetes(agents),
+            _ => {}
+        }
+    }
+
+    /// Settings that need others.
+    fn kubernetes(&mut self, agents: &DeclaredAgents) {
+        let text = |key: &str| match agents.values.get(key).map(|w| (w.line, &w.value)) {
+            Some((line, Value::Text(text))) => Some((line, text.as_str())),
+            _ => None,
+        };
+        if let (Some((line, "node")), None) = (text("transport"), text("workspace")) {
+            let path = format!("agent_pools.{}.transport", key_text(&agents.name));
+            let wrong = "needs a `workspace`: where that of each node is".to_owned();
+            self.problem(line, &path, wrong);
+        }
+    }
+
+    /// The commands that drive another engine.
+    fn exec(&mut self, agents: &DeclaredAgents) {
+        for (key, wrong) in exec::problems(&agents.values) {
+            let path = format!("agent_pools.{}.{key}", key_text(&agents.name));
+            let written = agents.values.get(key).map(|written| written.line);
+            // What can't be read at all has been said already.
+            let said = format!("{path}: ");
+            if written.is_some() || !self.problems.iter().any(|(_, p)| p.starts_with(&said)) {
+                self.problem(written.unwrap_or(agents.line), &path, wrong);
+            }
         }
     }
 }

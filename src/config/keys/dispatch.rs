@@ -1,4 +1,4 @@
-//! The keys of the dispatcher: of `[dispatch]`, and of the agent pools' tables.
+//! The keys of `[dispatch]`.
 
 use super::{COMMAND_WORDS, Key, Kind, Place, TIMEOUT, checks, key};
 
@@ -9,15 +9,8 @@ const fn rule(name: &'static str, kind: Kind, default: &'static str, doc: &'stat
     }
 }
 
-const fn agent(name: &'static str, kind: Kind, default: &'static str, doc: &'static str) -> Key {
-    Key {
-        place: Place::AgentPool,
-        ..key(name, kind, default, doc)
-    }
-}
-
 /// A key without a value of its own.
-const fn unset(key: Key, example: &'static str) -> Key {
+pub(super) const fn unset(key: Key, example: &'static str) -> Key {
     Key {
         default: None,
         example: Some(example),
@@ -25,20 +18,11 @@ const fn unset(key: Key, example: &'static str) -> Key {
     }
 }
 
-/// Whether a key of an agent pool is for such of this type.
-pub fn is_for(key: &str, engine: &str) -> bool {
-    match key {
-        "image" => matches!(engine, "docker" | "kubernetes"),
-        "namespace" | "job_template" | "secrets" => engine == "kubernetes",
-        _ => true,
-    }
-}
-
 const NAMES: Kind = Kind::List {
     what: "names of agent pools",
     check: checks::word,
 };
-const RUNNERS: Kind = Kind::Count {
+pub(super) const RUNNERS: Kind = Kind::Count {
     min: 1,
     max: 10_000,
 };
@@ -112,7 +96,7 @@ pub const DISPATCH: &[Key] = &[
             "aging_interval",
             TIMEOUT,
             "",
-            "With it, waiting so long is worth one step of priority.",
+            "With it, waiting so long is worth one step of priority, or a mapped skill.",
         ),
         "\"10m\"",
     ),
@@ -163,141 +147,5 @@ pub const DISPATCH: &[Key] = &[
             "The pool whose slots tasks get whose file names none.",
         ),
         "\"my-project\"",
-    ),
-];
-
-/// Every key of an agent pool, in the order in which people are shown them.
-pub const AGENT_POOL: &[Key] = &[
-    Key {
-        example: Some("\"local-process\""),
-        ..agent(
-            "type",
-            Kind::Choice {
-                allowed: &["local-process", "docker", "kubernetes"],
-            },
-            "\"local-process\"",
-            "What runs its runners: \"local-process\", \"docker\" or \"kubernetes\".",
-        )
-    },
-    unset(
-        agent(
-            "max_concurrency",
-            RUNNERS,
-            "",
-            "How many runners it has at most; without it one per core.",
-        ),
-        "2",
-    ),
-    Key {
-        example: Some("true"),
-        ..agent("enabled", Kind::Bool, "true", "Whether it takes tasks.")
-    },
-    unset(
-        agent(
-            "cpu_quota",
-            Kind::Decimal {
-                min: 1,
-                max: 1_000_000_000,
-            },
-            "",
-            "How many processors its running tasks may ask for together.",
-        ),
-        "4",
-    ),
-    unset(
-        agent(
-            "memory_quota",
-            Kind::Memory,
-            "",
-            "How much memory its running tasks may ask for together; a plain number is in MB.",
-        ),
-        "\"8G\"",
-    ),
-    unset(
-        agent(
-            "skills",
-            Kind::List {
-                what: "skills",
-                check: checks::word,
-            },
-            "",
-            "The skills that it serves, beside those that `skill_mapping` sends to it.",
-        ),
-        "[\"backend\"]",
-    ),
-    unset(
-        agent(
-            "env",
-            Kind::Table {
-                names: "variables",
-                each: &Kind::Text {
-                    what: "a text",
-                    check: checks::variable,
-                },
-            },
-            "",
-            "Variables of its runners.",
-        ),
-        "{ LANG = \"C.UTF-8\" }",
-    ),
-    unset(
-        agent(
-            "env_file",
-            Kind::Text {
-                what: "a path to a file of NAME=value lines",
-                check: checks::word,
-            },
-            "",
-            "A file with more of them; a relative path starts at this file's directory.",
-        ),
-        "\"runner.env\"",
-    ),
-    unset(
-        agent(
-            "image",
-            Kind::Text {
-                what: "a container's image",
-                check: checks::word,
-            },
-            "",
-            "With docker and kubernetes: the image that runners start from.",
-        ),
-        "\"team/runner:1\"",
-    ),
-    unset(
-        agent(
-            "namespace",
-            Kind::Text {
-                what: "a namespace",
-                check: checks::word,
-            },
-            "",
-            "With kubernetes: where Jobs are made; without it the current one.",
-        ),
-        "\"agents\"",
-    ),
-    unset(
-        agent(
-            "job_template",
-            Kind::Text {
-                what: "a path to a Job in JSON",
-                check: checks::word,
-            },
-            "",
-            "With kubernetes: what Jobs have beside what is set for each of them.",
-        ),
-        "\"job.json\"",
-    ),
-    unset(
-        agent(
-            "secrets",
-            Kind::List {
-                what: "names of secrets",
-                check: checks::word,
-            },
-            "",
-            "With kubernetes: secrets that runners can read.",
-        ),
-        "[\"git-token\"]",
     ),
 ];

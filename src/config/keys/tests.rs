@@ -25,6 +25,7 @@ fn names_and_variables_are_unique() {
         Some("REPO_POOL_GIT_TIMEOUT")
     );
     assert_eq!(find("keep").unwrap().variable(), None);
+    names.retain(|name| find(name).is_some_and(|key| key.variable().is_some()));
     for reserved in [
         "workspace",
         "config",

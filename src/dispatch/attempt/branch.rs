@@ -8,43 +8,51 @@ use crate::git::remote::TRACKING;
 use crate::git::{Git, Oid, refs, snapshot};
 
 /// What stood in the way of a branch that is to begin anew.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cleared {
     /// The remote has a branch of that name: who asks for the branch alone would get that one.
     pub is_remote: bool,
+    /// Where the branch is. That commit is kept under another name, or needs no keeping.
+    pub spent: Option<Oid>,
 }
 
-/// Makes room for `branch`: one of that name that holds commits of its own is renamed after the
-/// attempt `before`, any other is deleted.
-pub fn clear(git: &Git, repository: &Path, branch: &str, before: u32) -> Result<Cleared> {
+/// Lets `branch` begin anew at `begin`: commits that only it holds are kept under the name of the
+/// attempt `before`.
+pub fn clear(
+    git: &Git,
+    repository: &Path,
+    branch: &str,
+    before: u32,
+    begin: Option<&Oid>,
+) -> Result<Cleared> {
     let (local, remote) = (
         format!("refs/heads/{branch}"),
         format!("{TRACKING}{branch}"),
     );
-    let kept = format!("{local}.a{before}");
-    let found = refs::list(git, repository, &[&local, &remote, &format!("{kept}*")])?;
-    let is_remote = found.iter().any(|reference| reference.name == remote);
-    let Some(old) = found.iter().find(|reference| reference.name == local) else {
-        return Ok(Cleared { is_remote });
-    };
-    if !snapshot::is_at_the_remote(git, repository, &old.oid)? {
-        keep(git, repository, &old.oid, |n| match n {
+    let spent = refs::tip(git, repository, &local)?;
+    if let Some(old) = spent.as_ref().filter(|old| Some(*old) != begin)
+        && !snapshot::is_at_the_remote(git, repository, old)?
+        && !begin.map_or(Ok(false), |begin| {
+            refs::leads_to(git, repository, old, begin)
+        })?
+    {
+        let kept = format!("{local}.a{before}");
+        keep(git, repository, old, |n| match n {
             0 => kept.clone(),
             n => format!("{kept}.{n}"),
         })?;
     }
-    // One that is checked out is somebody's who works on it: who allocates meets that.
-    if refs::holder_of(repository, branch, &|_| false)?.is_none() {
-        refs::delete_at(git, repository, &local, &old.oid)?;
-    }
-    Ok(Cleared { is_remote })
+    Ok(Cleared {
+        is_remote: refs::tip(git, repository, &remote)?.is_some(),
+        spent,
+    })
 }
 
 /// Keeps a commit under the first of the names that is free, or has it already.
 fn keep(git: &Git, repository: &Path, commit: &Oid, name: impl Fn(u32) -> String) -> Result<()> {
     for n in 0.. {
         let name = name(n);
-        let there = refs::commit_of(git, repository, &name)?;
+        let there = refs::tip(git, repository, &name)?;
         if there.as_ref() == Some(commit)
             || there.is_none() && refs::replace(git, repository, &name, None, commit)?
         {
@@ -54,12 +62,7 @@ fn keep(git: &Git, repository: &Path, commit: &Oid, name: impl Fn(u32) -> String
     Ok(())
 }
 
-/// The commit that a branch is at, if it has left `base`.
-pub fn left(git: &Git, repository: &Path, branch: &str, base: &str) -> Result<Option<Oid>> {
-    let name = format!("refs/heads/{branch}");
-    let tip = match refs::loose(repository, &name)? {
-        None => refs::commit_of(git, repository, &name)?,
-        tip => tip,
-    };
-    Ok(tip.filter(|tip| tip != base))
+/// The commit that a branch is at.
+pub fn tip(git: &Git, repository: &Path, branch: &str) -> Result<Option<Oid>> {
+    refs::tip(git, repository, &format!("refs/heads/{branch}"))
 }

@@ -3,12 +3,11 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
 use super::slot::Held;
-use super::{Plan, Workshop};
-use crate::dispatch::launcher::Job;
+use super::{Plan, Site, Workshop, place};
+use crate::dispatch::launcher::{Ground, Job};
 use crate::domain::dispatch::Task;
 use crate::domain::{Error, Result};
 use crate::pool::variables;
@@ -33,19 +32,22 @@ impl Files {
 }
 
 /// What a launcher needs. The attempt's directory and the task's file are made.
-pub fn job(workshop: &Workshop<'_>, plan: &Plan, held: Option<&Held<'_>>) -> Result<Job> {
+pub fn job(workshop: &Workshop<'_>, plan: &Plan, site: &Site<'_>, ground: Ground) -> Result<Job> {
+    let held = site.held();
     let files = Files {
         dir: workshop.run.attempt(&plan.id.task, plan.id.attempt),
     };
     let runner = workshop.run.runner(&plan.id.task, plan.id.attempt);
-    let context = context(workshop, plan, held, &runner);
+    let seen = seen(&files, &runner, ground);
+    let context = context(workshop, plan, site, &seen, &runner);
     if plan.begun.is_none() {
         fs::create_private_dir_all(&files.at("artifacts"))?;
+        place::write(&files.dir, &plan.agent_pool)?;
         let text = serde_json::to_vec_pretty(&context)
             .map_err(|error| Error::failed(format!("cannot write the task's file: {error}")))?;
         fs::write_atomic(&files.at("task.json"), &text, Durability::RenameOnly)?;
     }
-    let env = variables(workshop, plan, held, &runner, &files, &context)?;
+    let env = variables(workshop, plan, site, &runner, &seen, &context)?;
     let holder = held.and_then(|held| held.holder.as_ref());
     let holder = holder.map(|lock| lock.inheritable()).transpose();
     let task = &plan.task;
@@ -55,6 +57,8 @@ pub fn job(workshop: &Workshop<'_>, plan: &Plan, held: Option<&Held<'_>>) -> Res
         command: command(task, &env),
         workdir: held.map_or_else(|| plan.home.clone(), |held| held.path.clone()),
         slot: held.map(|held| held.slot.clone()),
+        away: site.away().map(|elsewhere| elsewhere.files.clone()),
+        shared: held.map(shared).transpose()?.unwrap_or_default(),
         env,
         timeout: task.timeout,
         stall: task.stall,
@@ -67,8 +71,53 @@ pub fn job(workshop: &Workshop<'_>, plan: &Plan, held: Option<&Held<'_>>) -> Res
     })
 }
 
+/// What a runner sees of its files.
+struct Seen {
+    files: Files,
+    /// Its slot, where that is not here.
+    slot: &'static str,
+}
+
+fn seen(files: &Files, runner: &str, ground: Ground) -> Seen {
+    let (dir, slot) = match ground {
+        Ground::Held | Ground::Lasting => (files.dir.clone(), ""),
+        Ground::Clone => (Path::new("/tmp").join(runner), "slot"),
+        // Which one it gets is not known before it has it: it begins there.
+        Ground::Node => (Path::new("/tmp").join(runner), "."),
+    };
+    Seen {
+        files: Files { dir },
+        slot,
+    }
+}
+
+impl Seen {
+    fn slot(&self) -> String {
+        match self.slot {
+            "." => ".".to_owned(),
+            slot => self.files.at(slot).to_string_lossy().into_owned(),
+        }
+    }
+}
+
+/// What git needs in a slot beside it.
+fn shared(held: &Held<'_>) -> Result<Vec<PathBuf>> {
+    let paths = &held.pool().paths;
+    let mut shared = vec![paths.repository()];
+    if fs::metadata_if_there(&paths.modules())?.is_some() {
+        shared.push(paths.modules());
+    }
+    Ok(shared)
+}
+
 /// What the task's file says, and `TASK_CONTEXT`.
-fn context(workshop: &Workshop<'_>, plan: &Plan, held: Option<&Held<'_>>, runner: &str) -> Value {
+fn context(
+    workshop: &Workshop<'_>,
+    plan: &Plan,
+    site: &Site<'_>,
+    seen: &Seen,
+    runner: &str,
+) -> Value {
     let task = &plan.task;
     let mut context = Map::new();
     let mut put = |key: &str, value: Value| drop(context.insert(key.to_owned(), value));
@@ -88,7 +137,14 @@ fn context(workshop: &Workshop<'_>, plan: &Plan, held: Option<&Held<'_>>, runner
         "timeout_seconds",
         json!(task.timeout.map(|time| time.as_secs_f64())),
     );
-    if let Some(held) = held {
+    if let Some(elsewhere) = site.away() {
+        let files = &elsewhere.files;
+        put("repo_name", files.pool.as_str().into());
+        put("slot_path", seen.slot().into());
+        put("branch_name", files.branch.as_str().into());
+        put("base_commit", files.base_commit.as_str().into());
+    }
+    if let Some(held) = site.held() {
         put("repo_name", held.slot.pool.as_str().into());
         put("slot_id", held.slot.id().into());
         put("slot_path", held.slot.path.as_str().into());
@@ -105,14 +161,22 @@ fn context(workshop: &Workshop<'_>, plan: &Plan, held: Option<&Held<'_>>, runner
 fn variables(
     workshop: &Workshop<'_>,
     plan: &Plan,
-    held: Option<&Held<'_>>,
+    site: &Site<'_>,
     runner: &str,
-    files: &Files,
+    seen: &Seen,
     context: &Value,
 ) -> Result<BTreeMap<String, String>> {
+    let files = &seen.files;
     let mut env = agent_pool(plan)?;
     let text = |path: &Path| path.to_string_lossy().into_owned();
-    if let Some(held) = held {
+    if let Some(elsewhere) = site.away() {
+        let away = &elsewhere.files;
+        env.insert("REPO_POOL_POOL".into(), away.pool.clone());
+        env.insert("REPO_POOL_SLOT_PATH".into(), seen.slot());
+        env.insert("REPO_POOL_BRANCH".into(), away.branch.clone());
+        env.insert("REPO_POOL_BASE_COMMIT".into(), away.base_commit.clone());
+    }
+    if let Some(held) = site.held() {
         let slot = &held.slot;
         let own = variables::of(held.pool(), slot.number, &held.path, Some(&slot.allocation))?;
         let own = own.into_iter().map(|(name, value)| {
@@ -173,10 +237,8 @@ fn owned((name, value): (&str, &str)) -> (String, String) {
 
 /// When the runner will be ended; empty if it may take as long as it likes.
 fn deadline(timeout: Option<std::time::Duration>) -> String {
-    let time = timeout.and_then(|timeout| jiff::SignedDuration::try_from(timeout).ok());
-    let time = time.and_then(|time| clock::now().checked_add(time).ok());
-    time.map(|time: Timestamp| time.to_string())
-        .unwrap_or_default()
+    let time = timeout.and_then(clock::from_now);
+    time.map(|time| time.to_string()).unwrap_or_default()
 }
 
 /// The command with its placeholders filled in. Braces with anything else in them stay as they are.

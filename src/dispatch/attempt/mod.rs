@@ -4,30 +4,41 @@
 //! An attempt has a thread of its own. It tells the engine what has become true, in the order in which
 //! it became so; each of that can be found out again by a later dispatcher if this one is killed.
 
+mod away;
 mod base;
 mod branch;
+mod ends;
 mod environment;
+mod left;
+pub mod place;
+mod reins;
+mod returns;
 mod slot;
+mod taken;
 
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
+pub use self::ends::failed;
+use self::ends::{CALLED_OFF, broken, lost, not_started};
+pub use self::reins::{Reins, Wanted};
+pub use self::returns::Returns;
 use self::slot::{Held, NoSlot};
-use super::launcher::{Found, Job, Launcher};
+use super::driven;
+use super::launcher::{Found, Job, Launcher, Pushed};
 use super::run::RunDir;
+use crate::domain::Result;
 use crate::domain::dispatch::agents::{AgentPool, Rules};
 use crate::domain::dispatch::event::{AttemptId, SlotRef};
 use crate::domain::dispatch::{End, EndClass, Task};
-use crate::domain::{Error, Result};
 use crate::pool::Context;
-use crate::sys::{clock, signals};
-
-/// Why an attempt has not begun that was to be ended meanwhile.
-const CALLED_OFF: &str = "it was to be ended before it had started";
+use crate::sys::clock::{self, Stopwatch};
+use crate::sys::signals;
 
 /// The longest time between two looks at what has become of a runner.
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+/// The time between the first two of them.
+const LOOKS_AGAIN: Duration = Duration::from_secs(1);
 
 /// What all attempts of a run work with.
 pub struct Workshop<'a> {
@@ -37,8 +48,8 @@ pub struct Workshop<'a> {
     pub run: RunDir,
     /// What holds for the whole run.
     pub rules: Rules,
-    /// How many slots are being given back at this moment.
-    pub returning: AtomicUsize,
+    /// The slots that are being given back at this moment.
+    pub returns: Returns,
 }
 
 /// What an attempt is to do.
@@ -58,6 +69,8 @@ pub struct Plan {
     pub prefer: Option<(Arc<str>, u32)>,
     /// What its dependencies left, in their order.
     pub deps: Vec<Left>,
+    /// The commit that was left last on its branch, if it shares that with others.
+    pub onto: Option<String>,
     /// What an earlier dispatcher has done for it already.
     pub begun: Option<Begun>,
 }
@@ -89,6 +102,8 @@ pub enum Told {
     NoSlot {
         /// The repository.
         pool: String,
+        /// Its branch, if that is what it can't have.
+        branch: Option<String>,
         /// Why.
         reason: String,
     },
@@ -106,8 +121,14 @@ pub enum Told {
     },
     /// Its runner runs since an earlier dispatcher.
     Adopted,
+    /// What is to be known of its runner, which goes on; none: nothing any more.
+    Noted(Option<String>),
     /// What has become of its runner can't be told for now.
     Unseen(String),
+    /// Something of its runner could not be cleared away.
+    Left(String),
+    /// It has left work here that its branch does not have.
+    Astray(String),
     /// Its runner is there no more.
     Ended {
         /// How it ended.
@@ -130,66 +151,33 @@ pub struct Returned {
     pub rescue: Option<String>,
     /// Why it could not go back.
     pub error: Option<String>,
+    /// Whether the task has it as before, with its branch and all that is in it.
+    pub is_kept: bool,
 }
 
-/// How far an attempt is to be ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
-pub enum Wanted {
-    /// It is to go on.
-    #[default]
-    Run,
-    /// It is not to start if it has not started.
-    Hold,
-    /// It is asked to end.
-    Stop,
-    /// It is ended by force.
-    Kill,
+/// Where the files of an attempt are.
+enum Site<'a> {
+    /// It has none.
+    None,
+    /// In a slot.
+    Slot(Box<Held<'a>>),
+    /// Elsewhere.
+    Away(Box<away::Elsewhere<'a>>),
 }
 
-/// The handle on an attempt that its thread shares with the engine.
-#[derive(Debug, Default)]
-pub struct Reins(Mutex<Harness>);
-
-#[derive(Debug, Default)]
-struct Harness {
-    wanted: Wanted,
-    running: Option<(Arc<Job>, String)>,
-}
-
-impl Reins {
-    fn harness(&self) -> std::sync::MutexGuard<'_, Harness> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Ends the attempt: before it starts if it has not, else its runner.
-    pub fn pull(&self, launcher: &dyn Launcher, wanted: Wanted) {
-        let mut harness = self.harness();
-        if wanted > harness.wanted {
-            harness.wanted = wanted;
-            if wanted >= Wanted::Stop
-                && let Some((job, handle)) = &harness.running
-            {
-                launcher.stop(job, handle, wanted == Wanted::Kill);
-            }
+impl<'a> Site<'a> {
+    fn held(&self) -> Option<&Held<'a>> {
+        match self {
+            Self::Slot(held) => Some(held),
+            _ => None,
         }
     }
 
-    /// Whether it is not to start.
-    fn are_pulled(&self) -> bool {
-        self.harness().wanted > Wanted::Run
-    }
-
-    /// From now on the runner itself is ended. One that was to be ended meanwhile is ended now.
-    fn attach(&self, launcher: &dyn Launcher, job: &Arc<Job>, handle: &str) {
-        let mut harness = self.harness();
-        harness.running = Some((Arc::clone(job), handle.to_owned()));
-        if harness.wanted >= Wanted::Stop {
-            launcher.stop(job, handle, harness.wanted == Wanted::Kill);
+    fn away(&self) -> Option<&away::Elsewhere<'a>> {
+        match self {
+            Self::Away(elsewhere) => Some(elsewhere),
+            _ => None,
         }
-    }
-
-    fn detach(&self) {
-        self.harness().running = None;
     }
 }
 
@@ -212,12 +200,20 @@ impl Attempt<'_, '_> {
     pub fn run(&self) {
         // What is begun is brought to its end, whatever signals come; only a slot that can't be had
         // at once is given up.
-        match self.held() {
-            Ok(held) => {
+        match self.site() {
+            Ok(site) => {
                 let _shield = signals::shield();
-                self.work(held);
+                self.work(site);
             }
-            Err(NoSlot::None { pool, reason }) => (self.tell)(Told::NoSlot { pool, reason }),
+            Err(NoSlot::None {
+                pool,
+                branch,
+                reason,
+            }) => (self.tell)(Told::NoSlot {
+                pool,
+                branch,
+                reason,
+            }),
             Err(NoSlot::Question { question, command }) => {
                 (self.tell)(Told::Question { question, command });
             }
@@ -226,129 +222,193 @@ impl Attempt<'_, '_> {
         (self.tell)(Told::Over);
     }
 
-    /// The slot, if the task has one.
-    fn held(&self) -> std::result::Result<Option<Held<'_>>, NoSlot> {
+    /// Where its files are: had now, or by an earlier dispatcher.
+    fn site(&self) -> std::result::Result<Site<'_>, NoSlot> {
         if let Some(begun) = &self.plan.begun {
-            let slot = begun.slot.as_ref();
-            return Ok(slot
-                .map(|slot| Held::again(self.workshop, slot))
-                .transpose()
-                .unwrap_or_default());
+            return Ok(self.site_again(begun));
         }
         let Some(repo) = self.plan.task.repo.clone() else {
-            return Ok(None);
+            return Ok(Site::None);
         };
-        let held = slot::allocate(self.workshop, &self.plan, &repo)?;
+        let ground = self.launcher.ground();
+        if ground.is_away() {
+            let elsewhere = away::prepare(self.workshop, &self.plan, &repo)?;
+            return Ok(Site::Away(Box::new(elsewhere)));
+        }
+        let held = slot::allocate(self.workshop, &self.plan, &repo, ground)?;
         (self.tell)(Told::Slot(held.slot.clone()));
-        Ok(Some(held))
+        Ok(Site::Slot(Box::new(held)))
     }
 
-    fn work(&self, held: Option<Held<'_>>) {
-        let end = match self.runner(held.as_ref()) {
-            Ok(end) => end,
-            Err(error) => failed(EndClass::Infra, &error),
-        };
-        let left = held.as_ref().and_then(|held| held.left());
-        // Who gets the room of this one finds that its slot is about to come back.
-        self.workshop.returning.fetch_add(1, Ordering::SeqCst);
-        (self.tell)(Told::Ended { end, left });
-        if let Some(held) = held {
-            let returned = held.give_back();
-            (self.tell)(Told::Returned(returned));
+    fn site_again(&self, begun: &Begun) -> Site<'_> {
+        if let Some(slot) = &begun.slot {
+            let held = Held::again(self.workshop, slot);
+            return held.map_or(Site::None, |held| Site::Slot(Box::new(held)));
         }
-        self.workshop.returning.fetch_sub(1, Ordering::SeqCst);
+        let elsewhere = away::again(self.workshop, &self.plan).ok().flatten();
+        elsewhere.map_or(Site::None, |elsewhere| Site::Away(Box::new(elsewhere)))
+    }
+
+    fn work(&self, site: Site<'_>) {
+        let (end, left) = match self.runner(&site) {
+            Ok(Some((end, pushed))) => self.left(&site, end, &pushed),
+            // It stays as it is for the next dispatcher, its slot too.
+            Ok(None) => return,
+            Err(error) => (failed(broken(&error), &error), None),
+        };
+        // Who gets the room of this one finds that its slot is about to come back.
+        let returns = &self.workshop.returns;
+        let returning = site.held().map(|held| returns.begin(&held.slot.pool));
+        (self.tell)(Told::Ended { end, left });
+        match site {
+            Site::Slot(held) => {
+                let returned = held.give_back();
+                drop(returning);
+                (self.tell)(Told::Returned(returned));
+            }
+            Site::Away(elsewhere) => elsewhere.tidy(),
+            Site::None => {}
+        }
+    }
+
+    /// What it has left. The work of a task that is done has to be here: others may start from it.
+    fn left(&self, site: &Site<'_>, end: End, pushed: &Pushed) -> (End, Option<(String, String)>) {
+        match site {
+            Site::None => (end, None),
+            Site::Slot(held) => {
+                let work = held.left();
+                work.astray
+                    .into_iter()
+                    .for_each(|place| (self.tell)(Told::Astray(place)));
+                (end, work.commit)
+            }
+            Site::Away(elsewhere) => match elsewhere.left(pushed) {
+                Ok(left) => (end, left),
+                Err(error) if end.class == EndClass::Done => {
+                    let reason = format!("what it has pushed can't be fetched: {}", error.reason());
+                    let class = EndClass::Infra;
+                    let reason = Some(reason);
+                    (
+                        End {
+                            class,
+                            reason,
+                            ..end
+                        },
+                        None,
+                    )
+                }
+                Err(_) => (end, None),
+            },
+        }
     }
 
     /// What has become of the runner. As long as that can't be told it may run, so nothing else can be
-    /// said of it.
-    fn find(&self, job: &Job) -> Found {
-        let mut pause = Duration::from_secs(1);
+    /// said of it; none if nobody waits for that any more.
+    fn find(&self, job: &Job) -> Option<Found> {
+        let mut pause = LOOKS_AGAIN;
+        let mut said = String::new();
         loop {
+            let is_last = self.reins.are_torn();
             match self.launcher.find(job) {
-                Ok(found) => return found,
-                Err(error) => (self.tell)(Told::Unseen(error.reason())),
+                Ok(found) => return Some(found),
+                Err(error) => {
+                    let reason = error.reason();
+                    if said != reason {
+                        (self.tell)(Told::Unseen(reason.clone()));
+                        said = reason;
+                    }
+                }
             }
-            // Signals come to the engine.
-            let _ = clock::pause(pause);
+            if is_last {
+                return None;
+            }
+            let watch = Stopwatch::start();
+            while watch.elapsed() < pause && !self.reins.are_torn() {
+                // Signals come to the engine.
+                let _ = clock::pause(LOOKS_AGAIN);
+            }
             pause = (pause * 2).min(LONGEST_PAUSE);
         }
     }
 
-    /// Starts the runner, or finds it, and waits for its end.
-    fn runner(&self, held: Option<&Held<'_>>) -> Result<End> {
-        let job = Arc::new(environment::job(self.workshop, &self.plan, held)?);
-        let handle = match &self.plan.begun {
+    /// Starts the runner, or finds it, and waits for its end. None: it was to be killed, and what runs
+    /// it does not answer.
+    fn runner(&self, site: &Site<'_>) -> Result<Option<(End, Pushed)>> {
+        let ground = self.launcher.ground();
+        let job = Arc::new(environment::job(self.workshop, &self.plan, site, ground)?);
+        let end = self.run_job(&job)?;
+        Ok(end.map(|end| (end, self.launcher.pushed(&job))))
+    }
+
+    fn run_job(&self, job: &Arc<Job>) -> Result<Option<End>> {
+        let mut handle = match &self.plan.begun {
             None if self.reins.are_pulled() => {
-                return Ok(not_started(CALLED_OFF));
+                return Ok(Some(not_started(CALLED_OFF)));
             }
             None => {
-                let handle = self.launcher.start(&job)?;
+                let handle = self.launcher.start(job)?;
                 (self.tell)(Told::Started {
                     handle: handle.clone(),
                 });
                 handle
             }
-            Some(_) => match self.find(&job) {
-                Found::Running(handle) => {
+            Some(_) => match self.find(job) {
+                Some(Found::Running(handle)) => {
                     (self.tell)(Told::Adopted);
                     handle
                 }
-                Found::Ended(end) => return Ok(end),
-                Found::NotStarted => {
-                    return Ok(not_started("its dispatcher was gone before it had started"));
-                }
-                Found::Gone => return Ok(lost()),
+                found => return Ok(found.map(|found| self.over(job, found))),
             },
         };
-        self.reins.attach(&*self.launcher, &job, &handle);
-        let end = self.launcher.wait(&job, &handle);
-        self.reins.detach();
-        self.launcher.remove(&job);
-        Ok(end)
+        loop {
+            let is_last = self.reins.are_torn();
+            self.reins.attach(&*self.launcher, job, &handle);
+            let unseen = |reason| (self.tell)(Told::Unseen(reason));
+            let noted = |note| (self.tell)(Told::Noted(note));
+            let end = self.launcher.observe(job, &handle, &unseen, &noted);
+            self.reins.detach();
+            let found = match end {
+                Some(end) => Some(Found::Ended(end)),
+                None => self.find(job),
+            };
+            match found {
+                Some(Found::Running(_)) if is_last => return Ok(None),
+                Some(Found::Running(again)) => handle = again,
+                found => return Ok(found.map(|found| self.over(job, found))),
+            }
+        }
+    }
+
+    /// The end of a runner that runs no more, whose traces are taken away.
+    fn over(&self, job: &Job, found: Found) -> End {
+        if let Err(error) = self.launcher.remove(job) {
+            (self.tell)(Told::Left(error.reason()));
+        }
+        match found {
+            Found::Ended(end) => end,
+            Found::NotStarted => not_started("its dispatcher was gone before it had started"),
+            Found::Gone | Found::Running(_) => lost(),
+        }
     }
 }
 
 /// Gives back the slot of an attempt whose end is known: a dispatcher was killed in between.
-pub fn give_back(workshop: &Workshop<'_>, slot: &SlotRef) -> Returned {
+pub fn give_back(workshop: &Workshop<'_>, id: &AttemptId, slot: &SlotRef) -> Returned {
     let _shield = signals::shield();
     match Held::again(workshop, slot) {
-        Ok(held) => held.give_back(),
+        Ok(held) => {
+            if held.is_out() {
+                // What can't be done now may not stand in the way.
+                let dir = workshop.run.attempt(&id.task, id.attempt);
+                let _ = driven::finish_late(&dir, clock::now(), true);
+            }
+            held.give_back()
+        }
         Err(error) => Returned {
             slot_id: slot.id(),
             rescue: None,
             error: Some(error.to_string()),
+            is_kept: true,
         },
-    }
-}
-
-/// An end without a runner.
-pub fn failed(class: EndClass, error: &Error) -> End {
-    End {
-        class,
-        exit_code: None,
-        signal: None,
-        reason: Some(error.reason()),
-        seconds: 0.0,
-    }
-}
-
-/// Such an attempt does not count.
-fn not_started(reason: &str) -> End {
-    End {
-        class: EndClass::Stopped,
-        exit_code: None,
-        signal: None,
-        reason: Some(reason.to_owned()),
-        seconds: 0.0,
-    }
-}
-
-fn lost() -> End {
-    End {
-        class: EndClass::Lost,
-        exit_code: None,
-        signal: None,
-        reason: Some("it is gone without a trace of its end".to_owned()),
-        seconds: 0.0,
     }
 }

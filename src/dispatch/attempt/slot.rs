@@ -1,24 +1,32 @@
 //! The slot of an attempt: had from the pool for it, and given back to it.
 
 use std::path::PathBuf;
-use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use serde_json::{Map, Value};
 
-use super::{Left, Plan, Returned, Workshop, base, branch};
+use super::{Left, Plan, Returned, Workshop, base, branch, ends, taken};
+use crate::dispatch::launcher::Ground;
+use crate::domain::dispatch::advice::of_run;
 use crate::domain::dispatch::event::SlotRef;
 use crate::domain::dispatch::standstill::quoted;
-use crate::domain::dispatch::{Base, End, EndClass, ids};
+use crate::domain::dispatch::{Base, End, EndClass};
 use crate::domain::lease::Owner;
 use crate::domain::names::PoolName;
+use crate::domain::selection::{self, Choice};
+use crate::domain::slot::SlotState;
 use crate::domain::{Error, Result};
 use crate::pool::acquire::{self, Request};
 use crate::pool::fetch::Freshness;
 use crate::pool::find::{self, FoundPool};
 use crate::pool::first_use::GROWS_TO;
-use crate::pool::{Pool, release};
+use crate::pool::{Pool, claim, release};
+use crate::store::pool as store;
 use crate::sys::liveness;
 use crate::sys::lock::FileLock;
+
+/// How long a slot that is on its way back is waited for without a place in the pool's line.
+const NEARLY_BACK: Duration = Duration::from_secs(1);
 
 /// Why there is no slot.
 pub enum NoSlot {
@@ -26,6 +34,8 @@ pub enum NoSlot {
     None {
         /// The repository.
         pool: String,
+        /// The task's branch, if that is what it can't have for now.
+        branch: Option<String>,
         /// In the pool's words.
         reason: String,
     },
@@ -41,18 +51,21 @@ pub enum NoSlot {
 }
 
 impl NoSlot {
-    fn of(repo: &str, error: Error) -> Self {
+    /// For this reason.
+    pub fn of(repo: &str, error: Error) -> Self {
         let reason = error.reason();
         match error {
-            Error::Interrupted(_) => Self::Failed(super::not_started(super::CALLED_OFF)),
+            Error::Interrupted(_) => Self::Failed(ends::not_started(ends::CALLED_OFF)),
             Error::NoAvailableSlot { .. } | Error::LockTimeout { .. } => Self::None {
                 pool: repo.to_owned(),
+                branch: None,
                 reason,
             },
-            Error::PoolNotFound(_) | Error::Usage { .. } | Error::Config { .. } => {
-                Self::Failed(super::failed(EndClass::Configuration, &error))
-            }
-            _ => Self::Failed(super::failed(EndClass::Infra, &error)),
+            Error::PoolNotFound(_)
+            | Error::NoSuchRevision { .. }
+            | Error::Usage { .. }
+            | Error::Config { .. } => Self::Failed(ends::failed(EndClass::Configuration, &error)),
+            _ => Self::Failed(ends::failed(ends::broken(&error), &error)),
         }
     }
 }
@@ -73,37 +86,42 @@ pub fn allocate<'a>(
     workshop: &Workshop<'a>,
     plan: &Plan,
     repo: &str,
+    ground: Ground,
 ) -> std::result::Result<Held<'a>, NoSlot> {
     let of = |error| NoSlot::of(repo, error);
     let found = find::pool_or_create(workshop.context, repo).map_err(of)?;
-    let branch = plan.task.branch.as_deref().map(str::to_owned);
-    let branch = branch.unwrap_or_else(|| format!("rp/{}", ids::encoded(&plan.id.task)));
-    let start = match plan.task.base {
-        Base::Deps => match base::of(&found.pool, &plan.deps).map_err(of)? {
-            base::Start::Commit(commit) => commit,
-            base::Start::Conflict {
-                ours,
-                theirs,
-                paths,
-            } => {
-                return Err(conflict(plan, repo, &ours, &theirs, &paths));
-            }
-        },
-        Base::Ref(ref name) => Some(name.to_string()),
-        Base::Pool => None,
-    };
+    let branch = plan.task.branch_name().into_owned();
+    let start = start(workshop, &found.pool, plan, repo)?;
     let repository = found.pool.paths.repository();
     let before = plan.id.attempt.saturating_sub(1);
-    let cleared = branch::clear(&found.pool.git, &repository, &branch, before).map_err(of)?;
+    // Nothing is moved or kept of a branch that somebody works on.
+    if let Err(error) = claim::branch_is_free(&found.pool, &found.record, &branch, None)
+        && let waits @ NoSlot::None { .. } =
+            taken::refused(workshop, &found.pool, plan, repo, error)
+    {
+        return Err(waits);
+    }
+    let commit = start
+        .as_ref()
+        .filter(|_| !matches!(plan.task.base, Base::Ref(_)));
+    let begin = commit.or(found.record.remote.base_commit.as_ref());
+    let cleared =
+        branch::clear(&found.pool.git, &repository, &branch, before, begin).map_err(of)?;
     // Who asks for a branch that the remote has gets that one; a task begins at its base.
     let start = start.or_else(|| {
         let base = found.record.remote.base_branch.clone();
         base.filter(|_| cleared.is_remote)
     });
-    let mut request = request(workshop, plan, &found);
+    let grow_to = grow_to(&found);
+    if selection::choose(&found.record, "", &[], grow_to, 0, None) == Choice::Exhausted {
+        workshop.returns.wait(found.pool.name.as_str(), NEARLY_BACK);
+    }
+    let mut request = request(workshop, plan, &found, ground);
     request.reference = start;
     request.branch = Some(branch);
-    let allocated = acquire::allocate(&found.pool, &request).map_err(of)?;
+    request.spent = cleared.spent;
+    let allocated = acquire::allocate(&found.pool, &request)
+        .map_err(|error| taken::refused(workshop, &found.pool, plan, repo, error))?;
     let allocation = allocated.slot.allocation.as_ref();
     let slot = SlotRef {
         pool: found.pool.name.to_string(),
@@ -121,17 +139,54 @@ pub fn allocate<'a>(
     })
 }
 
-fn request(workshop: &Workshop<'_>, plan: &Plan, found: &FoundPool<'_>) -> Request {
-    let settings = &found.pool.settings;
+/// What the task is to start from; none: the pool's base.
+pub fn start(
+    workshop: &Workshop<'_>,
+    pool: &Pool<'_>,
+    plan: &Plan,
+    repo: &str,
+) -> std::result::Result<Option<String>, NoSlot> {
+    Ok(match plan.task.base {
+        Base::Deps => {
+            let start = base::of(pool, &plan.deps);
+            match start.map_err(|error| NoSlot::of(repo, error))? {
+                base::Start::Commit(commit) => commit,
+                base::Start::Conflict {
+                    ours,
+                    theirs,
+                    paths,
+                } => return Err(conflict(workshop, plan, repo, &ours, &theirs, &paths)),
+            }
+        }
+        Base::Ref(ref name) => Some(name.to_string()),
+        Base::Pool => plan.onto.clone(),
+    })
+}
+
+/// How new the remote's state must be.
+pub fn freshness(pool: &Pool<'_>) -> Freshness {
+    match pool.settings.fetch_on_allocate {
+        true => Freshness::Within(pool.settings.fetch_max_age),
+        false => Freshness::Known,
+    }
+}
+
+/// How many slots the pool may grow to, if it may.
+fn grow_to(found: &FoundPool<'_>) -> Option<u32> {
+    let most = found.pool.settings.max_slots.or(found.record.grows_to);
     let grows = found.record.grows_to.is_some();
-    let most = settings.max_slots.or(found.record.grows_to);
-    // One that is about to come back is worth a wait.
-    let returning = workshop.returning.load(Ordering::SeqCst) > 0;
+    grows.then_some(most.unwrap_or(GROWS_TO))
+}
+
+fn request(workshop: &Workshop<'_>, plan: &Plan, found: &FoundPool<'_>, ground: Ground) -> Request {
     let prefer = plan.prefer.as_ref();
     let name = found.pool.name.as_str();
+    // One that is about to come back is worth a wait.
+    let returning = workshop.returns.any(name);
     Request {
         reference: None,
         branch: None,
+        spent: None,
         source: found.source.clone(),
         metadata: metadata(workshop, plan),
         owner: Owner {
@@ -140,12 +195,9 @@ fn request(workshop: &Workshop<'_>, plan: &Plan, found: &FoundPool<'_>) -> Reque
         },
         ttl: None,
         caller: liveness::stamp(std::process::id()),
-        hold: true,
-        freshness: match settings.fetch_on_allocate {
-            true => Freshness::Within(settings.fetch_max_age),
-            false => Freshness::Known,
-        },
-        grow_to: grows.then_some(most.unwrap_or(GROWS_TO)),
+        hold: ground == Ground::Held,
+        freshness: freshness(&found.pool),
+        grow_to: grow_to(found),
         wait: returning.then_some(workshop.rules.poll_interval),
         key: None,
         prefer: prefer
@@ -178,7 +230,14 @@ fn metadata(workshop: &Workshop<'_>, plan: &Plan) -> Map<String, Value> {
 /// What to do is to merge all of `ours` into the branch of `theirs`: which of them it is that conflicts
 /// need not be known, and the next attempt finds nothing left to merge. What conflicts is met in a
 /// shell, for the slot is given back when the command ends.
-fn conflict(plan: &Plan, repo: &str, ours: &[Left], theirs: &Left, paths: &[String]) -> NoSlot {
+fn conflict(
+    workshop: &Workshop<'_>,
+    plan: &Plan,
+    repo: &str,
+    ours: &[Left],
+    theirs: &Left,
+    paths: &[String],
+) -> NoSlot {
     let tasks: Vec<&str> = ours.iter().map(|left| left.task.as_str()).collect();
     let branches: Vec<String> = ours.iter().map(|left| quoted(&left.branch)).collect();
     NoSlot::Question {
@@ -193,11 +252,11 @@ fn conflict(plan: &Plan, repo: &str, ours: &[Left], theirs: &Left, paths: &[Stri
         ),
         command: format!(
             "repo-pool exec {} --branch {} -- sh -c 'for other; do git merge --no-edit \"$other\" || \
-             exec \"${{SHELL:-sh}}\"; done' sh {} && repo-pool dispatch retry {}",
+             exec \"${{SHELL:-sh}}\"; done' sh {} && {}",
             quoted(repo),
             quoted(&theirs.branch),
             branches.join(" "),
-            quoted(&plan.id.task)
+            of_run(workshop.run.name(), "retry", &[&plan.id.task])
         ),
     }
 }
@@ -208,7 +267,7 @@ impl<'a> Held<'a> {
         let pool = workshop.context.pool(&PoolName::new(&slot.pool)?);
         Ok(Self {
             path: slot.path.clone().into(),
-            holder: FileLock::try_acquire(&pool.paths.holder_lock(slot.number))?,
+            holder: FileLock::acquire_unless_kept(&pool.paths.holder_lock(slot.number))?,
             pool,
             slot: slot.clone(),
         })
@@ -219,13 +278,14 @@ impl<'a> Held<'a> {
         &self.pool
     }
 
-    /// What the task has left on its branch: the commit and the branch's name. None if that can't be
-    /// told, which loses nothing.
-    pub fn left(&self) -> Option<(String, String)> {
-        let (branch, base) = (&self.slot.branch, &self.slot.base_commit);
-        let repository = self.pool.paths.repository();
-        let left = branch::left(&self.pool.git, &repository, branch, base);
-        left.ok().flatten().map(|commit| (commit, branch.clone()))
+    /// Whether nobody has given it back so far.
+    pub fn is_out(&self) -> bool {
+        let record = store::read(&self.pool.context.workspace, &self.pool.name);
+        let slot = record
+            .ok()
+            .and_then(|record| record.slot(self.slot.number).cloned());
+        let allocation = slot.and_then(|slot| slot.allocation);
+        allocation.is_some_and(|allocation| allocation.id == self.slot.allocation)
     }
 
     /// Gives it back. What is not committed is saved; nothing that the runner has started lives on in
@@ -252,12 +312,26 @@ impl<'a> Held<'a> {
                 slot_id,
                 rescue: rescue.map(|rescue| rescue.rescue_id),
                 error: None,
+                is_kept: false,
             },
             Err(error) => Returned {
                 slot_id,
                 rescue: None,
                 error: Some(error.reason()),
+                is_kept: self.is_kept(),
             },
         }
+    }
+
+    /// Whether the slot is the task's as before. One that is out of use, or that the next command goes
+    /// on with, is not.
+    fn is_kept(&self) -> bool {
+        let Ok(record) = self.pool.read() else {
+            return true;
+        };
+        let slot = record.slot(self.slot.number);
+        let allocated = slot.filter(|slot| slot.state == SlotState::Allocated);
+        let allocation = allocated.and_then(|slot| slot.allocation.as_ref());
+        allocation.is_some_and(|allocation| allocation.id == self.slot.allocation)
     }
 }

@@ -1,19 +1,21 @@
 //! The attempts at work: a thread each.
 
 use std::collections::{BTreeMap, HashMap};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::Scope;
 
 use super::{Message, Setting};
 use crate::dispatch::attempt::{self, Attempt, Left, Plan, Reins, Returned, Told, Wanted};
+use crate::dispatch::driven;
 use crate::dispatch::files::Source;
 use crate::dispatch::launcher::Launcher;
 use crate::domain::Error;
 use crate::domain::dispatch::event::{AttemptId, SlotRef};
 use crate::domain::dispatch::state::Index;
 use crate::domain::dispatch::{End, EndClass, RunState};
+use crate::sys::clock;
 
 /// All of them.
 pub struct Crew<'scope, 'e> {
@@ -24,14 +26,16 @@ pub struct Crew<'scope, 'e> {
     waiting: Vec<Plan>,
     /// Those that have not come to their very end, by token.
     at_work: BTreeMap<u64, Member>,
-    /// Whoever works for a task has its turn: attempts of one task never overlap, their slots' return
-    /// included.
+    /// Whoever works for a task has its turn, which is that of the first task with its branch: attempts
+    /// on one branch never overlap, their slots' return included.
     turns: HashMap<Index, Arc<Mutex<()>>>,
 }
 
 struct Member {
     id: AttemptId,
     task: Index,
+    /// Whose turn it has.
+    turn: Index,
     launcher: Arc<dyn Launcher>,
     reins: Arc<Reins>,
     /// What its end means if it was brought about from here.
@@ -79,6 +83,7 @@ impl<'scope, 'e> Crew<'scope, 'e> {
             agent_pool: Arc::clone(agent_pool.unwrap_or(&pools[0])),
             prefer: state.progress(task).last_slot.clone(),
             deps: left_by(state, task),
+            onto: left_on_branch(state, task),
             begun: None,
             task: definition,
         }
@@ -95,16 +100,17 @@ impl<'scope, 'e> Crew<'scope, 'e> {
             let Some(task) = state.index(&plan.id.task) else {
                 continue;
             };
-            self.start(task, plan);
+            self.start(task, turn(state, task), plan);
         }
     }
 
-    fn start(&mut self, task: Index, plan: Plan) {
-        let launcher = (self.setting.launchers)(plan.agent_pool.engine);
+    fn start(&mut self, task: Index, turn: Index, plan: Plan) {
+        let launcher = self.setting.launchers.of(&plan.agent_pool);
         let reins = Arc::new(Reins::default());
         let member = Member {
             id: plan.id.clone(),
             task,
+            turn,
             launcher: Arc::clone(&launcher),
             reins: Arc::clone(&reins),
             meaning: None,
@@ -113,7 +119,7 @@ impl<'scope, 'e> Crew<'scope, 'e> {
         self.at_work.insert(plan.id.token, member);
         let workshop = self.setting.workshop;
         let instead = |end| Told::Ended { end, left: None };
-        self.spawn(task, plan.id.clone(), instead, move |tell| {
+        self.spawn(turn, plan.id.clone(), instead, move |tell| {
             let attempt = Attempt {
                 workshop,
                 plan,
@@ -126,11 +132,16 @@ impl<'scope, 'e> Crew<'scope, 'e> {
     }
 
     /// Gives back a slot that an earlier dispatcher did not.
-    pub fn give_back(&mut self, task: Index, id: AttemptId, slot: SlotRef) {
+    pub fn give_back(&mut self, state: &RunState, id: AttemptId, slot: SlotRef) {
+        let Some(task) = state.index(&id.task) else {
+            return;
+        };
+        let turn = turn(state, task);
         let member = Member {
             id: id.clone(),
             task,
-            launcher: (self.setting.launchers)(self.setting.agent_pools[0].engine),
+            turn,
+            launcher: self.setting.launchers.of(&self.setting.agent_pools[0]),
             reins: Arc::default(),
             meaning: None,
             ended: true,
@@ -138,28 +149,52 @@ impl<'scope, 'e> Crew<'scope, 'e> {
         self.at_work.insert(id.token, member);
         let workshop = self.setting.workshop;
         let slot_id = slot.id();
+        let own = id.clone();
         let instead = |end: End| {
             Told::Returned(Returned {
                 slot_id,
                 rescue: None,
                 error: end.reason,
+                is_kept: true,
             })
         };
-        self.spawn(task, id, instead, move |tell| {
-            tell(Told::Returned(attempt::give_back(workshop, &slot)));
+        self.spawn(turn, id, instead, move |tell| {
+            tell(Told::Returned(attempt::give_back(workshop, &own, &slot)));
             tell(Told::Over);
+        });
+    }
+
+    /// Clears away what earlier dispatchers have left, but for these attempts; what has to do with slots
+    /// is for those `held` done when they are given back.
+    pub fn clear_away(&self, keep: Vec<PathBuf>, held: Vec<PathBuf>) {
+        let Setting {
+            workshop,
+            launchers,
+            ..
+        } = *self.setting;
+        if launchers.are_local() {
+            return;
+        }
+        let now = clock::now();
+        // Without a thread for it, the next dispatcher does it.
+        let _ = std::thread::Builder::new().spawn_scoped(self.threads, move || {
+            let all = workshop.run.attempts().into_iter();
+            let mut left = all.filter(|dir| !keep.contains(dir) && !held.contains(dir));
+            // An engine that does not answer is not asked again and again.
+            let _ = left.try_for_each(|dir| driven::finish_late(&dir, now, false));
+            launchers.clear_away(workshop.run.path(), &keep, now);
         });
     }
 
     /// Does it in a thread; `instead` is told if there can't be one.
     fn spawn(
         &mut self,
-        task: Index,
+        turn: Index,
         id: AttemptId,
         instead: impl FnOnce(End) -> Told,
         work: impl FnOnce(&dyn Fn(Told)) + Send + 'scope,
     ) {
-        let turn = Arc::clone(self.turns.entry(task).or_default());
+        let turn = Arc::clone(self.turns.entry(turn).or_default());
         let sender = self.sender.clone();
         // Nobody hears it only if the engine is gone, and then nothing is to be told.
         let name = id.clone();
@@ -186,9 +221,9 @@ impl<'scope, 'e> Crew<'scope, 'e> {
     /// An attempt's thread has nothing more to do.
     pub fn over(&mut self, id: &AttemptId) {
         if let Some(member) = self.at_work.remove(&id.token)
-            && !self.at_work.values().any(|other| other.task == member.task)
+            && !self.at_work.values().any(|other| other.turn == member.turn)
         {
-            self.turns.remove(&member.task);
+            self.turns.remove(&member.turn);
         }
     }
 
@@ -239,4 +274,21 @@ fn left_by(state: &RunState, task: Index) -> Vec<Left> {
         })
     };
     depends.filter_map(left).collect()
+}
+
+/// What was left last on a task's branch by another one that is done.
+fn left_on_branch(state: &RunState, task: Index) -> Option<String> {
+    let others = state.branches().sharing(task).iter();
+    let left = others.filter(|other| **other != task).filter_map(|other| {
+        let progress = state.progress(*other);
+        Some((progress.since, progress.left.as_ref()?))
+    });
+    let last = left.max_by_key(|(since, _)| *since);
+    last.map(|(_, left)| left.0.clone())
+}
+
+/// Whose turn a task has.
+fn turn(state: &RunState, task: Index) -> Index {
+    let sharing = state.branches().sharing(task).first();
+    sharing.copied().unwrap_or(task)
 }

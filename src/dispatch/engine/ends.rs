@@ -18,7 +18,11 @@ impl Engine<'_, '_> {
                     self.scheduler.with_slot(task);
                 }
             }
-            Told::NoSlot { pool, reason } => self.without_slot(attempt, pool, reason),
+            Told::NoSlot {
+                pool,
+                branch,
+                reason,
+            } => self.without_slot(attempt, pool, branch, reason),
             Told::Question { question, command } => self.question(attempt, question, command),
             Told::Started { handle } => {
                 let runner = self.runner(attempt);
@@ -29,15 +33,45 @@ impl Engine<'_, '_> {
                 });
             }
             Told::Adopted => self.record(Event::RunnerAdopted { attempt: id }),
+            Told::Noted(note) => self.record(Event::RunnerNoted { attempt: id, note }),
             Told::Unseen(reason) => self.record(Event::Warning {
                 text: format!(
                     "what has become of {} can't be told: {reason}",
                     self.runner(attempt)
                 ),
             }),
-            Told::Ended { end, left } => self.ended(attempt, end, left),
+            Told::Left(reason) => self.record(Event::Warning {
+                text: format!(
+                    "what {} has left could not be cleared away: {reason}",
+                    self.runner(attempt)
+                ),
+            }),
+            Told::Astray(place) => self.record(Event::Warning {
+                text: format!(
+                    "{} has ended {place}: nothing that starts from what it left has that",
+                    self.runner(attempt)
+                ),
+            }),
+            Told::Ended { end, left } => {
+                self.ended(attempt, end, left);
+                self.drop_if_leaving(&attempt.task);
+            }
             Told::Returned(returned) => self.returned(attempt, returned),
             Told::Over => self.crew.over(attempt),
+        }
+    }
+
+    /// A task that no file names any more is not tried again.
+    fn drop_if_leaving(&mut self, id: &str) {
+        let state = self.ledger.state();
+        let leaves = self.leaving.iter().any(|task| task == id);
+        let left = state.index(id).map(|task| state.progress(task));
+        if let Some(progress) = left.filter(|_| leaves)
+            && progress.open.is_none()
+            && progress.state != TaskState::Done
+        {
+            let task = id.to_owned();
+            self.record(Event::TaskDropped { task });
         }
     }
 
@@ -48,8 +82,14 @@ impl Engine<'_, '_> {
             .runner(&attempt.task, attempt.attempt)
     }
 
-    /// Nothing has begun: the task waits for a slot.
-    fn without_slot(&mut self, attempt: &AttemptId, pool: String, reason: String) {
+    /// Nothing has begun: the task waits for a slot, or for its branch.
+    fn without_slot(
+        &mut self,
+        attempt: &AttemptId,
+        pool: String,
+        branch: Option<String>,
+        reason: String,
+    ) {
         self.crew.ended(attempt);
         if !self.is_current(attempt) {
             return;
@@ -57,7 +97,8 @@ impl Engine<'_, '_> {
         self.record(Event::SlotUnavailable {
             attempt: attempt.clone(),
             pool,
-            reason,
+            branch: branch.clone(),
+            reason: reason.clone(),
         });
         let Some(task) = self.ledger.state().index(&attempt.task) else {
             return;
@@ -65,7 +106,10 @@ impl Engine<'_, '_> {
         let now = clock::now().as_millisecond();
         let poll = self.setting.workshop.rules.poll_interval.as_millis();
         let until = now.saturating_add(i64::try_from(poll).unwrap_or(i64::MAX));
-        self.scheduler.without_slot(task, now, until);
+        match branch {
+            Some(_) => self.scheduler.without_branch(task, &reason, now, until),
+            None => self.scheduler.without_slot(task, now, until),
+        }
         if self.ledger.state().progress(task).state != TaskState::Ready {
             self.scheduler.withdraw(task);
         }
@@ -153,19 +197,27 @@ impl Engine<'_, '_> {
             slot_id,
             rescue,
             error,
+            is_kept,
         } = returned;
-        let attempt = attempt.clone();
-        let state = self.ledger.state();
-        let task = state.index(&attempt.task).map(|task| &state.tasks()[task]);
-        if let Some(repo) = task.and_then(|task| task.repo.clone()) {
-            self.scheduler.repo_free(&repo);
-        }
         self.record(Event::SlotReleased {
-            attempt,
-            slot_id,
+            attempt: attempt.clone(),
+            slot_id: slot_id.clone(),
             rescue,
-            error,
+            error: error.clone(),
         });
+        let state = self.ledger.state();
+        let Some(task) = state.index(&attempt.task) else {
+            return;
+        };
+        match error {
+            None => {
+                if let Some(repo) = state.tasks()[task].repo.clone() {
+                    self.scheduler.repo_free(&repo);
+                }
+            }
+            Some(reason) if is_kept => self.kept(task, &slot_id, &reason),
+            Some(_) => {}
+        }
     }
 }
 

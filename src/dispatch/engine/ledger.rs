@@ -86,9 +86,9 @@ impl<'e> Ledger<'e> {
         }
     }
 
-    /// After how long the figures are to be written.
+    /// After how long the figures are to be written; none as long as the events themselves can't be.
     pub fn figures_due(&self) -> Option<Duration> {
-        self.figures.due()
+        self.figures.due().filter(|_| self.trouble.is_none())
     }
 
     /// Records an event. It counts from now on; nothing may be done because of it before it is written.

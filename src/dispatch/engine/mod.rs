@@ -5,8 +5,11 @@
 //! | `ledger` | recording, counting and saying what happened |
 //! | `crew` | the threads of the attempts, and ending them |
 //! | `ends` | what is recorded when an attempt tells something |
+//! | `over` | whether nothing is left to do, and the last words |
 //! | `wishes` | what people want of the run, and files that have changed |
+//! | `kept` | slots that could not go back |
 //! | `resume` | what an earlier dispatcher has left |
+//! | `leftovers` | the same, where the events can't be read any more |
 //! | `listen` | the thread that hears signals and changes of files |
 //!
 //! All decisions are in [`crate::domain::dispatch`]; all effects but the files of the run itself are in
@@ -14,8 +17,11 @@
 
 mod crew;
 mod ends;
+mod kept;
 mod ledger;
+mod leftovers;
 mod listen;
+mod over;
 mod resume;
 mod wishes;
 
@@ -28,22 +34,24 @@ use jiff::Timestamp;
 
 use self::crew::Crew;
 use self::ledger::Ledger;
+use self::over::Over;
 use super::attempt::{Told, Wanted, Workshop};
 use super::files::{Defaults, Source};
-use super::launcher::Launcher;
+use super::launchers::Launchers;
 use super::metrics::{self, Metrics};
 use super::registry::Registry;
-use super::run::{Document, Replayed};
-use crate::domain::dispatch::agents::{AgentPool, Engine as Kind};
+use super::run::{Each, Replayed, control};
+use crate::domain::Result;
+use crate::domain::dispatch::agents::AgentPool;
 use crate::domain::dispatch::course;
 use crate::domain::dispatch::event::AttemptId;
 use crate::domain::dispatch::scheduler::Scheduler;
-use crate::domain::dispatch::standstill::standstill;
 use crate::domain::dispatch::{Event, Task};
-use crate::domain::{Error, Result};
+use crate::store::document;
 use crate::sys::clock::{self, Deadline};
 
 pub use ledger::Teller;
+pub use over::Ended;
 
 /// So many messages are heard before what follows from them is written.
 const AT_ONCE: usize = 256;
@@ -63,6 +71,8 @@ pub struct Options {
     pub metrics_file: Option<PathBuf>,
     /// What stands in for what files do not say.
     pub defaults: Defaults,
+    /// What a person was told of the tasks already.
+    pub told: Vec<String>,
 }
 
 /// What a dispatcher works with.
@@ -72,7 +82,7 @@ pub struct Setting<'e> {
     /// The agent pools.
     pub agent_pools: Vec<Arc<AgentPool>>,
     /// What runs the runners of each kind of agent pool.
-    pub launchers: &'e (dyn Fn(Kind) -> Arc<dyn Launcher> + Sync),
+    pub launchers: &'e Launchers,
     /// Who is told of what happens.
     pub teller: &'e dyn Teller,
     /// Where states and events are written back to.
@@ -117,13 +127,17 @@ struct Engine<'scope, 'e> {
     scheduler: Scheduler,
     scope: course::Scope,
     files: Vec<Source>,
+    /// The tasks that run and that no file names any more.
+    leaving: Vec<String>,
+    /// What was said of the tasks: nothing is said twice.
+    told: Vec<String>,
     course: Course,
     inbox: Receiver<Message>,
 }
 
-/// Runs the tasks of a run that this process has, to the end. The exit code is the run's.
-pub fn run(setting: &Setting<'_>, files: Vec<Source>, tasks: Vec<Task>) -> Result<u8> {
-    at_work(setting, files, |engine| {
+/// Runs the tasks of a run that this process has, to the end.
+pub fn run(setting: &Setting<'_>, files: Vec<Source>, tasks: Vec<Task>) -> Result<Ended> {
+    at_work(setting, files, replayed(setting), |engine| {
         engine.begin(tasks)?;
         engine.work()
     })
@@ -131,27 +145,37 @@ pub fn run(setting: &Setting<'_>, files: Vec<Source>, tasks: Vec<Task>) -> Resul
 
 /// Ends what earlier dispatchers of a run have left running, and gives back its slots.
 pub fn close_down(setting: &Setting<'_>) -> Result<()> {
-    let Some(document) = Document::read(&setting.workshop.run)? else {
-        return Ok(());
+    let run = &setting.workshop.run;
+    let files = match run.read() {
+        Ok(seen) if seen.state.is_left_in_order() => return Ok(()),
+        Ok(seen) => seen.document.files,
+        // Only a newer version knows what it has begun, and how that is ended.
+        Err(error) if document::is_newer(&run.tasks()) => return Err(error),
+        Err(damage) => return leftovers::close_down(setting, &damage),
     };
-    at_work(setting, document.files, |engine| {
-        engine.course = Course::Failing;
-        engine.take_up()?;
-        engine.stop_all(Wanted::Stop, "the run begins anew");
-        engine.work().map(drop)
-    })
+    // It has not begun.
+    if files.is_empty() {
+        return Ok(());
+    }
+    at_work(setting, files, replayed(setting), |engine| engine.end_all())
+}
+
+/// The run as its events have it.
+fn replayed(setting: &Setting<'_>) -> impl FnOnce(Each<'_>) -> Result<Replayed> {
+    |each| Replayed::load(&setting.workshop.run, each)
 }
 
 /// A dispatcher that has the run as it was left.
 fn at_work<T>(
     setting: &Setting<'_>,
     files: Vec<Source>,
+    replayed: impl FnOnce(Each<'_>) -> Result<Replayed>,
     work: impl FnOnce(&mut Engine<'_, '_>) -> Result<T>,
 ) -> Result<T> {
     let workshop = setting.workshop;
     let configured: Vec<AgentPool> = setting.agent_pools.iter().map(|p| (**p).clone()).collect();
     let mut metrics = Metrics::new(workshop.run.name(), &configured);
-    let replayed = Replayed::load(&workshop.run, &mut |record, changes, state| {
+    let replayed = replayed(&mut |record, changes, state| {
         metrics.observe(record, changes, state);
     })?;
     let figures = Some(workshop.run.metrics()).into_iter();
@@ -167,6 +191,8 @@ fn at_work<T>(
             crew: Crew::new(threads, setting, sender.clone()),
             scope: course::Scope::default(),
             files,
+            leaving: Vec::new(),
+            told: setting.options.told.clone(),
             course: Course::On,
             setting,
             ledger,
@@ -177,22 +203,35 @@ fn at_work<T>(
 }
 
 impl Engine<'_, '_> {
+    /// Ends what was left, and starts nothing.
+    fn end_all(&mut self) -> Result<()> {
+        self.course = Course::Failing;
+        self.take_up()?;
+        self.stop_all(Wanted::Stop, "the run begins anew");
+        self.work().map(drop)
+    }
+
     /// Until nothing is left to do.
-    fn work(&mut self) -> Result<u8> {
+    fn work(&mut self) -> Result<Ended> {
         loop {
             self.schedule();
             if self.ledger.write() {
                 self.crew.start_all(self.ledger.state());
                 self.ledger.write_figures(false);
             }
-            if let Some(code) = self.over() {
-                return self.end(code);
+            if let Some(over) = self.over() {
+                let silence = control::silence(&self.setting.workshop.run).ok();
+                // What was said up to now is heard.
+                if self.take_up_wishes() {
+                    continue;
+                }
+                return self.end(over, silence);
             }
             match self.hear() {
                 Ok(message) => self.heed(message),
                 Err(RecvTimeoutError::Timeout) => {}
                 // This very struct can send.
-                Err(RecvTimeoutError::Disconnected) => return self.end(1),
+                Err(RecvTimeoutError::Disconnected) => return self.end(Over::with(1), None),
             }
             for _ in 0..AT_ONCE {
                 match self.inbox.try_recv() {
@@ -258,7 +297,7 @@ impl Engine<'_, '_> {
     fn heed(&mut self, message: Message) {
         match message {
             Message::Attempt(attempt, told) => self.told(&attempt, told),
-            Message::Wishes => self.take_up_wishes(),
+            Message::Wishes => drop(self.take_up_wishes()),
             Message::Files => self.read_files_again(),
             Message::Signal(signal) => self.signalled(signal),
         }
@@ -341,49 +380,5 @@ impl Engine<'_, '_> {
                 reason: reason.to_owned(),
             });
         }
-    }
-
-    /// The exit code, if nothing is left to do.
-    fn over(&mut self) -> Option<u8> {
-        if !self.crew.is_idle() {
-            return None;
-        }
-        let state = self.ledger.state();
-        match &self.course {
-            Course::Draining { signal, .. } => {
-                Some(128u8.saturating_add(u8::try_from(*signal).unwrap_or_default()))
-            }
-            Course::Failing => Some(self.scope.code(state)),
-            Course::On if self.setting.options.watch => None,
-            Course::On if self.scope.is_over(state) => Some(self.scope.code(state)),
-            Course::On => self.stuck(),
-        }
-    }
-
-    /// Nothing runs. If nothing ever will without a person, that is said.
-    fn stuck(&mut self) -> Option<u8> {
-        if !self.may_start() {
-            return None;
-        }
-        let state = self.ledger.state();
-        let found = standstill(state, &self.scope, &mut self.scheduler, clock::now());
-        let (question, command) = found.first()?.question(state);
-        self.record(Event::NeedsAttention {
-            task: None,
-            question,
-            command,
-        });
-        Some(4)
-    }
-
-    fn end(&mut self, code: u8) -> Result<u8> {
-        self.ledger
-            .close(Event::RunEnded { code })
-            .map_err(|error| {
-                Error::failed(format!("the end of the run could not be recorded: {error}"))
-                    .with_hint("started again with the same files, the run goes on")
-            })?;
-        self.ledger.write_figures(true);
-        Ok(code)
     }
 }

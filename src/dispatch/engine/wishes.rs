@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::Engine;
 use crate::dispatch::files;
 use crate::dispatch::run::{Document, control};
+use crate::domain::dispatch::agents::AgentPool;
 use crate::domain::dispatch::scheduler::Scheduler;
 use crate::domain::dispatch::{Event, Task, joining};
 use crate::domain::{Error, Result};
@@ -13,12 +14,15 @@ use crate::sys::clock;
 use crate::sys::fs;
 
 impl Engine<'_, '_> {
-    /// Does what is wanted and was not taken up yet.
-    pub(super) fn take_up_wishes(&mut self) {
+    /// Does what is wanted and was not taken up yet. Whether there was anything.
+    pub(super) fn take_up_wishes(&mut self) -> bool {
         let taken = self.ledger.state().run().controls;
         let wishes = match control::pending(&self.setting.workshop.run, taken) {
             Ok(wishes) => wishes,
-            Err(error) => return self.warn(&error),
+            Err(error) => {
+                self.warn(&error);
+                return false;
+            }
         };
         for (wish, lines) in wishes.iter().zip(taken + 1..) {
             let follows = wish.consequences(self.ledger.state());
@@ -32,12 +36,15 @@ impl Engine<'_, '_> {
                 }
             }
             if let Some(file) = follows.add {
-                let mut paths = self.paths();
-                paths.push(file.into());
+                let (mut paths, file) = (self.paths(), file.into());
+                if !paths.contains(&file) {
+                    paths.push(file);
+                }
                 self.load(&paths);
             }
             self.record(Event::ControlTaken { lines });
         }
+        !wishes.is_empty()
     }
 
     /// Records what somebody wants, and lets the scheduler know of it.
@@ -62,7 +69,11 @@ impl Engine<'_, '_> {
             }
             _ => {}
         }
+        let is_limit = matches!(event, Event::AgentPoolChanged { .. });
         self.record(event);
+        if is_limit {
+            self.warn_of_excess();
+        }
     }
 
     fn paths(&self) -> Vec<PathBuf> {
@@ -71,26 +82,53 @@ impl Engine<'_, '_> {
 
     /// Reads the files again if one of them is not as it was.
     pub(super) fn read_files_again(&mut self) {
-        let changed = self
-            .files
-            .iter()
-            .any(|file| match fs::read_if_there(&file.path) {
-                Ok(Some(bytes)) => files::digest(&bytes) != file.digest,
-                // One that is not there is being replaced, or the next wish is about it.
-                _ => false,
-            });
+        let mut changed = false;
+        for file in &mut self.files {
+            // One that is not there is being replaced, or the next wish is about it.
+            let Ok(Some(bytes)) = fs::read_if_there(&file.path) else {
+                continue;
+            };
+            let digest = files::digest(&bytes);
+            let registry = self.setting.registry;
+            let ours = |from: &str| registry.is_some_and(|r| r.wrote(&file.path, from, &digest));
+            if digest == file.digest {
+                continue;
+            }
+            // What was only written back says nothing new.
+            match ours(&file.digest) {
+                true => file.digest = digest,
+                false => changed = true,
+            }
+        }
         if changed {
             self.load(&self.paths());
         }
     }
 
+    fn agent_pools(&self) -> Vec<AgentPool> {
+        let pools = self.setting.agent_pools.iter();
+        pools.map(|pool| (**pool).clone()).collect()
+    }
+
     /// Takes the tasks of these files for those of the run. Files that are wrong change nothing.
     fn load(&mut self, paths: &[PathBuf]) {
-        let read = files::load(paths, &self.setting.options.defaults);
-        let loaded = match read {
-            Ok(loaded) => loaded,
-            Err(problems) => return self.warn(&files::refused(&problems)),
+        let defaults = &self.setting.options.defaults;
+        let rules = &self.setting.workshop.rules;
+        let read = files::load_for(paths, defaults, rules, &self.agent_pools());
+        let (loaded, warnings) = match read {
+            Ok(read) => read,
+            Err(problems) => {
+                let text = files::in_a_line(&problems);
+                let text = format!("the tasks are left as they were: {text}");
+                return self.record(Event::Warning { text });
+            }
         };
+        for text in warnings {
+            if !self.told.contains(&text) {
+                self.told.push(text.clone());
+                self.record(Event::Warning { text });
+            }
+        }
         self.files = loaded.sources;
         if let Some(registry) = self.setting.registry {
             registry.add(&self.files);
@@ -103,7 +141,12 @@ impl Engine<'_, '_> {
     /// Puts tasks in place of those so far.
     pub(super) fn join(&mut self, read: Vec<Task>) -> Result<()> {
         let first = self.ledger.state().tasks().is_empty();
-        let (tasks, events) = joining::joined(self.ledger.state(), read);
+        let joining::Joined {
+            tasks,
+            events,
+            leaving,
+        } = joining::joined(self.ledger.state(), read);
+        self.leaving = leaving;
         // What is there from the beginning does not join.
         let events = events.into_iter().filter(|_| !first);
         let tasks: Arc<[Task]> = tasks.into();
@@ -118,12 +161,7 @@ impl Engine<'_, '_> {
 
     /// Lets the scheduler begin anew with what is known.
     pub(super) fn schedule_anew(&mut self) -> Result<()> {
-        let pools: Vec<_> = self
-            .setting
-            .agent_pools
-            .iter()
-            .map(|p| (**p).clone())
-            .collect();
+        let pools = self.agent_pools();
         let state = self.ledger.state();
         let only = &self.setting.options.only;
         self.scope = crate::domain::dispatch::course::Scope::of(state, only)

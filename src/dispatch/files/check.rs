@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::gather::Placed;
+use super::gather::{Placed, Places};
 use super::{Loaded, Problem};
 use crate::config::quoted;
 use crate::domain::dispatch::agents::{AgentPool, Rules};
@@ -92,8 +92,9 @@ pub(super) fn without_command(tasks: &[Placed]) -> Option<(&Placed, usize)> {
 ///
 /// # Errors
 /// Every task that none of them could ever run, whatever ends or is enabled.
-pub fn requests(
+pub(super) fn requests(
     loaded: &Loaded,
+    places: &Places,
     rules: &Rules,
     pools: &[AgentPool],
 ) -> Result<Vec<String>, Vec<Problem>> {
@@ -101,19 +102,14 @@ pub fn requests(
     let mut known: HashMap<(Option<&str>, u32, u64), Option<String>> = HashMap::new();
     let mut by_skill: HashMap<&str, Option<String>> = HashMap::new();
     let mut problems = Vec::new();
-    let open = loaded.tasks.iter();
-    for task in open.filter(|task| task.initial == Initial::Open) {
+    let all = loaded.tasks.iter().enumerate();
+    for (index, task) in all.filter(|(_, task)| task.initial == Initial::Open) {
         let request = (task.skill.as_deref(), task.cpu, task.memory);
         let obstacle = known
             .entry(request)
             .or_insert_with(|| fit::impossible(task, pools, rules));
         if let Some(what) = obstacle {
-            problems.push(Problem {
-                file: loaded.sources[task.file as usize].path.clone(),
-                line: None,
-                task: Some(task.id.to_string()),
-                what: what.clone(),
-            });
+            problems.push(places.problem(index, task, what));
         } else if let Some(skill) = &task.skill {
             by_skill
                 .entry(skill)

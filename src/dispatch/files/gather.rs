@@ -1,11 +1,10 @@
 //! From the text of files to the tasks of a run.
 
-use std::collections::BTreeMap;
+use std::fmt::Display;
 use std::hash::{DefaultHasher, Hasher as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use serde_json::Map;
 use toml::de::DeTable;
 
 use super::check::{self, Wrong};
@@ -14,13 +13,31 @@ use super::reader::{Reader, Text};
 use super::{Defaults, Format, LARGEST, Loaded, Problem, Source, absolute, foreign, ours, values};
 use crate::config::{printable, quoted};
 use crate::domain::Error;
-use crate::domain::dispatch::{Base, Initial, Task, When};
+use crate::domain::dispatch::Task;
 use crate::sys::fs;
 
 /// A task and where in its file it stands.
 pub(super) struct Placed {
     pub(super) task: Task,
     pub(super) at: usize,
+}
+
+/// Where each task of files stands in them.
+pub(super) struct Places {
+    texts: Vec<Text>,
+    at: Vec<usize>,
+}
+
+impl Places {
+    fn text(&self, task: &Task) -> &Text {
+        &self.texts[task.file as usize]
+    }
+
+    /// What is wrong with the task of that place among all.
+    pub(super) fn problem(&self, index: usize, task: &Task, what: impl Display) -> Problem {
+        let id = Some(&*task.id);
+        self.text(task).problem(self.at[index], id, what)
+    }
 }
 
 /// The files read so far.
@@ -121,16 +138,19 @@ impl Files {
         });
     }
 
-    pub(super) fn finish(mut self) -> Result<Loaded, Vec<Problem>> {
-        let placed: Vec<usize> = self.tasks.iter().map(|placed| placed.at).collect();
+    pub(super) fn finish(mut self) -> Result<(Loaded, Places), Vec<Problem>> {
+        let places = Places {
+            at: self.tasks.iter().map(|placed| placed.at).collect(),
+            texts: self.texts,
+        };
         let tasks: Vec<Task> = self.tasks.into_iter().map(|placed| placed.task).collect();
         let checked = check::tasks(&tasks, self.incomplete);
-        let text = |index: usize| &self.texts[tasks[index].file as usize];
         for (index, wrong) in checked {
             let what = match wrong {
                 Wrong::Twice(first) => {
-                    let at = text(first).line(placed[first]);
-                    let file = text(first).path.display();
+                    let text = places.text(&tasks[first]);
+                    let at = text.line(places.at[first]);
+                    let file = text.path.display();
                     format!("id: the task at {file}:{at} has it too")
                 }
                 Wrong::Itself => "depends: on itself".to_owned(),
@@ -140,16 +160,14 @@ impl Files {
                     format!("depends: in a circle: {path}")
                 }
             };
-            let problem = text(index).problem(placed[index], Some(&tasks[index].id), what);
-            self.problems.push(problem);
+            self.problems
+                .push(places.problem(index, &tasks[index], what));
         }
         if self.problems.is_empty() {
-            return Ok(Loaded {
-                tasks,
-                sources: self.sources,
-            });
+            let sources = self.sources;
+            return Ok((Loaded { tasks, sources }, places));
         }
-        let order = |file: &Path| self.texts.iter().position(|text| text.path == file);
+        let order = |file: &Path| places.texts.iter().position(|text| text.path == file);
         self.problems
             .sort_by_cached_key(|problem| (order(&problem.file), problem.line));
         Err(self.problems)
@@ -179,28 +197,12 @@ impl Context<'_> {
     /// A task that says nothing but its id.
     pub(super) fn task(&self, id: Option<Arc<str>>) -> Task {
         Task {
-            id: id.unwrap_or_default(),
-            title: Box::default(),
-            description: Box::default(),
             command: self.defaults.command.clone().unwrap_or_default(),
             repo: self.defaults.repo.clone(),
-            depends: Vec::new(),
-            priority: 0,
-            skill: None,
             share: Arc::clone(&self.share),
-            cpu: 1000,
-            memory: 0,
-            base: Base::Pool,
-            branch: None,
-            files: Vec::new(),
-            when: When::Success,
             max_attempts: self.defaults.max_attempts,
-            timeout: None,
-            stall: None,
-            env: BTreeMap::new(),
-            initial: Initial::Open,
             file: self.file,
-            extra: Map::new(),
+            ..Task::bare(id.unwrap_or_default())
         }
     }
 }

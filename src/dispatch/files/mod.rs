@@ -22,11 +22,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::{Config, printable, quoted};
 use crate::domain::dispatch::Task;
+use crate::domain::dispatch::agents::{AgentPool, Rules};
 use crate::domain::remote::PoolArgument;
 use crate::domain::{Error, Result};
 use gather::Files;
 
-pub use check::requests;
 pub use gather::digest;
 
 /// The largest file that is read, in bytes: a hundred thousand tasks of a page each.
@@ -36,11 +36,13 @@ pub(super) const LARGEST: u64 = 512 << 20;
 const MOST_NAMED: usize = 100;
 
 /// What holds for tasks whose file says nothing of it.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Defaults {
     /// The program and its arguments.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub command: Option<Arc<[String]>>,
     /// The repository pool.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub repo: Option<Arc<str>>,
     /// How many attempts a task has at most.
     pub max_attempts: u32,
@@ -48,18 +50,47 @@ pub struct Defaults {
 
 impl Defaults {
     /// What was said when the run was asked for comes before what the settings say.
-    pub fn of(config: &Config, repo: Option<&str>, command: &[OsString]) -> Result<Self> {
+    pub fn of(config: &Config, given: &Given) -> Self {
+        let Given { command, repo } = given.clone();
+        Self {
+            command: command.or_else(|| config.task_command()).map(Arc::from),
+            repo: repo.or_else(|| config.task_repo()).map(Arc::from),
+            max_attempts: config.rules().retry_max_attempts,
+        }
+    }
+}
+
+/// What the command line says in place of the settings. It holds for as long as the run goes on,
+/// whoever goes on with it; settings may change meanwhile.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Given {
+    /// The program and its arguments.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    command: Option<Vec<String>>,
+    /// The repository pool.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    repo: Option<String>,
+}
+
+impl Given {
+    /// A relative path starts here.
+    pub fn new(repo: Option<&str>, command: &[OsString]) -> Result<Self> {
         let words = command.iter().map(|word| word.to_str().map(str::to_owned));
         let Some(words) = words.collect::<Option<Vec<String>>>() else {
             return Err(Error::usage("the command is not in UTF-8"));
         };
-        let said = Some(words).filter(|words| !words.is_empty());
-        let here = |repo: &str| absolute(repo, Path::new(""));
         Ok(Self {
-            command: said.or_else(|| config.task_command()).map(Arc::from),
-            repo: repo.map(here).or_else(|| config.task_repo()).map(Arc::from),
-            max_attempts: config.rules().retry_max_attempts,
+            command: Some(words).filter(|words| !words.is_empty()),
+            repo: repo.map(|repo| absolute(repo, Path::new(""))),
         })
+    }
+
+    /// The same, with what was said earlier where nothing is said now.
+    pub fn or(self, earlier: Self) -> Self {
+        Self {
+            command: self.command.or(earlier.command),
+            repo: self.repo.or(earlier.repo),
+        }
     }
 }
 
@@ -136,16 +167,49 @@ pub fn refused(problems: &[Problem]) -> Error {
     Error::Config { problems: lines }
 }
 
+/// The same as a part of a sentence.
+pub fn in_a_line(problems: &[Problem]) -> String {
+    /// How many are named where there is little room.
+    const NAMED: usize = 5;
+    let named = problems.iter().take(NAMED).map(Problem::to_string);
+    let mut parts: Vec<String> = named.collect();
+    if let Some(more) = problems.len().checked_sub(NAMED).filter(|n| *n > 0) {
+        parts.push(format!("and {more} more"));
+    }
+    parts.join("; ")
+}
+
 /// Reads the files of a run.
 ///
 /// # Errors
 /// Everything that is wrong with them, in the order of the files and their lines.
 pub fn load(paths: &[PathBuf], defaults: &Defaults) -> std::result::Result<Loaded, Vec<Problem>> {
+    let (loaded, _) = gathered(paths, defaults).finish()?;
+    Ok(loaded)
+}
+
+/// The same, with what tasks ask for held against the agent pools. What is fine but worth knowing is
+/// returned beside.
+///
+/// # Errors
+/// The same, and every task that no agent pool could ever run, whatever ends or is enabled.
+pub fn load_for(
+    paths: &[PathBuf],
+    defaults: &Defaults,
+    rules: &Rules,
+    pools: &[AgentPool],
+) -> std::result::Result<(Loaded, Vec<String>), Vec<Problem>> {
+    let (loaded, places) = gathered(paths, defaults).finish()?;
+    let warnings = check::requests(&loaded, &places, rules, pools)?;
+    Ok((loaded, warnings))
+}
+
+fn gathered(paths: &[PathBuf], defaults: &Defaults) -> Files {
     let mut all = Files::default();
     for path in paths {
         all.add(path, defaults);
     }
-    all.finish()
+    all
 }
 
 /// A repository, whose relative path starts at a directory.

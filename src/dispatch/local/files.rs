@@ -12,6 +12,11 @@ pub fn exit(dir: &Path) -> PathBuf {
     dir.join("exit.json")
 }
 
+/// There as long as what runs the command is being prepared: its time has not begun.
+pub fn preparing(dir: &Path) -> PathBuf {
+    dir.join("preparing")
+}
+
 /// Its time is that of the last sign of life.
 pub fn heartbeat(dir: &Path) -> PathBuf {
     dir.join("heartbeat")

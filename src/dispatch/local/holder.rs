@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{MARK, files};
+use super::{Traces, files};
 use crate::domain::ProcessStamp;
 use crate::sys::cgroup::{self, Cgroup};
 use crate::sys::{companion, fs, heirs, liveness};
@@ -23,14 +23,20 @@ pub struct Holder {
     /// The control group of its command.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cgroup: Option<PathBuf>,
+    /// The time between two of its heartbeats.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub beat: Option<Duration>,
 }
 
 impl Holder {
     /// This process; none if the system does not say when it was started.
     pub fn own() -> Option<Self> {
         let process = liveness::stamp(std::process::id())?;
-        let cgroup = None;
-        Some(Self { process, cgroup })
+        Some(Self {
+            process,
+            cgroup: None,
+            beat: None,
+        })
     }
 
     /// A name that no other process's control group has.
@@ -56,14 +62,17 @@ impl Holder {
 }
 
 /// Ends what a shim that is gone has left of an attempt.
-pub fn end_leftovers(dir: &Path, grace: Duration) {
-    heirs::end(MARK, dir, grace);
+pub fn end_leftovers(dir: &Path, traces: Traces) {
+    match traces.grace {
+        Some(grace) => drop(heirs::end(traces.mark, dir, grace)),
+        None => heirs::kill(traces.mark, dir),
+    }
     empty_group(dir);
 }
 
 /// Kills everything of an attempt, its shim too.
-pub fn kill_all(dir: &Path) {
-    heirs::kill(MARK, dir);
+pub fn kill_all(dir: &Path, traces: Traces) {
+    heirs::kill(traces.mark, dir);
     empty_group(dir);
 }
 

@@ -29,6 +29,7 @@ impl Memory {
             memory.note = (limit > 0).then(|| note("the system does not say who this process is"));
             return memory;
         };
+        holder.beat = Some(order.terms.beat);
         if limit > 0 {
             match Cgroup::with_memory(&holder.group_name(), limit) {
                 Ok(group) => {

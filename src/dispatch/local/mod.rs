@@ -12,10 +12,13 @@ use std::time::Duration;
 
 use super::launcher::{Found, Job, Launcher};
 use crate::domain::dispatch::End;
+use crate::domain::dispatch::exit::Exit;
 use crate::domain::{Error, Result};
 use crate::git::ELSEWHERE;
 use crate::sys::companion::{self, Companion};
 use crate::sys::family;
+use crate::sys::fs::Durability;
+use crate::sys::heirs;
 use crate::sys::lock::{self, FileLock};
 use crate::sys::{fs, liveness};
 use holder::Holder;
@@ -26,6 +29,7 @@ mod files;
 mod holder;
 mod memory;
 pub mod order;
+pub mod orphans;
 mod output;
 mod record;
 pub mod shim;
@@ -40,11 +44,35 @@ const MARK: &str = "REPO_POOL_HEARTBEAT_FILE";
 /// How often the heartbeat comes, in seconds.
 const INTERVAL: &str = "REPO_POOL_HEARTBEAT_INTERVAL";
 
+/// The same for what drives a runner that another engine runs: the runner itself must not have it, for
+/// it lives on when its driver is to go.
+const DRIVER_MARK: &str = "REPO_POOL_DRIVES";
+
+/// What a shim may leave when it is gone.
+#[derive(Debug, Clone, Copy)]
+struct Traces {
+    /// The variable by which it is known.
+    mark: &'static str,
+    /// How long it has to end when asked; none: it is not asked.
+    grace: Option<Duration>,
+}
+
+impl Traces {
+    /// Those of commands that run here, which have so long to end.
+    fn of_commands(grace: Duration) -> Self {
+        Self {
+            mark: MARK,
+            grace: Some(grace),
+        }
+    }
+}
+
 /// Starts processes of this machine.
 #[derive(Debug)]
 pub struct Local {
     program: PathBuf,
     grace: Duration,
+    traces: Traces,
     /// The shims that this process has started, by their attempts' directories.
     own: Mutex<HashMap<PathBuf, Arc<Companion>>>,
 }
@@ -61,7 +89,21 @@ impl Local {
         Self {
             program: program.into(),
             grace,
+            traces: Traces::of_commands(grace),
             own: Mutex::default(),
+        }
+    }
+
+    /// For drivers of what other engines run. One that has lost its shim is killed: asked to end, it
+    /// would end its runner.
+    pub(super) fn of_drivers(program: &Path, grace: Duration) -> Self {
+        let traces = Traces {
+            mark: DRIVER_MARK,
+            grace: None,
+        };
+        Self {
+            traces,
+            ..Self::new(program, grace)
         }
     }
 
@@ -75,14 +117,27 @@ impl Local {
         own.remove(dir);
     }
 
+    /// Waits for the end of its shim; `now_and_then` is called meanwhile, at least `every` so long.
+    pub(super) fn wait_with(
+        &self,
+        job: &Job,
+        every: Duration,
+        now_and_then: &mut dyn FnMut(),
+    ) -> End {
+        let own = self.own(&job.dir);
+        let end = watch::to_the_end(job, own.as_deref(), self.traces, every, now_and_then);
+        self.forget(&job.dir);
+        end
+    }
+
     fn start_shim(&self, job: &Job, lock: &FileLock) -> std::io::Result<Companion> {
         let heartbeat = files::heartbeat(&job.dir);
-        let interval = order::beat(job.heartbeat_timeout).as_secs_f64().to_string();
+        let interval = interval(job);
         let words = Order::of(job, self.grace).words();
         // The dispatcher's own directory may be another repository's.
         let unset = ELSEWHERE.map(|name| (OsStr::new(name), None));
         let own = [
-            (OsStr::new(MARK), Some(heartbeat.as_os_str())),
+            (OsStr::new(self.traces.mark), Some(heartbeat.as_os_str())),
             (OsStr::new(INTERVAL), Some(OsStr::new(&interval))),
         ];
         let given = job.env.iter();
@@ -134,7 +189,7 @@ impl Launcher for Local {
         if let Some(exit) = record::read(&job.dir) {
             return Ok(Found::Ended(exit.end()));
         }
-        holder::end_leftovers(&job.dir, self.grace);
+        holder::end_leftovers(&job.dir, self.traces);
         // A shim says who it is before it starts anything.
         Ok(match Holder::of(&job.dir) {
             Some(_) => Found::Gone,
@@ -143,10 +198,7 @@ impl Launcher for Local {
     }
 
     fn wait(&self, job: &Job, _handle: &str) -> End {
-        let own = self.own(&job.dir);
-        let end = watch::to_the_end(job, own.as_deref(), self.grace);
-        self.forget(&job.dir);
-        end
+        self.wait_with(job, Duration::MAX, &mut || ())
     }
 
     fn stop(&self, job: &Job, _handle: &str, now: bool) {
@@ -164,6 +216,53 @@ impl Launcher for Local {
     fn why_memory_is_not_limited(&self) -> Option<String> {
         holder::why_memory_is_not_limited()
     }
+}
+
+/// The variables by which a runner knows of its heartbeat.
+pub(super) fn signs_of_life(job: &Job) -> [(String, String); 2] {
+    let heartbeat = files::heartbeat(&job.dir);
+    [
+        (MARK.to_owned(), heartbeat.to_string_lossy().into_owned()),
+        (INTERVAL.to_owned(), interval(job)),
+    ]
+}
+
+fn interval(job: &Job) -> String {
+    order::beat(job.heartbeat_timeout).as_secs_f64().to_string()
+}
+
+/// Kills whatever runs on this machine as the runner of an attempt, also in a container, as far as this
+/// user may.
+pub(super) fn kill_runner(dir: &Path) {
+    heirs::kill(MARK, dir);
+}
+
+/// Whether nothing can be left of an attempt that a shim has kept: its end is written down, and no
+/// engine has to be asked about it.
+pub(super) fn is_over(dir: &Path) -> bool {
+    exit(dir).is_some()
+        && matches!(fs::metadata_if_there(&dir.join("order.json")), Ok(None))
+        && lock::is_held(&files::lock(dir)) == Some(false)
+}
+
+/// How a shim has said that its command ended, if it has.
+pub(super) fn exit(dir: &Path) -> Option<Exit> {
+    record::read(dir)
+}
+
+/// Has the command's time begin only when [`has_begun`] is said.
+pub(super) fn is_prepared(dir: &Path) -> Result<()> {
+    fs::write_atomic(&files::preparing(dir), b"", Durability::RenameOnly)
+}
+
+/// Lets its time begin. Where that can't be said it takes longer, at worst for ever.
+pub(super) fn has_begun(dir: &Path) {
+    let _ = fs::remove_file_if_there(&files::preparing(dir));
+}
+
+/// Takes that back: another shim is to say it.
+pub(super) fn forget_exit(dir: &Path) -> Result<()> {
+    fs::remove_file_if_there(&files::exit(dir)).map(drop)
 }
 
 fn handle(dir: &Path) -> String {

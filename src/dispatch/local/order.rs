@@ -23,6 +23,13 @@ pub fn beat(heartbeat_timeout: Duration) -> Duration {
     (heartbeat_timeout / BEATS).min(SLOWEST_BEAT)
 }
 
+/// After how long a runner counts as silent whose heartbeats come so often, if a dispatcher with these
+/// settings takes it up: it was begun under others, perhaps.
+pub fn silence(heartbeat_timeout: Duration, beat: Option<Duration>) -> Duration {
+    let theirs = beat.map_or(Duration::ZERO, |beat| beat * BEATS);
+    heartbeat_timeout.max(theirs)
+}
+
 /// Everything a shim has to know.
 #[derive(Debug, PartialEq)]
 pub struct Order {

@@ -6,9 +6,11 @@
 //! by its starter and hands to nobody: the slot's as its stdin, the attempt's own as its stdout.
 
 use std::ffi::OsString;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::beat::Beat;
+use super::files;
 use super::memory::Memory;
 use super::order::Order;
 use super::output::Output;
@@ -19,7 +21,11 @@ use crate::domain::dispatch::pulse::Pulse;
 use crate::sys::clock::{Deadline, Stopwatch};
 use crate::sys::companion;
 use crate::sys::family::{Family, Told};
+use crate::sys::fs;
 use crate::sys::process::ForegroundEnd;
+
+/// How often is looked whether the time of a command has begun that is being prepared.
+const GLANCE: Duration = Duration::from_millis(250);
 
 /// The life of a shim, from its command line to its exit code.
 pub fn run(words: &[OsString]) -> u8 {
@@ -84,6 +90,10 @@ fn begin<'f>(
     Ok(Watched::new(order, family, output))
 }
 
+fn is_there(path: &Path) -> bool {
+    fs::metadata_if_there(path).is_ok_and(|found| found.is_some())
+}
+
 /// How far it has come.
 #[derive(Debug)]
 enum Phase {
@@ -103,6 +113,8 @@ struct Watched<'f> {
     output: Output,
     timeout: Option<Deadline>,
     stall: Option<(Pulse<u64>, Stopwatch)>,
+    /// The file that is there as long as its time has not begun, if it was seen there last.
+    preparing: Option<PathBuf>,
     phase: Phase,
     cause: Option<Cause>,
 }
@@ -118,6 +130,7 @@ impl<'f> Watched<'f> {
             timeout: terms.timeout.map(Deadline::after),
             stall: terms.stall.map(pulse),
             output,
+            preparing: Some(files::preparing(&order.dir)).filter(|path| is_there(path)),
             phase: Phase::Running,
             cause: None,
         }
@@ -153,7 +166,8 @@ impl<'f> Watched<'f> {
         let running = matches!(self.phase, Phase::Running);
         let stall = self.stall.as_ref().filter(|_| running);
         let stall = stall.map(|(pulse, watch)| pulse.interval().saturating_sub(watch.elapsed()));
-        let others = [phase, stall, self.output.patience()];
+        let glance = self.preparing.as_ref().map(|_| GLANCE);
+        let others = [phase, stall, glance, self.output.patience()];
         let others = others.into_iter().flatten();
         others.fold(self.beat.patience(), Duration::min)
     }
@@ -178,6 +192,9 @@ impl<'f> Watched<'f> {
         if told.ask || told.at_once {
             return Some(Cause::Stop);
         }
+        if self.has_no_time() {
+            return None;
+        }
         if let Some(timeout) = self.timeout.filter(Deadline::passed) {
             return Some(Cause::Deadline(timeout.limit().as_secs_f64()));
         }
@@ -192,6 +209,19 @@ impl<'f> Watched<'f> {
         *watch = Stopwatch::start();
         let stalled = pulse.look(self.output.size(), since);
         stalled.then(|| Cause::Stall(pulse.limit().as_secs_f64()))
+    }
+
+    /// Whether its time has not begun; as long as that is so it begins anew.
+    fn has_no_time(&mut self) -> bool {
+        if self.preparing.is_none() {
+            return false;
+        }
+        self.preparing.take_if(|path| !is_there(path));
+        self.timeout = self.timeout.map(|limit| Deadline::after(limit.limit()));
+        if let Some((_, watch)) = &mut self.stall {
+            *watch = Stopwatch::start();
+        }
+        true
     }
 
     fn ask(&mut self) {

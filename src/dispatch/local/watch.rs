@@ -4,7 +4,7 @@
 use std::io;
 use std::time::Duration;
 
-use super::{beat, files, holder, record};
+use super::{Traces, beat, files, holder, order, record};
 use crate::dispatch::launcher::Job;
 use crate::domain::dispatch::exit::end_told;
 use crate::domain::dispatch::pulse::Pulse;
@@ -12,6 +12,7 @@ use crate::domain::dispatch::{End, EndClass};
 use crate::sys::clock::Stopwatch;
 use crate::sys::companion::Companion;
 use crate::sys::family;
+use crate::sys::heirs;
 use crate::sys::lock::LockNotice;
 use crate::sys::process::ForegroundEnd;
 
@@ -39,10 +40,24 @@ impl Shim<'_> {
 }
 
 /// Waits for the end of an attempt's shim, and says how its runner ended.
-pub fn to_the_end(job: &Job, own: Option<&Companion>, grace: Duration) -> End {
+///
+/// `now_and_then` is called meanwhile, at least `every` so long.
+pub fn to_the_end(
+    job: &Job,
+    own: Option<&Companion>,
+    traces: Traces,
+    every: Duration,
+    now_and_then: &mut dyn FnMut(),
+) -> End {
     let watch = Stopwatch::start();
     // What can't be watched must not run on.
-    let ended = wait(job, own).inspect_err(|_| holder::kill_all(&job.dir));
+    let ended = wait(job, own, traces, every, now_and_then);
+    let ended = ended.inspect_err(|_| holder::kill_all(&job.dir, traces));
+    let exit = record::read(&job.dir);
+    if let (Some(shim), None, Some(grace)) = (own, &exit, traces.grace) {
+        // Before its number can be another's.
+        heirs::end_session(shim.pid(), grace);
+    }
     let left = own.and_then(Companion::reap);
     let seconds = watch.elapsed().as_secs_f64();
     let lost = |class, reason: String| End {
@@ -52,13 +67,13 @@ pub fn to_the_end(job: &Job, own: Option<&Companion>, grace: Duration) -> End {
         reason: Some(reason),
         seconds,
     };
-    match (ended, record::read(&job.dir)) {
+    match (ended, exit) {
         (_, Some(exit)) => exit.end(),
         (Ok(true), None) => match left.and_then(told) {
             // Whoever could not write it down has ended everything before.
             Some(code) => end_told(code, seconds, NOT_WRITTEN),
             None => {
-                holder::end_leftovers(&job.dir, grace);
+                holder::end_leftovers(&job.dir, traces);
                 let (class, reason) = vanished(left);
                 lost(class, reason)
             }
@@ -75,19 +90,31 @@ pub fn to_the_end(job: &Job, own: Option<&Companion>, grace: Duration) -> End {
 }
 
 /// True once the shim has ended, false if it was ended for its silence.
-fn wait(job: &Job, own: Option<&Companion>) -> io::Result<bool> {
+fn wait(
+    job: &Job,
+    own: Option<&Companion>,
+    traces: Traces,
+    every: Duration,
+    now_and_then: &mut dyn FnMut(),
+) -> io::Result<bool> {
     let lock = || LockNotice::of(&files::lock(&job.dir)).map_err(io::Error::other);
     let shim = match own {
         Some(own) => Shim::Own(own),
         None => Shim::Adopted(lock()?),
     };
-    let mut pulse = Pulse::new(beat::last(&job.dir), job.heartbeat_timeout);
+    let theirs = || holder::Holder::of(&job.dir).and_then(|holder| holder.beat);
+    let silence = match own {
+        Some(_) => job.heartbeat_timeout,
+        None => order::silence(job.heartbeat_timeout, theirs()),
+    };
+    let mut pulse = Pulse::new(beat::last(&job.dir), silence);
     let mut watch = Stopwatch::start();
-    while !shim.wait(pulse.interval())? {
+    while !shim.wait(pulse.interval().min(every))? {
         let since = watch.elapsed();
         watch = Stopwatch::start();
+        now_and_then();
         if pulse.look(beat::last(&job.dir), since) {
-            holder::kill_all(&job.dir);
+            holder::kill_all(&job.dir, traces);
             shim.wait(KILLING)?;
             return Ok(false);
         }

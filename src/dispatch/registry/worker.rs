@@ -10,7 +10,8 @@ use serde_json::Value;
 use super::document::{Standing, patched};
 use super::place::Place;
 use super::words;
-use crate::dispatch::files::LARGEST;
+use super::writings::Writings;
+use crate::dispatch::files::{LARGEST, digest};
 use crate::domain::{Error, Result};
 use crate::store::locks::named;
 use crate::sys::clock::{self, Deadline, Stopwatch};
@@ -74,7 +75,7 @@ impl Book {
     }
 
     /// Writes what is known, if nobody else is at it.
-    fn write(&mut self, now: Timestamp) -> Result<()> {
+    fn write(&mut self, now: Timestamp, own: &Writings) -> Result<()> {
         self.locked = false;
         for file in [&self.place.lock, &self.place.events] {
             if let Some(directory) = file.parent() {
@@ -96,6 +97,8 @@ impl Book {
             let text = String::from_utf8(bytes).map_err(|_| Error::failed("it is not in UTF-8"))?;
             let new = patched(&text, &self.standings, &words::time(now)).map_err(Error::failed)?;
             if let Some(new) = new {
+                let [from, to] = [&text, &new].map(|text| digest(text.as_bytes()));
+                own.add(&self.place.tasks, from, to);
                 fs::write_public(&self.place.tasks, new.as_bytes())?;
             }
             self.standings.clear();
@@ -109,9 +112,9 @@ impl Book {
     }
 
     /// The same, with word of how it went.
-    fn try_to_write(&mut self, tell: &dyn Fn(&str)) {
+    fn try_to_write(&mut self, own: &Writings, tell: &dyn Fn(&str)) {
         let watch = Stopwatch::start();
-        let written = self.write(clock::now());
+        let written = self.write(clock::now(), own);
         // What is large is written less often.
         let pause = (watch.elapsed() * 10).max(AT_MOST);
         let place = self.place.tasks.display();
@@ -138,7 +141,11 @@ impl Book {
 }
 
 /// Writes registries until the end. Returns what is still wrong then.
-pub(super) fn work(messages: &Receiver<Message>, tell: &dyn Fn(&str)) -> Vec<String> {
+pub(super) fn work(
+    messages: &Receiver<Message>,
+    own: &Writings,
+    tell: &dyn Fn(&str),
+) -> Vec<String> {
     let mut books: BTreeMap<u32, Book> = BTreeMap::new();
     loop {
         let behind = books.values().filter(|book| book.is_behind());
@@ -155,14 +162,14 @@ pub(super) fn work(messages: &Receiver<Message>, tell: &dyn Fn(&str)) -> Vec<Str
         // All that is there goes into one writing.
         while let Some(message) = next {
             if let Message::End(limit) = message {
-                return end(books, limit, tell);
+                return end(books, limit, own, tell);
             }
             take(&mut books, message);
             next = messages.try_recv().ok();
         }
         let due = |book: &&mut Book| book.is_behind() && book.not_before.passed();
         for book in books.values_mut().filter(due) {
-            book.try_to_write(tell);
+            book.try_to_write(own, tell);
         }
     }
 }
@@ -191,16 +198,21 @@ fn take(books: &mut BTreeMap<u32, Book>, message: Message) {
 }
 
 /// The last word to each of them.
-fn end(books: BTreeMap<u32, Book>, limit: Duration, tell: &dyn Fn(&str)) -> Vec<String> {
+fn end(
+    books: BTreeMap<u32, Book>,
+    limit: Duration,
+    own: &Writings,
+    tell: &dyn Fn(&str),
+) -> Vec<String> {
     let deadline = Deadline::after(limit);
     // Nobody sends here: it is for waiting, which no signal cuts short.
     let (_sender, nobody) = channel::<()>();
     let mut left = Vec::new();
     for mut book in books.into_values().filter(Book::is_behind) {
-        book.try_to_write(tell);
+        book.try_to_write(own, tell);
         while book.is_behind() && book.locked && !deadline.passed() {
             let _ = nobody.recv_timeout(Duration::from_millis(100));
-            book.try_to_write(tell);
+            book.try_to_write(own, tell);
         }
         if let Some(trouble) = book.trouble.filter(|_| !book.standings.is_empty()) {
             left.push(format!(

@@ -30,17 +30,23 @@ pub fn submit(run: &RunDir, wish: &Control) -> Result<Submitted> {
     let mut line = serde_json::to_vec(wish)
         .map_err(|error| Error::failed(format!("cannot write down the wish: {error}")))?;
     line.push(b'\n');
-    let lock = FileLock::acquire(&run.control_lock(), PATIENCE, &mut || {})?;
-    let _appending = lock.map_err(|busy| Error::LockTimeout {
-        resource: format!("the wishes of run {}", run.name()),
-        holder: busy.holder.map(crate::store::locks::named),
-        waited: busy.waited,
-    })?;
+    let _appending = silence(run)?;
     fs::append_line(&run.control(), &line)?;
     match run.try_take()? {
         Some(_taken) => take_up_alone(run),
         None => Ok(Submitted::ToDispatcher(run.dispatcher())),
     }
+}
+
+/// As long as this is held nobody says anything, and nobody has the run only for that. Who has it never
+/// waits for the run itself.
+pub fn silence(run: &RunDir) -> Result<FileLock> {
+    let lock = FileLock::acquire(&run.control_lock(), PATIENCE, &mut || {})?;
+    lock.map_err(|busy| Error::LockTimeout {
+        resource: format!("the wishes of run {}", run.name()),
+        holder: busy.holder.map(crate::store::locks::named),
+        waited: busy.waited,
+    })
 }
 
 /// Nobody else has the run: what is wanted becomes events here. A file that is to be
@@ -50,7 +56,7 @@ fn take_up_alone(run: &RunDir) -> Result<Submitted> {
     let before = replayed.state.run().controls;
     let wishes = pending(run, before)?;
     let now = clock::now();
-    let mut taken = before;
+    let (mut taken, mut whole) = (before, true);
     for wish in &wishes {
         let follows = wish.consequences(&replayed.state);
         if follows.add.is_some() {
@@ -59,13 +65,15 @@ fn take_up_alone(run: &RunDir) -> Result<Submitted> {
         for event in follows.events {
             replayed.add(event, now);
         }
+        // Whoever goes on with the run ends what is still at work.
+        whole &= follows.stop.is_empty();
         taken += 1;
     }
     if taken > before {
         replayed.add(Event::ControlTaken { lines: taken }, now);
         replayed.log.write()?;
     }
-    Ok(match taken - before == wishes.len() as u64 {
+    Ok(match whole && taken - before == wishes.len() as u64 {
         true => Submitted::Done,
         false => Submitted::WhenItGoesOn,
     })

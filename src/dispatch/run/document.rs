@@ -39,11 +39,11 @@ impl Document {
         let Some(bytes) = fs::read_if_there(&path)? else {
             return Ok(None);
         };
-        if document::is_newer(&path) {
-            return Err(document::newer(&path));
+        match serde_json::from_slice::<Self>(&bytes) {
+            Ok(read) if read.schema <= SCHEMA => Ok(Some(read)),
+            Err(error) if !document::is_of_newer(&bytes) => Err(unreadable(&path, &error)),
+            _ => Err(document::newer(&path)),
         }
-        let read = serde_json::from_slice(&bytes);
-        read.map(Some).map_err(|error| unreadable(&path, &error))
     }
 
     /// Writes it as that of a run.
@@ -54,5 +54,5 @@ impl Document {
 
 fn unreadable(path: &Path, error: &serde_json::Error) -> Error {
     Error::failed(format!("{} can't be read: {error}", path.display()))
-        .with_hint("nothing was changed; `repo-pool dispatch run --fresh` begins the run anew")
+        .with_hint("nothing was changed; `repo-pool dispatch run FILE --fresh` begins the run anew")
 }

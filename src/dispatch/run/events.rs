@@ -37,6 +37,16 @@ impl Log {
         })
     }
 
+    /// A log with nothing in it.
+    pub fn anew(path: PathBuf) -> Result<Self> {
+        fs::remove_file_if_there(&path)?;
+        Ok(Self {
+            path,
+            last: 0,
+            waiting: Vec::new(),
+        })
+    }
+
     /// Gives an event its number and time. It is written with the next [`Log::write`].
     pub fn add(&mut self, event: Event, time: Timestamp) -> Record {
         self.last += 1;
@@ -128,7 +138,7 @@ fn damaged(path: &Path, n: u64, error: &dyn std::fmt::Display) -> Error {
     ))
     .with_hint(
         "nothing was changed; cut the file off before that line to go on from there, or begin the \
-         run anew with `repo-pool dispatch run --fresh`",
+         run anew with `repo-pool dispatch run FILE --fresh`",
     )
 }
 

@@ -5,6 +5,7 @@
 //! | `run.lock` | held by the dispatcher for its life |
 //! | `tasks.json` | the tasks as they were read last, with the digests of their files |
 //! | `events.jsonl` | what happened: appended by who holds the lock, read by anybody |
+//! | `closing.jsonl` | what happened when the run was ended and that could not be read any more |
 //! | `rules.json` | the rules and agent pools of the last dispatcher, for who looks at the run |
 //! | `control.jsonl` | what people want: appended by anybody, taken up by who holds the lock |
 //! | `attempts/<task>/<n>/` | one attempt's files |
@@ -20,7 +21,9 @@ mod terms;
 
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
+use crate::dispatch::files::Source;
 use crate::domain::dispatch::ids;
 use crate::domain::{Error, Result};
 use crate::store::Workspace;
@@ -31,7 +34,7 @@ use crate::sys::lock::{self, FileLock};
 
 pub use document::Document;
 pub use follow::Follower;
-pub use read::{Replayed, Seen};
+pub use read::{Each, Replayed, Seen};
 pub use terms::Terms;
 
 /// The place of a run.
@@ -41,16 +44,27 @@ pub struct RunDir {
     path: PathBuf,
 }
 
+/// What a dispatcher was about to start when it was killed has the run until it begins.
+const LAST_MOMENT: Duration = Duration::from_millis(500);
+
 impl RunDir {
     /// The run of these files (absolute paths): the same files, the same run.
     pub fn of_files(workspace: &Workspace, files: &[PathBuf]) -> Self {
-        let stem = files.first().and_then(|file| file.file_stem());
-        let stem = stem.unwrap_or_default().to_string_lossy();
-        let paths = files.iter().map(|file| file.as_os_str().as_bytes());
-        let digest = ids::digest(&paths.collect::<Vec<_>>().join(&0));
-        // A quarter of the digest is plenty, and names are typed by people.
-        let name = format!("{}-{:08x}", ids::encoded(&stem), digest as u32);
-        Self::at(all_in(workspace), name)
+        let files: Vec<&Path> = files.iter().map(PathBuf::as_path).collect();
+        Self::at(Self::all_in(workspace), name_of(&files))
+    }
+
+    /// Those of its files that it was begun with: others that have joined it come after them.
+    pub fn begun_with<'f>(&self, files: &'f [Source]) -> &'f [Source] {
+        &files[..beginning(&self.name, files).unwrap_or(files.len())]
+    }
+
+    /// The name of the run that these files of it are run as since it was moved aside; none if it was
+    /// not.
+    pub fn replaced_by(&self, files: &[Source]) -> Option<&str> {
+        let (before, _) = self.name.rsplit_once('.')?;
+        let is_theirs = |name| beginning(name, files).is_some();
+        (!is_theirs(&self.name) && is_theirs(before)).then_some(before)
     }
 
     fn at(parent: PathBuf, name: String) -> Self {
@@ -60,9 +74,14 @@ impl RunDir {
         }
     }
 
+    /// The directory of all runs.
+    pub fn all_in(workspace: &Workspace) -> PathBuf {
+        workspace.root().join(MARKER).join("dispatch")
+    }
+
     /// All runs that there are, the one in which something happened last first.
     pub fn all(workspace: &Workspace) -> Result<Vec<Self>> {
-        let parent = all_in(workspace);
+        let parent = Self::all_in(workspace);
         let names = fs::list_dir_if_there(&parent)?.unwrap_or_default();
         let mut found = Vec::new();
         for name in names {
@@ -70,7 +89,7 @@ impl RunDir {
                 continue;
             };
             let run = Self::at(parent.clone(), name);
-            if fs::metadata_if_there(&run.tasks())?.is_some() {
+            if run.has_begun()? {
                 let changed = fs::metadata_if_there(&run.events())?;
                 found.push((changed.and_then(|file| file.modified().ok()), run));
             }
@@ -139,6 +158,11 @@ impl RunDir {
         self.path.join("events.jsonl")
     }
 
+    /// What happened in its end, if the events can't be read.
+    fn closing(&self) -> PathBuf {
+        self.path.join("closing.jsonl")
+    }
+
     /// What people want.
     pub fn control(&self) -> PathBuf {
         self.path.join("control.jsonl")
@@ -163,9 +187,34 @@ impl RunDir {
         attempts.join(attempt.to_string())
     }
 
+    /// The directories of all attempts that there are.
+    pub fn attempts(&self) -> Vec<PathBuf> {
+        let in_ = |dir: &PathBuf| {
+            let names = fs::list_dir_if_there(dir).ok().flatten();
+            let dir = dir.clone();
+            let names = names.unwrap_or_default().into_iter();
+            names.map(move |name| dir.join(name))
+        };
+        let tasks: Vec<PathBuf> = in_(&self.path.join("attempts")).collect();
+        tasks.iter().flat_map(in_).collect()
+    }
+
+    /// The last attempt of every task that has had one: its number and its directory.
+    pub fn last_attempts(&self) -> Result<Vec<(u32, PathBuf)>> {
+        let attempts = self.path.join("attempts");
+        let mut last = Vec::new();
+        for task in fs::list_dir_if_there(&attempts)?.unwrap_or_default() {
+            let dir = attempts.join(task);
+            let names = fs::list_dir_if_there(&dir)?.unwrap_or_default();
+            let numbers = names.iter().filter_map(|name| name.to_str()?.parse().ok());
+            last.extend(numbers.max().map(|n: u32| (n, dir.join(n.to_string()))));
+        }
+        Ok(last)
+    }
+
     /// What an attempt's runner is called, whatever runs it.
     pub fn runner(&self, task: &str, attempt: u32) -> String {
-        format!("rp-{}-{}-a{attempt}", self.name, ids::encoded(task))
+        ids::runner(&self.name, task, attempt)
     }
 
     /// Takes the run for this process, and makes its directory if it is new.
@@ -174,7 +223,10 @@ impl RunDir {
     /// [`Error::RunHeld`], if another process has it.
     pub fn take(&self) -> Result<FileLock> {
         fs::create_private_dir_all(&self.path)?;
-        self.try_take()?.ok_or_else(|| Error::RunHeld {
+        // Whoever only says something has the run for a moment: that is no other dispatcher.
+        let _silence = control::silence(self)?;
+        let lock = FileLock::acquire(&self.lock_file(), LAST_MOMENT, &mut || {})?;
+        lock.map_err(|_| Error::RunHeld {
             run: self.name.clone(),
             holder: self.dispatcher().map(named),
         })
@@ -188,6 +240,11 @@ impl RunDir {
     /// The process that has the run; none if none has, or if it can't be seen from here.
     pub fn dispatcher(&self) -> Option<u32> {
         lock::holder(&self.lock_file())
+    }
+
+    /// Whether a dispatcher has had it.
+    pub fn has_begun(&self) -> Result<bool> {
+        Ok(fs::metadata_if_there(&self.tasks())?.is_some())
     }
 
     /// Moves the run aside, to `<run>.<n>`, so that it begins anew. The caller has it.
@@ -205,9 +262,19 @@ impl RunDir {
     }
 }
 
-/// The directory of all runs.
-fn all_in(workspace: &Workspace) -> PathBuf {
-    workspace.root().join(MARKER).join("dispatch")
+fn name_of(files: &[&Path]) -> String {
+    let stem = files.first().and_then(|file| file.file_stem());
+    let stem = stem.unwrap_or_default().to_string_lossy();
+    let paths = files.iter().map(|file| file.as_os_str().as_bytes());
+    let digest = ids::digest(&paths.collect::<Vec<_>>().join(&0));
+    // A quarter of the digest is plenty, and names are typed by people.
+    format!("{}-{:08x}", ids::encoded(&stem), digest as u32)
+}
+
+/// How many of a run's files, the first ones, it has that name from.
+fn beginning(name: &str, files: &[Source]) -> Option<usize> {
+    let paths: Vec<&Path> = files.iter().map(|file| file.path.as_path()).collect();
+    (1..=paths.len()).find(|count| name_of(&paths[..*count]) == name)
 }
 
 /// What there is instead of a run that is not.

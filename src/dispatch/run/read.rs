@@ -43,6 +43,9 @@ impl RunDir {
     }
 }
 
+/// Who hears of each event that is replayed.
+pub type Each<'a> = &'a mut dyn FnMut(&Record, &Changes, &RunState);
+
 /// A run taken up: by who has its lock.
 #[derive(Debug)]
 pub struct Replayed {
@@ -54,13 +57,22 @@ pub struct Replayed {
 
 impl Replayed {
     /// Takes it up with the tasks of its document, each event to `each`. The caller has the run's lock.
-    pub fn load(run: &RunDir, each: &mut dyn FnMut(&Record, &Changes, &RunState)) -> Result<Self> {
+    pub fn load(run: &RunDir, each: Each<'_>) -> Result<Self> {
         let mut state = RunState::new(run.document()?.tasks);
         let log = Log::open(run, |record| {
             let changes = state.apply(&record);
             each(&record, &changes, &state);
         })?;
         Ok(Self { state, log })
+    }
+
+    /// Nothing of it but these tasks, as if it had just begun: what happens is written beside the events
+    /// that can't be read. The caller has the run's lock.
+    pub fn aside(run: &RunDir, tasks: Arc<[Task]>) -> Result<Self> {
+        Ok(Self {
+            state: RunState::new(tasks),
+            log: Log::anew(run.closing())?,
+        })
     }
 
     /// One more event: it counts from now on, and is written with the next [`Log::write`].

@@ -1,9 +1,10 @@
-//! `rules.json`: what the last dispatcher of a run worked by, for who looks at the run. It is no
-//! state: the next one writes it anew.
+//! `rules.json`: what the last dispatcher of a run worked by, for who looks at the run, and for who
+//! goes on with it. It is no state: the next one writes it anew.
 
 use serde::{Deserialize, Serialize};
 
 use super::RunDir;
+use crate::dispatch::files::{Defaults, Given};
 use crate::domain::dispatch::agents::{AgentPool, Rules};
 use crate::domain::{Error, Result};
 use crate::sys::fs::{self, Durability};
@@ -15,6 +16,12 @@ pub struct Terms {
     pub rules: Rules,
     /// Where runners run.
     pub agent_pools: Vec<AgentPool>,
+    /// What stands in for what task files do not say.
+    #[serde(default)]
+    pub defaults: Option<Defaults>,
+    /// What the command line said of that: the next dispatcher goes by it too.
+    #[serde(default)]
+    pub given: Given,
 }
 
 impl Terms {

@@ -6,17 +6,53 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-/// What runs an agent pool's runners.
+mod docker;
+pub mod exec;
+mod kubernetes;
+
+pub use docker::{Docker, Pull};
+pub use exec::Exec;
+pub use kubernetes::{Kubernetes, Transport};
+
+/// What runs an agent pool's runners, with what it has to know.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Engine {
+    /// Processes of this machine.
+    LocalProcess,
+    /// Containers of this machine's docker.
+    Docker(Docker),
+    /// Jobs of a Kubernetes cluster.
+    Kubernetes(Kubernetes),
+    /// Whatever a person's own commands drive.
+    Exec(Exec),
+}
+
+impl Engine {
+    /// Its kind.
+    pub fn kind(&self) -> Kind {
+        match self {
+            Self::LocalProcess => Kind::LocalProcess,
+            Self::Docker(_) => Kind::Docker,
+            Self::Kubernetes(_) => Kind::Kubernetes,
+            Self::Exec(_) => Kind::Exec,
+        }
+    }
+}
+
+/// The kinds of what runs runners (`type` of an agent pool).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
-pub enum Engine {
+pub enum Kind {
     /// Processes of this machine.
     LocalProcess,
     /// Containers of this machine's docker.
     Docker,
     /// Jobs of a Kubernetes cluster.
     Kubernetes,
+    /// Whatever a person's own commands drive.
+    Exec,
 }
 
 /// An agent pool as configured.
@@ -42,6 +78,23 @@ pub struct AgentPool {
     /// A file of variables (`NAME=value` lines).
     #[serde(skip)]
     pub env_file: Option<PathBuf>,
+}
+
+impl AgentPool {
+    /// One that runs nothing new: what it began is seen to its end.
+    pub fn former(name: &str, engine: Engine) -> Self {
+        Self {
+            name: name.to_owned(),
+            engine,
+            max_concurrency: 1,
+            enabled: false,
+            cpu_quota: None,
+            memory_quota: None,
+            skills: Vec::new(),
+            env: BTreeMap::new(),
+            env_file: None,
+        }
+    }
 }
 
 /// The order in which ready tasks go.
@@ -91,7 +144,7 @@ pub struct Rules {
     /// Skills and the agent pools that serve them, the preferred first; `default`: for tasks whose
     /// skill no entry names, and those without.
     pub skill_mapping: BTreeMap<String, Vec<String>>,
-    /// With it, waiting so long is worth one step of priority.
+    /// With it, waiting so long is worth one step of priority, or as much as a skill that is mapped.
     pub aging_interval: Option<Duration>,
     /// The weights of `fair-share` groups; 1 for those that are not named.
     pub share_weights: BTreeMap<String, f64>,

@@ -127,7 +127,8 @@ fn cancel(state: &RunState, task: Index, follows: &mut Consequences) {
     }
 }
 
-fn may_be_cancelled(state: TaskState) -> bool {
+/// Whether a task in that state can still be cancelled: not once it has come to an end.
+pub fn may_be_cancelled(state: TaskState) -> bool {
     !matches!(
         state,
         TaskState::Done | TaskState::Failed | TaskState::Cancelled | TaskState::Dropped

@@ -101,6 +101,9 @@ pub enum Event {
         attempt: AttemptId,
         /// The repository pool.
         pool: String,
+        /// The task's branch, if it is that which somebody has in another slot; else no slot was free.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        branch: Option<String>,
         /// Why.
         reason: String,
     },
@@ -135,6 +138,15 @@ pub enum Event {
         attempt: AttemptId,
         /// Why.
         reason: String,
+    },
+    /// What is to be known of a runner that goes on: what it waits for, why nothing can be seen of it.
+    RunnerNoted {
+        /// Which attempt.
+        #[serde(flatten)]
+        attempt: AttemptId,
+        /// That; absent: nothing any more.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        note: Option<String>,
     },
     /// It is done.
     RunnerCompleted {
@@ -286,6 +298,7 @@ impl Event {
             | Self::RunnerStarted { attempt, .. }
             | Self::RunnerAdopted { attempt }
             | Self::RunnerStopping { attempt, .. }
+            | Self::RunnerNoted { attempt, .. }
             | Self::RunnerCompleted { attempt, .. }
             | Self::RunnerFailed { attempt, .. }
             | Self::RunnerLost { attempt, .. }

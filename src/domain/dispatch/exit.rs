@@ -91,10 +91,7 @@ impl Exit {
     fn by_itself(&self) -> (EndClass, Option<String>) {
         let class = class(self.code, self.signal, self.out_of_memory.is_some());
         let reason = match (class, self.out_of_memory, self.signal) {
-            (EndClass::Oom, Some(bytes), _) => Some(format!(
-                "it needed more memory than the {} that it may have",
-                amount(bytes)
-            )),
+            (EndClass::Oom, Some(bytes), _) => Some(out_of_memory(bytes)),
             (_, _, Some(signal)) => Some(format!("signal {signal} ended it")),
             _ => None,
         };
@@ -102,7 +99,19 @@ impl Exit {
     }
 }
 
-fn told(cause: Cause) -> (EndClass, Option<String>) {
+/// What is said of who needed more memory than these bytes; of 0, nobody knows how many they were.
+pub fn out_of_memory(bytes: u64) -> String {
+    match bytes {
+        0 => "it needed more memory than it may have".to_owned(),
+        bytes => format!(
+            "it needed more memory than the {} that it may have",
+            amount(bytes)
+        ),
+    }
+}
+
+/// What an end from outside means, and the words for it.
+pub fn told(cause: Cause) -> (EndClass, Option<String>) {
     let (class, reason) = match cause {
         Cause::Stop => (EndClass::Stopped, "it was told to end".to_owned()),
         Cause::Deadline(limit) => (

@@ -32,6 +32,29 @@ pub fn encoded(id: &str) -> String {
     name
 }
 
+/// The longest name of a runner, in bytes: Kubernetes has its names in labels, which take no longer one.
+const LONGEST_RUNNER: usize = 63;
+
+/// What an attempt's runner is called, whatever runs it: `rp-<run>-<task>-a<n>`, in small letters,
+/// digits and `-` only, which is what containers, Jobs and host names can have. What has to be changed
+/// or cut for that has a digest before the number.
+pub fn runner(run: &str, task: &str, attempt: u32) -> String {
+    let whole = format!("rp-{run}-{task}");
+    let end = format!("-a{attempt}");
+    let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    if whole.bytes().all(plain) && whole.len() + end.len() <= LONGEST_RUNNER {
+        return whole + &end;
+    }
+    let digest = format!("-{:08x}", digest(whole.as_bytes()) as u32);
+    let letter = |byte: u8| match byte.to_ascii_lowercase() {
+        byte if plain(byte) => char::from(byte),
+        _ => '-',
+    };
+    let room = LONGEST_RUNNER - digest.len() - end.len();
+    let readable: String = whole.bytes().map(letter).take(room).collect();
+    format!("{readable}{digest}{end}")
+}
+
 /// Whether the byte at that place can stand in a name as it is.
 fn stays(id: &[u8], place: usize) -> bool {
     let next = |distance: usize| id.get(place + distance);

@@ -1,7 +1,9 @@
 //! The queue of tasks as data, and every decision about it: what a task is, what happened, what
 //! follows from that, who goes next. Times come in as arguments.
 
+pub mod advice;
 pub mod agents;
+pub mod branches;
 pub mod control;
 pub mod course;
 pub mod end;
@@ -10,6 +12,8 @@ pub mod exit;
 pub mod graph;
 pub mod ids;
 pub mod joining;
+pub mod kubernetes;
+pub mod outcome;
 pub mod pulse;
 pub mod scheduler;
 pub mod simulate;

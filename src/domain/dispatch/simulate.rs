@@ -12,6 +12,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::agents::{AgentPool, Rules};
+use super::course::Scope;
 use super::end::{End, EndClass};
 use super::event::{AttemptId, Event, Record};
 use super::scheduler::{Placement, Reason, Scheduler, why};
@@ -38,15 +39,17 @@ pub struct Plan {
     pub left: Vec<(Index, Vec<Reason>)>,
 }
 
-/// The plan of a run from where it stands, with tasks that take as long as `lasts` says.
+/// The plan for the tasks of `scope` in a run, from where it stands, with tasks that take as long as
+/// `lasts` says.
 pub fn simulate(
     state: &RunState,
+    scope: &Scope,
     agent_pools: &[AgentPool],
     rules: &Rules,
     start: Timestamp,
     lasts: impl Fn(&Task) -> Duration,
 ) -> Plan {
-    let mut simulation = Simulation::from(state, agent_pools, rules, start);
+    let mut simulation = Simulation::from(state, scope, agent_pools, rules, start);
     let mut plan = Plan::default();
     loop {
         simulation.due();
@@ -71,23 +74,30 @@ pub fn simulate(
     plan.left = (0..state.tasks().len())
         .filter(|task| {
             let state = state.progress(*task).state;
-            matches!(state, Waiting | Ready | Blocked | NeedsAttention)
+            scope.has(*task) && matches!(state, Waiting | Ready | Blocked | NeedsAttention)
         })
         .map(|task| (task, why(&state, &mut scheduler, task, now)))
         .collect();
     plan
 }
 
-struct Simulation {
+struct Simulation<'s> {
     state: RunState,
+    scope: &'s Scope,
     scheduler: Scheduler,
     now: Timestamp,
     /// Attempts under way by their ends.
     ends: BTreeSet<(Timestamp, u64, AttemptId)>,
 }
 
-impl Simulation {
-    fn from(state: &RunState, agent_pools: &[AgentPool], rules: &Rules, start: Timestamp) -> Self {
+impl<'s> Simulation<'s> {
+    fn from(
+        state: &RunState,
+        scope: &'s Scope,
+        agent_pools: &[AgentPool],
+        rules: &Rules,
+        start: Timestamp,
+    ) -> Self {
         let mut state = state.clone();
         let first = Record {
             n: state.run().last_number + 1,
@@ -103,10 +113,15 @@ impl Simulation {
         let open = state
             .open()
             .map(|(_, open)| (start, open.id.token, open.id.clone()));
+        let mut scheduler = Scheduler::resume(&state, agent_pools, rules);
+        for task in state.ready().filter(|task| !scope.has(*task)) {
+            scheduler.withdraw(task);
+        }
         Self {
             ends: open.collect(),
-            scheduler: Scheduler::resume(&state, agent_pools, rules),
+            scheduler,
             now: start,
+            scope,
             state,
         }
     }
@@ -121,7 +136,7 @@ impl Simulation {
     }
 
     fn follow(&mut self, ready: &[Index]) {
-        for task in ready {
+        for task in ready.iter().filter(|task| self.scope.has(**task)) {
             let ready_at = self.state.progress(*task).ready_at.unwrap_or(self.now);
             self.scheduler.ready(*task, ready_at.as_millisecond());
         }

@@ -1,10 +1,13 @@
 //! When a run can't go on by itself: what is in the way, and the command that helps.
 
+pub mod held;
 #[cfg(test)]
 mod tests;
 
 use jiff::Timestamp;
 
+use self::held::Lost;
+use super::advice::of_run;
 use super::course::Scope;
 use super::scheduler::{Reason, Scheduler};
 use super::state::{Index, RunState, TaskState};
@@ -16,42 +19,50 @@ pub enum Standstill {
     Cycle(Vec<Index>),
     /// Tasks ask something.
     Questions(Vec<Index>),
+    /// Ready tasks of a repository whose slots are all held by what ended tasks left in them.
+    Held(Vec<Index>, Lost),
     /// Ready tasks that no agent pool takes, the first with its reasons.
     NoRoom(Vec<Index>, Vec<Reason>),
     /// Tasks wait for others that came to a bad end; the task at the root of the first.
     Blocked(Vec<Index>, Index),
 }
 
-/// What a run has come to that does not go on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verdict {
-    /// All is done.
-    Done,
-    /// Something failed, or was not run.
-    Failed,
-    /// Somebody has to decide something before it can go on.
-    NeedsPerson,
-}
-
-/// Everything that is in the way of the tasks of `scope` in a run that can't go on by itself; empty if it can, or has
-/// nothing left to do.
+/// Everything that is in the way of the tasks of `scope` in a run that can't go on by itself; empty if
+/// it can, or has nothing left to do. To ask the repositories that are `lost` again is of no use.
 pub fn standstill(
     state: &RunState,
     scope: &Scope,
     scheduler: &mut Scheduler,
+    lost: &[Lost],
     now: Timestamp,
 ) -> Vec<Standstill> {
     let going = [TaskState::Running, TaskState::Retrying];
-    let later = scheduler.wakes_at(now.as_millisecond());
+    let is_lost = |repo: &str| lost.iter().any(|lost| *lost.repo == *repo);
+    let later = scheduler.wakes_but_for(&is_lost, now.as_millisecond());
     if going.iter().any(|s| state.count(*s) > 0) || scheduler.running() > 0 || later.is_some() {
         return Vec::new();
     }
     let mut found = Vec::new();
-    let ready: Vec<Index> = state.ready().filter(|task| scope.has(*task)).collect();
+    let mut ready: Vec<Index> = state.ready().filter(|task| scope.has(*task)).collect();
+    for lost in lost {
+        let is_theirs = |task: &mut Index| state.tasks()[*task].repo.as_ref() == Some(&lost.repo);
+        let theirs: Vec<Index> = ready.extract_if(.., is_theirs).collect();
+        if !theirs.is_empty() {
+            found.push(Standstill::Held(theirs, lost.clone()));
+        }
+    }
     if let Some(first) = ready.first() {
-        let reasons = scheduler.why(*first, now.as_millisecond());
-        if can_go(scheduler, &ready, now) {
-            return Vec::new();
+        let mut reasons = scheduler.why(*first, now.as_millisecond());
+        for task in &ready {
+            let own = scheduler.why(*task, now.as_millisecond());
+            // One that has not been asked for yet, and would go.
+            if own.is_empty() || own.contains(&Reason::Next) {
+                return Vec::new();
+            }
+            // What somebody only has to say a word to comes first.
+            if paused(state, &own) && !paused(state, &reasons) {
+                reasons = own;
+            }
         }
         found.push(Standstill::NoRoom(ready, reasons));
     }
@@ -74,44 +85,49 @@ pub fn standstill(
     found
 }
 
-/// Whether one of these has not been asked for yet, and would go.
-fn can_go(scheduler: &mut Scheduler, ready: &[Index], now: Timestamp) -> bool {
-    let mut all = ready.iter();
-    all.any(|task| {
-        let reasons = scheduler.why(*task, now.as_millisecond());
-        reasons.is_empty() || reasons.contains(&Reason::Next)
+/// Whether one of the reasons is an agent pool that somebody has disabled since the run began, and not
+/// its settings: that is a pause.
+fn paused(state: &RunState, reasons: &[Reason]) -> bool {
+    reasons.iter().any(|reason| match reason {
+        Reason::Disabled { agent_pool } => {
+            let change = state.run().agent_pools.get(&**agent_pool);
+            change.is_some_and(|change| change.enabled == Some(false))
+        }
+        _ => false,
     })
 }
 
-/// What a run has come to that does not go on, with what [`standstill`] has found.
-pub fn verdict(state: &RunState, found: &[Standstill]) -> Verdict {
-    use TaskState::{Blocked, Cancelled, Failed};
-    let person = |standstill: &Standstill| !matches!(standstill, Standstill::Blocked(..));
-    if found.iter().any(person) {
-        return Verdict::NeedsPerson;
-    }
-    let bad = [Failed, Cancelled, Blocked];
-    match bad.iter().any(|bad| state.count(*bad) > 0) {
-        true => Verdict::Failed,
-        false => Verdict::Done,
-    }
-}
-
 impl Standstill {
-    /// What a person is to be told, and the command that helps.
-    pub fn question(&self, state: &RunState) -> (String, String) {
+    /// Whether somebody has brought it about on purpose, and ends it with a word: the run waits for
+    /// that.
+    pub fn is_pause(&self, state: &RunState) -> bool {
+        match self {
+            Self::NoRoom(_, reasons) => paused(state, reasons),
+            _ => false,
+        }
+    }
+
+    /// What a person is to be told, and the command that helps the run of that name.
+    pub fn question(&self, state: &RunState, run: &str) -> (String, String) {
         let id = |task: &Index| &*state.tasks()[*task].id;
         match self {
             Self::Cycle(tasks) => {
                 let path: Vec<&str> = tasks.iter().chain(tasks.first()).map(id).collect();
                 let text = format!("tasks wait for each other: {}", path.join(" -> "));
                 let first = tasks.first().map(id).unwrap_or_default();
-                (text, format!("repo-pool dispatch cancel {}", quoted(first)))
+                (text, of_run(run, "cancel", &[first]))
             }
             Self::Questions(tasks) => {
                 let first = tasks.first().map(id).unwrap_or_default();
                 let text = format!("{} a person", some(tasks, "needs", "need", id));
-                (text, format!("repo-pool dispatch why {}", quoted(first)))
+                (text, of_run(run, "why", &[first]))
+            }
+            Self::Held(tasks, lost) => {
+                let can = some(tasks, "can't run", "can't run", id);
+                (
+                    format!("{can}: {}", lost.told()),
+                    held::command(run, &lost.first().slot, None),
+                )
             }
             Self::NoRoom(tasks, reasons) => {
                 let first = tasks.first().map(id).unwrap_or_default();
@@ -123,8 +139,8 @@ impl Standstill {
                     _ => None,
                 });
                 let command = match disabled {
-                    Some(pool) => format!("repo-pool dispatch pool enable {}", quoted(pool)),
-                    None => format!("repo-pool dispatch why {}", quoted(first)),
+                    Some(pool) => of_run(run, "pool enable", &[&**pool]),
+                    None => of_run(run, "why", &[first]),
                 };
                 (text, command)
             }
@@ -136,10 +152,7 @@ impl Standstill {
                 };
                 let blocked = some(tasks, "is blocked", "are blocked", id);
                 let text = format!("{blocked}: task {} {ended}", id(root));
-                (
-                    text,
-                    format!("repo-pool dispatch retry {}", quoted(id(root))),
-                )
+                (text, of_run(run, "retry", &[id(root)]))
             }
         }
     }

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::branches::Branches;
 use super::end::EndClass;
 use super::event::{AttemptId, Event, Record, SlotRef};
 use super::graph::{Graph, places};
@@ -119,6 +120,8 @@ pub struct Open {
     pub slot: Option<SlotRef>,
     /// Why it is being ended, if it is.
     pub stopping: Option<String>,
+    /// What is to be known of its runner.
+    pub note: Option<String>,
     /// Whether somebody cancelled its task: it is not tried again then, however it ends.
     pub cancelled: bool,
 }
@@ -128,6 +131,8 @@ pub struct Open {
 pub struct Progress {
     /// Where it stands.
     pub state: TaskState,
+    /// Since when it stands there; `None`: since before the run.
+    pub since: Option<Timestamp>,
     /// The number of its last attempt; 0: none yet.
     pub attempt: u32,
     /// How many of them count, since it was last told to be tried anew.
@@ -144,11 +149,15 @@ pub struct Progress {
     pub last_slot: Option<(Arc<str>, u32)>,
     /// How its last attempt ended.
     pub last_end: Option<EndClass>,
+    /// How long that ran, in seconds, if that is known.
+    pub last_seconds: Option<f64>,
     /// The question, if it needs attention; else why its last attempt ended, where that says more
     /// than the class. What blocks a task is found by [`RunState::blocker`].
     pub note: Option<Box<str>>,
     /// The command that answers the question.
     pub answer: Option<Box<str>>,
+    /// When it was last asked for its branch in vain, and who has that.
+    pub branch_taken: Option<Box<(Timestamp, Box<str>)>>,
     /// The commit and branch it left, once it is done.
     pub left: Option<Box<(String, String)>>,
 }
@@ -188,7 +197,8 @@ pub struct Run {
     pub draining: Option<i32>,
     /// When the last dispatcher ended and with which code; `None` while it works, or was killed.
     pub ended: Option<(Timestamp, u8)>,
-    /// What a person has to decide about the run, and the command that does.
+    /// What a person has to decide about the run, and the command that does; until something happens
+    /// that may have answered it.
     pub question: Option<(String, String)>,
     /// Agent pools that are not as configured.
     pub agent_pools: BTreeMap<String, PoolChange>,
@@ -212,6 +222,7 @@ pub struct RunState {
     tasks: Arc<[Task]>,
     by_id: HashMap<Arc<str>, Index>,
     graph: Graph,
+    branches: Branches,
     progress: Vec<Progress>,
     /// How many dependencies of each task have not come to an end.
     open: Vec<u32>,
@@ -228,6 +239,7 @@ impl RunState {
         let mut state = Self {
             by_id: HashMap::new(),
             graph: Graph::of(&[], &HashMap::new()),
+            branches: Branches::default(),
             progress: Vec::new(),
             open: Vec::new(),
             bad: Vec::new(),
@@ -246,6 +258,7 @@ impl RunState {
     pub fn redefine(&mut self, tasks: Arc<[Task]>, now: Option<Timestamp>) {
         self.by_id = places(&tasks);
         self.graph = Graph::of(&tasks, &self.by_id);
+        self.branches = Branches::of(&tasks);
         let known = self.tasks.iter().zip(tasks.iter()).zip(&mut self.progress);
         for ((old, new), progress) in known {
             if old.priority != new.priority {
@@ -272,6 +285,11 @@ impl RunState {
     /// Who waits for whom.
     pub fn graph(&self) -> &Graph {
         &self.graph
+    }
+
+    /// Who shares a branch with whom.
+    pub fn branches(&self) -> &Branches {
+        &self.branches
     }
 
     /// What is known of the run as a whole.
@@ -319,6 +337,12 @@ impl RunState {
         [Waiting, Ready, Running, Retrying]
             .iter()
             .all(|state| self.count(*state) == 0)
+    }
+
+    /// Whether the last dispatcher has come to its end, and nothing that it began is left.
+    pub fn is_left_in_order(&self) -> bool {
+        let run = self.run();
+        run.ended.is_some() && run.unreleased.is_empty() && self.open().next().is_none()
     }
 
     /// Whether an attempt is the one that is under way: what comes from any other is stale.
@@ -371,6 +395,7 @@ impl Progress {
                 Initial::Done => TaskState::Done,
                 Initial::Failed => TaskState::Failed,
             },
+            since: None,
             attempt: 0,
             counted: 0,
             priority: task.priority,
@@ -379,8 +404,10 @@ impl Progress {
             open: None,
             last_slot: None,
             last_end: None,
+            last_seconds: None,
             note: None,
             answer: None,
+            branch_taken: None,
             left: None,
         }
     }

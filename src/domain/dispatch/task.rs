@@ -1,11 +1,14 @@
 //! One task, whatever kind of file it came from.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+
+use super::ids;
 
 /// What a task's slot starts from.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -109,6 +112,44 @@ pub struct Task {
     /// What else its file says of it: handed on to the runner as it is.
     #[serde(default, skip_serializing_if = "Map::is_empty")]
     pub extra: Map<String, Value>,
+}
+
+impl Task {
+    /// One of which nothing is known but its id.
+    pub fn bare(id: Arc<str>) -> Self {
+        Self {
+            id,
+            title: Box::default(),
+            description: Box::default(),
+            command: Arc::default(),
+            repo: None,
+            depends: Vec::new(),
+            priority: 0,
+            skill: None,
+            share: "".into(),
+            cpu: 1000,
+            memory: 0,
+            base: Base::Pool,
+            branch: None,
+            files: Vec::new(),
+            when: When::Success,
+            max_attempts: 1,
+            timeout: None,
+            stall: None,
+            env: BTreeMap::new(),
+            initial: Initial::Open,
+            file: 0,
+            extra: Map::new(),
+        }
+    }
+
+    /// The branch that its commits are made on.
+    pub fn branch_name(&self) -> Cow<'_, str> {
+        match &self.branch {
+            Some(branch) => Cow::Borrowed(branch),
+            None => Cow::Owned(format!("rp/{}", ids::encoded(&self.id))),
+        }
+    }
 }
 
 /// Durations as seconds, in JSON.

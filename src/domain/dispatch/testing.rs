@@ -4,33 +4,15 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::agents::{AgentPool, Engine, Policy, Rules};
-use super::task::{Base, Initial, Task, When};
+use super::task::Task;
 
 /// A task that asks for one processor.
 pub fn task(id: &str) -> Task {
     Task {
-        id: id.into(),
-        title: "".into(),
-        description: "".into(),
         command: ["true".to_owned()].into(),
-        repo: None,
-        depends: Vec::new(),
-        priority: 0,
-        skill: None,
         share: "tasks".into(),
-        cpu: 1000,
-        memory: 0,
-        base: Base::Pool,
-        branch: None,
-        files: Vec::new(),
-        when: When::Success,
         max_attempts: 3,
-        timeout: None,
-        stall: None,
-        env: BTreeMap::new(),
-        initial: Initial::Open,
-        file: 0,
-        extra: serde_json::Map::new(),
+        ..Task::bare(id.into())
     }
 }
 

@@ -35,7 +35,7 @@ pub fn agent_pools(state: &RunState, configured: &[AgentPool]) -> Vec<AgentPoolV
             let change = changes.get(&pool.name);
             AgentPoolView {
                 name: pool.name.clone(),
-                engine: pool.engine,
+                engine: pool.engine.kind(),
                 enabled: change.and_then(|c| c.enabled).unwrap_or(pool.enabled),
                 running: 0,
                 max_concurrency: change
@@ -96,6 +96,7 @@ pub fn task(state: &RunState, index: Index) -> TaskView {
         id: task.id.to_string(),
         title: task.title.to_string(),
         state: progress.state,
+        since: progress.since,
         attempt: progress.attempt,
         counted: progress.counted,
         max_attempts: task.max_attempts,
@@ -105,6 +106,7 @@ pub fn task(state: &RunState, index: Index) -> TaskView {
         retry_at: progress.retry_at,
         running: progress.open.as_deref().map(attempt),
         last_end: progress.last_end,
+        last_seconds: progress.last_seconds,
         note: note(state, index, task),
         commit,
         branch,
@@ -120,6 +122,7 @@ fn attempt(open: &Open) -> AttemptView {
         started_at: open.started,
         slot: open.slot.clone(),
         stopping: open.stopping.clone(),
+        note: open.note.clone(),
     }
 }
 
@@ -133,6 +136,10 @@ fn note(state: &RunState, index: Index, task: &Task) -> Option<String> {
             let how = state.progress(by).state.word();
             format!("dependency {} {how}", id(by))
         }),
+        TaskState::Ready if progress.branch_taken.is_some() => {
+            let taken = progress.branch_taken.as_deref();
+            taken.map(|(_, why)| why.to_string())
+        }
         TaskState::Ready => {
             let exhausted = &state.run().exhausted;
             let repo = task

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::domain::dispatch::agents::Engine;
+use crate::domain::dispatch::agents::Kind;
 use crate::domain::dispatch::event::SlotRef;
 use crate::domain::dispatch::{EndClass, TaskState};
 
@@ -96,7 +96,7 @@ pub struct AgentPoolView {
     pub name: String,
     /// What runs its runners.
     #[serde(rename = "type")]
-    pub engine: Engine,
+    pub engine: Kind,
     /// Whether it takes tasks.
     pub enabled: bool,
     /// How many runners it has.
@@ -142,6 +142,9 @@ pub struct TaskView {
     pub title: String,
     /// Where it stands.
     pub state: TaskState,
+    /// Since when.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub since: Option<Timestamp>,
     /// The number of its last attempt; 0: none yet.
     pub attempt: u32,
     /// How many attempts count against it.
@@ -165,6 +168,9 @@ pub struct TaskView {
     /// How its last attempt ended.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_end: Option<EndClass>,
+    /// How long that ran, in seconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_seconds: Option<f64>,
     /// Why: the reason, or what it waits for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
@@ -198,6 +204,9 @@ pub struct AttemptView {
     /// Why it is being ended.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stopping: Option<String>,
+    /// What its runner waits for, or why nothing can be seen of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
 }
 
 /// Why a task is where it is.

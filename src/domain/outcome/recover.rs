@@ -83,7 +83,7 @@ pub enum FindingKind {
     IsolatedSlot,
     /// A lock file of git's that nobody holds.
     StaleGitLock,
-    /// A temporary file or directory of a killed command.
+    /// A temporary file or directory of a killed command, or what a killed dispatcher's tasks left running.
     Leftover,
     /// A lock file of a slot that is no more.
     OrphanedLock,
@@ -129,7 +129,7 @@ pub enum FindingAction {
     Report,
     /// Take the slot out of use.
     Isolate,
-    /// Delete a leftover.
+    /// Delete or end a leftover.
     Remove,
     /// Bring an isolated slot back.
     Restore,

@@ -125,6 +125,19 @@ pub fn send_out(git: &Git, slot: &Worktree, learned: Option<&Path>) -> Result<()
     slot.forget_index()
 }
 
+/// The pool's ref of that name has gone on from what a slot that stands alone has: what that has now
+/// counts as given to it, and is not taken for news when the slot comes home.
+pub fn count_as_given(slot: &Worktree, name: &str) -> Result<()> {
+    let Some(oid) = slot.own_ref(name)? else {
+        return Ok(());
+    };
+    let place = slot.admin.join(GIVEN);
+    let mut given = ref_files::packed(&read_file(&place)?).found;
+    given.insert(name.to_owned(), oid);
+    let given = ref_files::to_packed(given.iter());
+    fs::write_atomic(&place, &given, fs::Durability::RenameOnly)
+}
+
 /// Gives the slot back the repository that was taken home last, as it was.
 pub fn put_back(git: &Git, slot: &Worktree) -> Result<()> {
     let kept = slot.admin.join(KEPT);

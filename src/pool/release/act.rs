@@ -49,7 +49,7 @@ pub(super) fn act(pool: &Pool<'_>, work: &SlotWork, operation: &Operation) -> Re
         false => Reason::Release,
     };
     let mut before = on_release::run(pool, &slot, &work.lock, operation, &base, reason)?;
-    let parked = !operation.in_place && out_of_reach(pool, work.number)?;
+    let parked = !operation.in_place && out_of_reach(pool, work.number, operation.kill)?;
     let known = slot.commit.as_ref().unwrap_or(&base);
     let unseen = unseen::before_git(&pool.worktree(work.number))?;
     let mut repairs = Repairs {
@@ -116,10 +116,14 @@ fn goal_commit(record: &PoolRecord, slot: &SlotRecord) -> Option<Oid> {
 }
 
 /// Parks the slot before it is looked at. False if it has to stay where it is.
-fn out_of_reach(pool: &Pool<'_>, number: u32) -> Result<bool> {
+fn out_of_reach(pool: &Pool<'_>, number: u32, kill: bool) -> Result<bool> {
     match park::park(pool, number)? {
         Place::Parked => Ok(true),
-        Place::InPlace => occupants::none_but_callers(pool, number, false).map(|_| false),
+        Place::InPlace => occupants::none_but_callers(pool, number, kill).map(|_| false),
+        Place::Occupied(_) if kill => match occupants::none_but_callers(pool, number, true)? {
+            true => Ok(false),
+            false => out_of_reach(pool, number, false),
+        },
         Place::Occupied(process) => Err(occupants::occupied(pool, number, &process, false)),
     }
 }

@@ -10,9 +10,11 @@ use jiff::Timestamp;
 
 use super::{one_line, safe};
 use crate::domain::dispatch::TaskState;
+use crate::domain::dispatch::advice::of_run;
 use crate::domain::outcome::{
     AgentPoolView, AttentionView, RunPhase, RunView, TaskCounts, TaskView, WhyView,
 };
+use crate::report::advice::here;
 use crate::report::grid::{Column, Fit, Grid, Layout, Text};
 use crate::report::human::{self, since};
 use crate::report::tone::{Tone, painted};
@@ -37,6 +39,7 @@ pub fn run(run: &RunView, now: Timestamp, layout: &Layout) -> String {
 /// `resume` is the command that goes on with it.
 pub fn summary(run: &RunView, resume: &str, now: Timestamp, layout: &Layout) -> String {
     let counts = &run.counts;
+    let resume = here(resume);
     let name = painted(&safe(&run.run), Tone::Bold, layout.color);
     let ended = run.ended_at.unwrap_or(now);
     let took = run.started_at.map(|started| ended.duration_since(started));
@@ -52,14 +55,16 @@ pub fn summary(run: &RunView, resume: &str, now: Timestamp, layout: &Layout) -> 
     ];
     let mut helps = Vec::new();
     if counts.failed > 0 {
-        helps.push("`repo-pool dispatch log TASK` shows what a task said".to_owned());
+        let of_run = |verb: &str| here(&of_run(&run.run, verb, &[]));
+        helps.push(format!("`{}` shows what a task said", of_run("log TASK")));
         helps.push(format!(
-            "`repo-pool dispatch retry --failed` and `{}` run what failed again",
-            safe(resume)
+            "`{}` and `{}` run what failed again",
+            of_run("retry --failed"),
+            safe(&resume)
         ));
     }
     if run.state == RunPhase::Interrupted {
-        helps.push(format!("`{}` goes on with it", safe(resume)));
+        helps.push(format!("`{}` goes on with it", safe(&resume)));
     }
     parts.push(helps.iter().map(|help| format!("{help}\n")).collect());
     parts.retain(|part| !part.is_empty());
@@ -221,10 +226,12 @@ fn tasks(tasks: &[TaskView], now: Timestamp, layout: &Layout) -> String {
         Column::new("TASK").fit(Fit::Shorten(12)),
         Column::new("STATE"),
         Column::new("SINCE").right().rank(2),
-        Column::new("ATTEMPT").rank(3),
-        Column::new("AGENT POOL").fit(Fit::Shorten(10)).rank(4),
+        Column::new("TOOK").right().rank(3),
+        Column::new("ATTEMPT").rank(4),
+        Column::new("AGENT POOL").fit(Fit::Shorten(10)).rank(5),
         Column::new("SLOT").fit(Fit::Shorten(14)).rank(1),
-        Column::new("TITLE").fit(Fit::Shorten(16)).rank(5),
+        Column::new("RUNNER").fit(Fit::Shorten(10)).rank(7),
+        Column::new("TITLE").fit(Fit::Shorten(16)).rank(6),
         Column::new("NOTE").fit(Fit::Wrap(20)),
     ]);
     for task in tasks {
@@ -233,10 +240,12 @@ fn tasks(tasks: &[TaskView], now: Timestamp, layout: &Layout) -> String {
         grid.row([
             Text::new(&task.id),
             Text::new(task_state(task.state)).tone(state_tone(task.state)),
-            Text::maybe(begun(task).map(|begun| since(begun, now))),
+            Text::maybe(stands_since(task).map(|time| since(time, now))),
+            Text::maybe(took(task)),
             Text::maybe(attempt(task)),
             Text::maybe(running.map(|running| &running.agent_pool)),
             Text::maybe(slot.map(|slot| format!("{}/slot{}", slot.pool, slot.number))),
+            Text::maybe(running.and_then(|running| running.handle.as_ref())),
             Text::new(&task.title),
             Text::maybe(note(task, now).map(|note| one_line(&note))),
         ]);
@@ -262,13 +271,20 @@ fn state_tone(state: TaskState) -> Tone {
     }
 }
 
-/// Since when it runs; of one that is ready, since when it has been that.
-fn begun(task: &TaskView) -> Option<Timestamp> {
+/// Since when it stands where it does; of one that runs, since when its runner does.
+fn stands_since(task: &TaskView) -> Option<Timestamp> {
     match (&task.running, task.state) {
         (Some(running), _) => Some(running.started_at.unwrap_or(running.assigned_at)),
-        (None, TaskState::Ready) => task.ready_at,
-        _ => None,
+        (None, TaskState::Waiting) => None,
+        _ => task.since,
     }
+}
+
+/// How long its last attempt ran.
+fn took(task: &TaskView) -> Option<String> {
+    let ended = task.running.is_none();
+    let seconds = task.last_seconds.filter(|_| ended);
+    seconds.map(human::seconds)
 }
 
 fn attempt(task: &TaskView) -> Option<String> {
@@ -287,6 +303,7 @@ fn note(task: &TaskView, now: Timestamp) -> Option<String> {
         if running.started_at.is_none() {
             parts.push("starting".to_owned());
         }
+        parts.extend(running.note.clone());
     }
     if let Some(at) = task.retry_at.filter(|_| task.state == TaskState::Retrying) {
         parts.push(format!("again in {}", since(now, at)));
@@ -329,8 +346,8 @@ pub fn why(why: &WhyView, now: Timestamp, layout: &Layout) -> String {
         "{}  {state}",
         painted(&safe(&task.id), Tone::Bold, layout.color)
     );
-    if let Some(begun) = begun(task) {
-        title.push_str(&format!(" for {}", since(begun, now)));
+    if let Some(time) = stands_since(task) {
+        title.push_str(&format!(" for {}", since(time, now)));
     }
     if let Some(attempt) = attempt(task) {
         title.push_str(&format!(", attempt {attempt}"));

@@ -114,7 +114,7 @@ fn holder_or_caller(owner: &OwnerView) -> String {
 }
 
 /// A commit as it is usually abbreviated here.
-fn short_commit(commit: &str) -> &str {
+pub fn short_commit(commit: &str) -> &str {
     commit.get(..8).unwrap_or(commit)
 }
 

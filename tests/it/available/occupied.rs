@@ -17,12 +17,14 @@ const INSIDE: [(&str, &str, &str); 6] = [
     (
         "its program",
         "/",
-        "cp \"$(command -v sleep)\" \"$SLOT/zzz\"; \"$SLOT/zzz\" 600 & rm \"$SLOT/zzz\"",
+        "cp \"$(command -v sleep)\" \"$SLOT/zzz\"; \"$SLOT/zzz\" 600 &
+         until [ \"$(readlink /proc/$!/exe)\" = \"$SLOT/zzz\" ]; do :; done; rm \"$SLOT/zzz\"",
     ),
     (
         "a library",
         "/",
-        "cp /lib/*/libm.so.6 \"$SLOT/lib.so\"; LD_PRELOAD=\"$SLOT/lib.so\" sleep 600 &",
+        "cp /lib/*/libm.so.6 \"$SLOT/lib.so\"; LD_PRELOAD=\"$SLOT/lib.so\" sleep 600 &
+         until grep -q lib.so /proc/$!/maps; do :; done",
     ),
 ];
 

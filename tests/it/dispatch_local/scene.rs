@@ -53,6 +53,8 @@ impl Scene {
             command: command.iter().map(ToString::to_string).collect(),
             workdir,
             slot: None,
+            away: None,
+            shared: Vec::new(),
             env: BTreeMap::new(),
             timeout: None,
             stall: None,

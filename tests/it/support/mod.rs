@@ -2,7 +2,9 @@
 
 mod args;
 mod call;
+pub mod cluster;
 mod detached;
+mod docker;
 mod fixture;
 mod furnished;
 mod helper;
@@ -28,6 +30,7 @@ mod world;
 pub use args::Args;
 pub use call::{Call, Running};
 pub use detached::Detached;
+pub use docker::{Docker, IMAGE};
 pub use fixture::{PULL_REF, Remote, SPACED_FILE, odd_file};
 pub use helper::{Helper, alive, in_time, kill, kill_on_drop, until};
 pub use inspect::{files_containing, snapshot, tree};

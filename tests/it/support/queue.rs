@@ -1,6 +1,6 @@
 //! A file of tasks and its run, seen from outside: its events, its directory, its processes.
 
-use super::{Call, World, until};
+use super::{Call, Out, World, until};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -75,12 +75,31 @@ impl Queue {
         self.world.call(format!("dispatch {words}"))
     }
 
+    /// How people are told of a command about the run.
+    pub fn told(&self, words: &str) -> String {
+        let dir = self.dir();
+        let run = dir.file_name().expect("its name").to_string_lossy();
+        format!("repo-pool dispatch {words} --run {run}")
+    }
+
+    /// A command line as it was printed, typed into a shell in another directory.
+    #[track_caller]
+    pub fn typed(&self, line: &str) -> Out {
+        let mut shell = self.world.shell("sh");
+        shell.args(["-c", line]).current_dir(self.world.home());
+        Call::new(shell).run()
+    }
+
     /// The directory of the run.
     pub fn dir(&self) -> PathBuf {
+        self.begun().expect("the run")
+    }
+
+    /// The same, if the run has one yet.
+    fn begun(&self) -> Option<PathBuf> {
         let all = std::fs::read_dir(self.world.workspace().join(".repo-pool/dispatch"));
-        let mut all = all.expect("runs").map(|entry| entry.expect("a run").path());
-        let run = all.find(|path| path.extension().is_none());
-        run.expect("the run")
+        let mut all = all.ok()?.map(|entry| entry.expect("a run").path());
+        all.find(|path| path.extension().is_none())
     }
 
     /// The directory of an attempt of a task whose id is its own name.
@@ -88,14 +107,17 @@ impl Queue {
         self.dir().join(format!("attempts/{task}/{attempt}"))
     }
 
-    /// What an attempt has printed.
+    /// What an attempt has printed so far.
     pub fn log(&self, task: &str, attempt: u32) -> String {
-        std::fs::read_to_string(self.attempt(task, attempt).join("log")).expect("a log")
+        std::fs::read_to_string(self.attempt(task, attempt).join("log")).unwrap_or_default()
     }
 
     /// All events so far.
     pub fn events(&self) -> Vec<Value> {
-        let text = std::fs::read_to_string(self.dir().join("events.jsonl")).unwrap_or_default();
+        let text = self
+            .begun()
+            .and_then(|run| std::fs::read_to_string(run.join("events.jsonl")).ok())
+            .unwrap_or_default();
         let whole = text.rfind('\n').map_or("", |end| &text[..end]);
         let lines = whole.lines();
         lines

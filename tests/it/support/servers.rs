@@ -95,6 +95,11 @@ impl SilentServer {
         format!("http://127.0.0.1:{}/remote.git", self.listener.port)
     }
 
+    /// Its port.
+    pub fn port(&self) -> u16 {
+        self.listener.port
+    }
+
     /// How many connections there have been.
     pub fn connections(&self) -> usize {
         self.came.load(Ordering::SeqCst)

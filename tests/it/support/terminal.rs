@@ -153,7 +153,9 @@ impl Terminal {
         let start = Instant::now();
         loop {
             let seen = self.seen();
-            let new = seen.get(from..).unwrap_or_default();
+            // What was seen before may have ended within a character.
+            let from = (from..).find(|at| *at >= seen.len() || seen.is_char_boundary(*at));
+            let new = from.and_then(|from| seen.get(from..)).unwrap_or_default();
             if wanted(new) {
                 return seen;
             }

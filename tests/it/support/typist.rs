@@ -67,12 +67,6 @@ impl Typist {
         }
     }
 
-    /// The next line.
-    #[track_caller]
-    pub fn line(&mut self) -> String {
-        self.sees("\n").trim().to_owned()
-    }
-
     /// Takes the terminal away.
     pub fn hang_up(&mut self) {
         self.keys = None;

@@ -30,7 +30,24 @@ fn plain_ids_are_their_own_names_and_others_can_be_read() {
     assert_eq!(encoded(&"x".repeat(LONGEST)), "x".repeat(LONGEST));
 }
 
+#[test]
+fn runners_have_names_that_containers_and_jobs_can_have() {
+    assert_eq!(runner("tasks-0a1b2c3d", "3", 2), "rp-tasks-0a1b2c3d-3-a2");
+    assert_eq!(runner("t", "a_b", 1), "rp-t-a-b-7a516e8d-a1");
+    assert_ne!(runner("t", "a_b", 1), runner("t", "a.b", 1));
+}
+
 proptest! {
+    #[test]
+    fn runners_are_labels(run in "[a-z0-9=%-]{1,120}", task in "\\PC{0,80}", n: u32) {
+        let name = runner(&run, &task, n);
+        let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+        prop_assert!(name.chars().all(allowed) && name.len() <= 63, "{}", name);
+        let end = format!("-a{n}");
+        prop_assert!(name.starts_with("rp-") && name.ends_with(&end), "{}", name);
+    }
+
+
     #[test]
     fn names_are_told_apart_and_fit_files_and_branches(
         a in "[aAbB./+%=@{ \\\\~-]{0,6}|\\PC{0,60}",

@@ -24,6 +24,7 @@ impl Scheduler {
     pub fn next(&mut self, now: i64) -> Option<Placement> {
         self.clock = now;
         self.queue.reopen(now);
+        self.bring_back(now);
         if self.running.len() >= self.rules.max_global_concurrency as usize {
             return None;
         }

@@ -35,17 +35,19 @@ pub struct Standing {
 impl Key {
     /// The key of a task that stands so.
     pub fn new(standing: &Standing, rules: &Rules) -> Self {
+        let steps = match rules.policy {
+            Policy::Fifo => 0,
+            Policy::SkillBased => i64::from(standing.mapped),
+            Policy::Priority | Policy::FairShare => standing.priority,
+        };
         let policy = match (rules.policy, rules.aging_interval) {
-            (Policy::Fifo, _) => 0,
-            (Policy::SkillBased, _) => i64::from(!standing.mapped),
-            // So long after this one a task with one step more of priority would be ready to have
-            // the same key: the order never has to be made anew, and nobody waits for ever.
-            (Policy::Priority | Policy::FairShare, Some(interval)) => {
+            (Policy::Fifo, _) | (_, None) => steps.saturating_neg(),
+            // So long after this one a task that is a step ahead would be ready to have the same key:
+            // the order never has to be made anew, and nobody waits for ever.
+            (_, Some(interval)) => {
                 let step = i64::try_from(interval.as_millis()).unwrap_or(i64::MAX);
-                let ahead = standing.priority.saturating_mul(step);
-                standing.ready.saturating_sub(ahead)
+                standing.ready.saturating_sub(steps.saturating_mul(step))
             }
-            (Policy::Priority | Policy::FairShare, None) => standing.priority.saturating_neg(),
         };
         Self {
             policy,

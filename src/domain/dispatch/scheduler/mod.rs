@@ -6,11 +6,13 @@
 //! | [`fit`] | which agent pools a task can go to at all |
 //! | `pools` | what agent pools run, and whether one more fits |
 //! | `queue` | ready tasks by what they ask for; repositories without free slots |
-//! | `files` | tasks that declare the same file |
+//! | `files` | tasks that declare the same file, or share a branch |
+//! | `aside` | tasks whose branch somebody outside the run has |
 //! | `shares` | what groups of `fair-share` have used |
 //! | `choice` | the decision |
 //! | [`why`] | why a task waits |
 
+mod aside;
 mod choice;
 mod files;
 pub mod fit;
@@ -22,15 +24,17 @@ mod shares;
 mod tests;
 mod why;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use jiff::Timestamp;
 
 use super::agents::{AgentPool, Policy, Rules};
+use super::branches::Branches;
 use super::graph::{Graph, places};
 use super::state::{Index, RunState, TaskState};
 use super::task::Task;
+use aside::Aside;
 use files::Files;
 use fit::{Served, served};
 use key::{Key, Standing};
@@ -67,8 +71,10 @@ pub struct Scheduler {
     priorities: HashMap<Index, i64>,
     ready: HashMap<Index, Key>,
     running: HashMap<Index, Running>,
+    aside: BTreeMap<Index, Aside>,
     queue: Queue,
     files: Files,
+    branches: Branches,
     shares: Shares,
     /// Since when the head of an agent pool has not fitted.
     unfit_since: HashMap<Index, i64>,
@@ -113,8 +119,10 @@ impl Scheduler {
             priorities: HashMap::new(),
             ready: HashMap::new(),
             running: HashMap::new(),
+            aside: BTreeMap::new(),
             queue: Queue::default(),
             files: Files::default(),
+            branches: Branches::of(&tasks),
             shares: Shares::default(),
             unfit_since: HashMap::new(),
             clock: 0,
@@ -155,6 +163,9 @@ impl Scheduler {
             } else if progress.state == TaskState::Ready {
                 let ready = progress.ready_at.map_or(began, Timestamp::as_millisecond);
                 new.ready(task, ready);
+                if let Some((asked, why)) = progress.branch_taken.as_deref() {
+                    new.set_aside(task, why, asked.as_millisecond().saturating_add(poll));
+                }
             }
         }
         new
@@ -171,9 +182,7 @@ impl Scheduler {
             return;
         }
         let class = self.class(task);
-        let definition = &self.tasks[task];
-        self.files
-            .declare(task, definition.repo.as_ref(), &definition.files);
+        self.declare(task);
         let lane = &self.lanes[self.queue.shape(class).lane as usize];
         let standing = Standing {
             task,
@@ -189,6 +198,19 @@ impl Scheduler {
         }
     }
 
+    /// Makes known what no other running task may have: its files, and a branch that it shares.
+    fn declare(&mut self, task: Index) {
+        let definition = &self.tasks[task];
+        let repo = definition.repo.as_ref();
+        if self.branches.sharing(task).is_empty() {
+            return self.files.declare(task, repo, &definition.files);
+        }
+        let branch = format!("branch {}", definition.branch_name());
+        let files = definition.files.iter().cloned();
+        let all: Vec<Arc<str>> = files.chain([branch.into()]).collect();
+        self.files.declare(task, repo, &all);
+    }
+
     /// A task is ready no more.
     pub fn withdraw(&mut self, task: Index) {
         if let Some(running) = self.running.get_mut(&task) {
@@ -197,6 +219,7 @@ impl Scheduler {
         let Some(key) = self.ready.remove(&task) else {
             return;
         };
+        self.aside.remove(&task);
         self.unfit_since.remove(&task);
         self.files.unclaim(task);
         let class = self.class(task);
@@ -218,9 +241,7 @@ impl Scheduler {
     /// where that makes more than there may be.
     pub fn restore(&mut self, task: Index, agent_pool: &str, began: i64) {
         self.withdraw(task);
-        let definition = &self.tasks[task];
-        self.files
-            .declare(task, definition.repo.as_ref(), &definition.files);
+        self.declare(task);
         let running = Running {
             pool: self.pool(agent_pool),
             began,
@@ -299,16 +320,22 @@ impl Scheduler {
         }
     }
 
-    /// When time alone may let a task go that waits: an agent pool has rested, or a repository is to
-    /// be asked again.
+    /// When time alone may let a task go that waits: an agent pool has rested, or a repository or a
+    /// branch is to be asked for again.
     pub fn wakes_at(&self, now: i64) -> Option<i64> {
+        self.wakes_but_for(&|_| false, now)
+    }
+
+    /// The same, if nothing is to be had of some repositories.
+    pub fn wakes_but_for(&self, is_lost: &dyn Fn(&str) -> bool, now: i64) -> Option<i64> {
         if self.ready.is_empty() {
             return None;
         }
         let cooling = self.pools.iter().filter_map(|pool| pool.cooling_until);
         let rested = cooling.filter(|until| *until > now).min();
-        let asked = self.queue.reopens_at().map(|until| until.max(now));
-        rested.into_iter().chain(asked).min()
+        let asked = self.queue.reopens_at(is_lost).map(|until| until.max(now));
+        let aside = self.aside_until().map(|until| until.max(now));
+        rested.into_iter().chain(asked).chain(aside).min()
     }
 
     /// What each agent pool has to do.
@@ -381,11 +408,19 @@ impl Scheduler {
             _ => 0,
         };
         let definition = &self.tasks[task];
+        // What no agent pool counts tells tasks apart for nothing, and a decision looks at every shape.
+        let counted = |quota: fn(&Use) -> bool| self.pools.iter().any(quota);
         let shape = Shape {
             lane,
             share,
-            cpu: definition.cpu,
-            memory: definition.memory,
+            cpu: match counted(|pool| pool.cpu_quota.is_some()) {
+                true => definition.cpu,
+                false => 0,
+            },
+            memory: match counted(|pool| pool.memory_quota.is_some()) {
+                true => definition.memory,
+                false => 0,
+            },
         };
         let class = self.queue.class(shape, definition.repo.as_ref());
         self.classes[task] = Some(class);

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::super::agents::AgentPool;
 use super::super::task::Task;
+use super::fit::{bytes, processors};
 
 /// What an agent pool has to do at the moment.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -67,11 +68,28 @@ impl Use {
         f64::from(self.running) / f64::from(self.max_concurrency.max(1))
     }
 
-    /// Whether more is asked for than it may be, as after a change or an adoption.
-    pub fn exceeds(&self) -> bool {
-        self.running > self.max_concurrency
-            || self.cpu_quota.is_some_and(|quota| self.cpu > quota)
-            || self.memory_quota.is_some_and(|quota| self.memory > quota)
+    /// What more is asked for than it may be, as after a change or an adoption, in words; none if nothing
+    /// is.
+    pub fn excess(&self) -> Option<String> {
+        let quota = |used: u64, quota: Option<u64>, show: fn(u64) -> String, what: &str| {
+            let quota = quota.filter(|quota| used > *quota)?;
+            Some(format!("{} of {} {what}", show(used), show(quota)))
+        };
+        let (running, max) = (u64::from(self.running), u64::from(self.max_concurrency));
+        let over = [
+            quota(running, Some(max), |n| n.to_string(), "runners"),
+            quota(self.cpu, self.cpu_quota, processors, "CPU"),
+            quota(self.memory, self.memory_quota, bytes, "memory"),
+        ];
+        let over: Vec<String> = over.into_iter().flatten().collect();
+        (!over.is_empty()).then(|| {
+            format!(
+                "agent pool {} has more than it may have: {}; nothing new begins there before that is \
+                 less",
+                self.agent_pool,
+                over.join(", ")
+            )
+        })
     }
 
     /// What keeps it from taking any task.

@@ -21,9 +21,9 @@ pub struct Shape {
     pub lane: u32,
     /// Their group of `fair-share`.
     pub share: u32,
-    /// What each asks for, in thousandths of a processor.
+    /// What each asks for, in thousandths of a processor; 0 where no agent pool counts that.
     pub cpu: u32,
-    /// What each asks for, in bytes.
+    /// What each asks for, in bytes; likewise.
     pub memory: u64,
 }
 
@@ -231,10 +231,12 @@ impl Queue {
     }
 
     /// When a repository is asked again for which tasks wait.
-    pub fn reopens_at(&self) -> Option<i64> {
+    pub fn reopens_at(&self, is_lost: &dyn Fn(&str) -> bool) -> Option<i64> {
         let waiting = |repository: u32| {
-            let mut classes = self.repositories.list[repository as usize].1.classes.iter();
-            classes.any(|class| !self.classes.list[*class as usize].1.tasks.is_empty())
+            let (name, repository) = &self.repositories.list[repository as usize];
+            let mut classes = repository.classes.iter();
+            !is_lost(name)
+                && classes.any(|class| !self.classes.list[*class as usize].1.tasks.is_empty())
         };
         let mut times = self.asking.iter();
         times

@@ -129,6 +129,13 @@ pub enum Reason {
         /// It is asked again in so many, if no slot comes back before.
         again: f64,
     },
+    /// Its branch is in a slot that somebody has.
+    Branch {
+        /// Which slot, and who that is.
+        why: Arc<str>,
+        /// It is asked for again in so many seconds.
+        again: f64,
+    },
     /// Others go first.
     Behind {
         /// How many.
@@ -190,8 +197,10 @@ impl Scheduler {
             return vec![Reason::Impossible { why }];
         }
         self.queue.reopen(now);
+        self.bring_back(now);
         let class = self.class(task);
         let mut reasons = self.files_in_the_way(key, class);
+        reasons.extend(self.branch_in_the_way(task, now));
         reasons.extend(self.door_in_the_way(task, class, now));
         let (running, max) = (self.running.len(), self.rules.max_global_concurrency);
         if running >= max as usize {
@@ -316,7 +325,7 @@ fn in_words(obstacle: Obstacle, pool: &Use, shape: &super::Shape, now: i64) -> R
     }
 }
 
-fn seconds(milliseconds: i64) -> f64 {
+pub(super) fn seconds(milliseconds: i64) -> f64 {
     milliseconds.max(0) as f64 / 1000.0
 }
 
@@ -410,6 +419,9 @@ impl fmt::Display for Reason {
                     f,
                     "no slot of {repo} has been free for {since}; it is asked again in {again}"
                 )
+            }
+            Self::Branch { why, again } => {
+                write!(f, "{why}; it is asked for again in {}", to_come(*again))
             }
             Self::Behind { tasks: 1 } => f.write_str("1 task goes first"),
             Self::Behind { tasks } => write!(f, "{tasks} tasks go first"),

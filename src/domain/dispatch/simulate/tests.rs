@@ -12,12 +12,49 @@ fn second(_: &Task) -> Duration {
     Duration::from_secs(1)
 }
 
+#[test]
+fn a_plan_for_some_has_them_and_what_they_depend_on() {
+    let tasks = vec![task("1"), task("2"), after("3", &["1"]), after("4", &["2"])];
+    let state = RunState::new(tasks.into());
+    let pools = [agent_pool("a", 1)];
+    let plan = |only: &str| {
+        let scope = Scope::of(&state, &[only.to_owned()]).unwrap();
+        simulate(&state, &scope, &pools, &rules(), at(0), second)
+    };
+    assert_eq!(steps(&plan("3"), &state), "0s 1@a, 1s 3@a");
+    assert_eq!(steps(&plan("2"), &state), "0s 2@a");
+    assert_eq!(plan("3").left, []);
+}
+
 fn steps(plan: &Plan, state: &RunState) -> String {
     let steps = plan.steps.iter().map(|step| {
         let id = &state.tasks()[step.task].id;
         format!("{}s {id}@{}", step.after.as_secs(), step.agent_pool)
     });
     steps.collect::<Vec<_>>().join(", ")
+}
+
+/// What is not in the scope is in no plan, also when it becomes ready on the way.
+#[test]
+fn a_plan_may_be_of_some_tasks_only() {
+    let tasks = vec![
+        after("1", &[]),
+        after("2", &["1"]),
+        after("3", &["2"]),
+        after("4", &["1"]),
+    ];
+    let state = RunState::new(tasks.into());
+    let scope = Scope::of(&state, &["3".to_owned()]).unwrap();
+    let plan = simulate(
+        &state,
+        &scope,
+        &[agent_pool("a", 9)],
+        &rules(),
+        at(0),
+        second,
+    );
+    assert_eq!(steps(&plan, &state), "0s 1@a, 1s 2@a, 2s 3@a");
+    assert_eq!(plan.left, []);
 }
 
 #[test]
@@ -36,7 +73,7 @@ fn a_plan_names_every_step_and_what_never_begins_with_the_reason() {
     ];
     let state = RunState::new(tasks.into());
     let pools = [pool, agent_pool("b", 2)];
-    let plan = simulate(&state, &pools, &rules(), at(0), second);
+    let plan = simulate(&state, &Scope::default(), &pools, &rules(), at(0), second);
     assert_eq!(steps(&plan, &state), "0s 2@b, 0s 3@b, 1s 4@b, 1s 1@b");
     let left: Vec<Index> = plan.left.iter().map(|(task, _)| *task).collect();
     assert_eq!(left, [4, 5]);
@@ -76,7 +113,14 @@ fn a_plan_goes_on_from_where_the_run_stands() {
             seconds: 30.0,
         },
     );
-    let plan = simulate(&state, &[agent_pool("a", 1)], &rules(), at(5000), second);
+    let plan = simulate(
+        &state,
+        &Scope::default(),
+        &[agent_pool("a", 1)],
+        &rules(),
+        at(5000),
+        second,
+    );
     assert_eq!(steps(&plan, &state), "25s 2@a, 26s 3@a");
 }
 
@@ -237,9 +281,9 @@ proptest! {
         let mut pools = vec![agent_pool("one", 2), agent_pool("two", 2)];
         pools[1].cpu_quota = Some(2500);
         let lasts = |task: &Task| Duration::from_millis(100 + 37 * task.id.len() as u64 + u64::from(task.cpu));
-        let plan = simulate(&RunState::new(tasks.clone()), &pools, &rules, at(0), lasts);
+        let plan = simulate(&RunState::new(tasks.clone()), &Scope::default(), &pools, &rules, at(0), lasts);
         prop_assert_eq!(plan.steps.len(), tasks.len());
-        prop_assert_eq!(&plan, &simulate(&RunState::new(tasks.clone()), &pools, &rules, at(0), lasts));
+        prop_assert_eq!(&plan, &simulate(&RunState::new(tasks.clone()), &Scope::default(), &pools, &rules, at(0), lasts));
         let run = Run::of(tasks, pools, rules);
         prop_assert_eq!(&plan.steps, &run.steps(lasts, &kills));
     }

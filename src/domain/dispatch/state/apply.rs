@@ -14,6 +14,7 @@ use super::{Changes, Index, Open, PoolChange, RunState, TaskState};
 struct Ending<'a> {
     attempt: &'a AttemptId,
     class: EndClass,
+    seconds: Option<f64>,
     reason: Option<Cow<'a, str>>,
     counted: bool,
     retry_in: Option<f64>,
@@ -25,6 +26,9 @@ impl RunState {
         let mut changes = Changes::default();
         self.run.last_number = self.run.last_number.max(record.n);
         let now = record.time;
+        if may_answer(&record.event) {
+            self.run.question = None;
+        }
         match &record.event {
             Event::RunStarted { pid, policy, .. } => self.started(*pid, policy, now),
             Event::RunDraining { signal } => self.run.draining = Some(*signal),
@@ -74,7 +78,15 @@ impl RunState {
                 runner,
                 agent_pool,
             } => self.assigned(attempt, runner, agent_pool, now, changes),
-            Event::SlotUnavailable { attempt, .. } => self.without_slot(attempt, now, changes),
+            Event::SlotUnavailable {
+                attempt,
+                branch,
+                reason,
+                ..
+            } => {
+                let taken = branch.as_ref().map(|_| reason.as_str());
+                self.without_slot(attempt, taken, now, changes);
+            }
             Event::SlotAllocated { attempt, slot } => self.with_slot(attempt, slot),
             Event::RunnerStarted {
                 attempt, handle, ..
@@ -86,6 +98,11 @@ impl RunState {
             Event::RunnerStopping { attempt, reason } => {
                 self.at_open(attempt, |open| open.stopping = Some(reason.clone()));
             }
+            Event::RunnerNoted { attempt, note } => {
+                self.at_open(attempt, |open| open.note.clone_from(note));
+            }
+            // It has what it had.
+            Event::SlotReleased { error: Some(_), .. } => {}
             Event::SlotReleased { attempt, .. } => {
                 self.at_open(attempt, |open| open.slot = None);
                 self.run.unreleased.remove(&attempt.token);
@@ -135,7 +152,11 @@ impl RunState {
             Event::NeedsAttention {
                 question, command, ..
             } => {
-                self.close(task);
+                let cancelled = self.close(task).is_some_and(|open| open.cancelled);
+                if cancelled {
+                    self.put(task, TaskState::Cancelled, Some(now), changes);
+                    return;
+                }
                 self.put(task, TaskState::NeedsAttention, Some(now), changes);
                 self.progress[task].note = Some(question.as_str().into());
                 self.progress[task].answer = Some(command.as_str().into());
@@ -150,10 +171,10 @@ impl RunState {
         run.started = Some(now);
         run.pid = Some(pid);
         run.policy = Some(policy.to_owned());
-        (run.draining, run.ended, run.question) = (None, None, None);
+        (run.draining, run.ended) = (None, None);
         for progress in &mut self.progress {
             if progress.state == TaskState::Ready && progress.ready_at.is_none() {
-                progress.ready_at = Some(now);
+                (progress.ready_at, progress.since) = (Some(now), Some(now));
             }
         }
     }
@@ -177,7 +198,7 @@ impl RunState {
         self.put(task, TaskState::Running, Some(now), changes);
         let progress = &mut self.progress[task];
         progress.attempt = attempt.attempt;
-        progress.answer = None;
+        (progress.answer, progress.branch_taken) = (None, None);
         progress.open = Some(Box::new(Open {
             id: attempt.clone(),
             runner: runner.to_owned(),
@@ -187,16 +208,25 @@ impl RunState {
             handle: None,
             slot: None,
             stopping: None,
+            note: None,
             cancelled: false,
         }));
     }
 
-    /// There was no slot: as if it had not been assigned.
-    fn without_slot(&mut self, attempt: &AttemptId, now: Timestamp, changes: &mut Changes) {
+    /// There was no slot, or its branch was taken: as if it had not been assigned.
+    fn without_slot(
+        &mut self,
+        attempt: &AttemptId,
+        branch_taken: Option<&str>,
+        now: Timestamp,
+        changes: &mut Changes,
+    ) {
         let Some(task) = self.current(attempt) else {
             return;
         };
-        if let Some(repo) = self.tasks[task].repo.clone() {
+        if let Some(repo) = self.tasks[task].repo.clone()
+            && branch_taken.is_none()
+        {
             let since = self
                 .run
                 .exhausted
@@ -210,6 +240,7 @@ impl RunState {
             .is_some_and(|open| open.cancelled);
         let progress = &mut self.progress[task];
         progress.attempt = progress.attempt.saturating_sub(1);
+        progress.branch_taken = branch_taken.map(|why| Box::new((now, why.into())));
         let state = match cancelled {
             true => TaskState::Cancelled,
             false => TaskState::Ready,
@@ -252,6 +283,7 @@ impl RunState {
         }
         let progress = &mut self.progress[task];
         progress.last_end = Some(ending.class);
+        progress.last_seconds = ending.seconds;
         progress.counted += u32::from(ending.counted);
         progress.note = ending.reason.as_deref().map(Into::into);
         let cancelled = open.is_some_and(|open| open.cancelled);
@@ -320,10 +352,27 @@ impl RunState {
             TaskState::Dropped => {
                 self.put(task, TaskState::Waiting, Some(now), changes);
             }
-            TaskState::Ready => self.progress[task].ready_at = Some(now),
+            TaskState::Ready => {
+                let progress = &mut self.progress[task];
+                (progress.ready_at, progress.since) = (Some(now), Some(now));
+            }
             _ => {}
         }
     }
+}
+
+/// Whether a question about the run is to be asked anew after this, if it is one still.
+fn may_answer(event: &Event) -> bool {
+    matches!(
+        event,
+        Event::RunStarted { .. }
+            | Event::TaskAssigned { .. }
+            | Event::TaskRetried { .. }
+            | Event::TaskCancelled { .. }
+            | Event::TaskAdded { .. }
+            | Event::TaskDropped { .. }
+            | Event::AgentPoolChanged { .. }
+    )
 }
 
 /// The end that an event tells, if it tells one.
@@ -332,6 +381,7 @@ fn ending(event: &Event) -> Option<Ending<'_>> {
         Event::RunnerCompleted { attempt, end, .. } => Ending {
             attempt,
             class: EndClass::Done,
+            seconds: Some(end.seconds),
             reason: end.cause(),
             counted: true,
             retry_in: None,
@@ -345,6 +395,7 @@ fn ending(event: &Event) -> Option<Ending<'_>> {
         } => Ending {
             attempt,
             class: end.class,
+            seconds: Some(end.seconds),
             reason: end.cause(),
             counted: *counted,
             retry_in: *retry_in,
@@ -354,6 +405,7 @@ fn ending(event: &Event) -> Option<Ending<'_>> {
         } => Ending {
             attempt,
             class: EndClass::Lost,
+            seconds: None,
             reason: None,
             counted: true,
             retry_in: *retry_in,

@@ -56,6 +56,7 @@ impl RunState {
         if old == state {
             return;
         }
+        progress.since = at;
         self.counts[old as usize] -= 1;
         self.counts[state as usize] += 1;
         if state != TaskState::Retrying
@@ -108,9 +109,10 @@ impl RunState {
 
     /// Counts everything anew, and puts every task where it belongs.
     pub(super) fn settle_all(&mut self, now: Option<Timestamp>) {
-        let ready: Vec<(Index, Option<Timestamp>)> = self
-            .in_state(TaskState::Ready)
-            .map(|task| (task, self.progress[task].ready_at))
+        let before: Vec<_> = self
+            .progress
+            .iter()
+            .map(|progress| (progress.state, progress.since, progress.ready_at))
             .collect();
         self.counts = Default::default();
         for progress in &mut self.progress {
@@ -133,9 +135,14 @@ impl RunState {
         for task in 0..self.tasks.len() {
             self.recheck(task, now, &mut changes);
         }
-        for (task, ready_at) in ready {
-            if self.progress[task].state == TaskState::Ready {
-                self.progress[task].ready_at = ready_at;
+        for (progress, (state, since, ready_at)) in self.progress.iter_mut().zip(before) {
+            if progress.state != state {
+                progress.since = now;
+                continue;
+            }
+            progress.since = since;
+            if state == TaskState::Ready {
+                progress.ready_at = ready_at;
             }
         }
     }

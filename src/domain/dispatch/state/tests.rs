@@ -244,6 +244,7 @@ fn without_a_slot_it_is_as_if_nothing_had_been_assigned() {
         let attempt = told.assign("1");
         let changes = told.tell(Event::SlotUnavailable {
             attempt,
+            branch: None,
             pool: "app".into(),
             reason: "all in use".into(),
         });
@@ -262,6 +263,13 @@ fn without_a_slot_it_is_as_if_nothing_had_been_assigned() {
     assert!(told.state.run().exhausted.is_empty());
     told.done(&attempt);
     assert_eq!(told.progress("1").last_slot, Some(("app".into(), 2)));
+    // What could not go back is still to go back.
+    told.tell(Event::SlotReleased {
+        attempt: attempt.clone(),
+        slot_id: "workspace-app-slot2".into(),
+        rescue: None,
+        error: Some("it can't".into()),
+    });
     assert_eq!(told.state.run().unreleased[&3], (attempt.clone(), slot()));
     told.tell(Event::SlotReleased {
         attempt,
@@ -305,6 +313,21 @@ fn a_question_ends_the_attempt_and_its_dependents_wait() {
     assert_eq!(told.state.open().count(), 0);
     assert_eq!(told.tell(retry("1")).ready, [0]);
     assert_eq!(told.progress("1").answer, None);
+}
+
+#[test]
+fn nobody_is_asked_about_a_task_that_was_cancelled_meanwhile() {
+    let mut told = Told::of(vec![task("1"), after("2", &["1"])]);
+    told.assign("1");
+    told.tell(cancel("1"));
+    told.tell(Event::NeedsAttention {
+        task: Some("1".into()),
+        question: "which?".into(),
+        command: "repo-pool dispatch retry 1".into(),
+    });
+    assert_eq!(told.states(), "cancelled blocked");
+    assert_eq!(told.progress("1").answer, None);
+    assert!(told.state.is_over());
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use crate::domain::dispatch::event::AttemptId;
 use crate::domain::dispatch::{End, EndClass, Event, Record};
+use crate::report::advice::here;
 use crate::report::grid::{Layout, width_of};
 use crate::report::human;
 use crate::report::tables::{one_line, safe, short_commit};
@@ -14,7 +15,7 @@ pub enum Weight {
     Detail,
     /// It tells how the run goes.
     Step,
-    /// Something went wrong, or a person is needed.
+    /// Something went wrong, somebody ends it, or a person is needed.
     Trouble,
 }
 
@@ -32,6 +33,9 @@ pub fn weight(event: &Event) -> Weight {
         Event::RunnerFailed { .. }
         | Event::RunnerLost { .. }
         | Event::SlotReleased { error: Some(_), .. }
+        | Event::RunDraining { .. }
+        | Event::RunnerStopping { .. }
+        | Event::RunnerNoted { note: Some(_), .. }
         | Event::NeedsAttention { .. }
         | Event::Warning { .. } => Weight::Trouble,
         _ => Weight::Step,
@@ -115,7 +119,10 @@ fn told(event: &Event) -> (&'static str, String) {
         }
         Event::RunDraining { signal } => (
             "draining",
-            format!("signal {signal}: nothing new is started"),
+            format!(
+                "signal {signal}: nothing new is started, and what runs is waited for; a second \
+                 signal ends it"
+            ),
         ),
         Event::RunEnded { code } => ("run ended", format!("exit {code}")),
         Event::TaskRetried { .. } => ("retried", String::new()),
@@ -125,7 +132,7 @@ fn told(event: &Event) -> (&'static str, String) {
         Event::PriorityChanged { priority, .. } => ("priority", priority.to_string()),
         Event::NeedsAttention {
             question, command, ..
-        } => ("needs you", format!("{question}: {command}")),
+        } => ("needs you", format!("{question}: {}", here(command))),
         Event::AgentPoolCooling {
             agent_pool,
             seconds,
@@ -167,6 +174,10 @@ fn of_attempt(event: &Event, attempt: &AttemptId) -> (&'static str, String) {
         Event::RunnerStarted { handle, .. } => ("started", format!("attempt {n}, {handle}")),
         Event::RunnerAdopted { .. } => ("adopted", format!("attempt {n} went on")),
         Event::RunnerStopping { reason, .. } => ("stopping", format!("attempt {n}: {reason}")),
+        Event::RunnerNoted { note, .. } => {
+            let note = note.as_deref().unwrap_or("goes on");
+            ("runner", format!("attempt {n}: {note}"))
+        }
         Event::RunnerCompleted {
             end,
             commit,
@@ -195,6 +206,7 @@ fn of_attempt(event: &Event, attempt: &AttemptId) -> (&'static str, String) {
 
 fn failed(attempt: u32, how: &str, retry_in: Option<f64>) -> String {
     let next = match retry_in {
+        Some(0.0) => "to be run again".to_owned(),
         Some(seconds) => format!("again in {}", human::seconds(seconds)),
         None => "not tried again".to_owned(),
     };

@@ -1,4 +1,4 @@
-use crate::domain::dispatch::agents::Engine;
+use crate::domain::dispatch::agents::Kind;
 use crate::domain::dispatch::event::{AttemptId, SlotRef};
 use crate::domain::dispatch::{End, EndClass, Event, Record};
 use crate::domain::outcome::{AttemptView, CommandView};
@@ -15,6 +15,7 @@ fn task(id: &str, title: &str, state: TaskState) -> TaskView {
         id: id.into(),
         title: title.into(),
         state,
+        since: None,
         attempt: 0,
         counted: 0,
         max_attempts: 3,
@@ -24,6 +25,7 @@ fn task(id: &str, title: &str, state: TaskState) -> TaskView {
         retry_at: None,
         running: None,
         last_end: None,
+        last_seconds: None,
         note: None,
         commit: None,
         branch: None,
@@ -52,10 +54,13 @@ fn sample() -> RunView {
             started_at: Some(ago(249)),
             slot: Some(slot()),
             stopping: None,
+            note: None,
         }),
         ..task("3", "Log in", TaskState::Running)
     };
     let retrying = TaskView {
+        since: Some(ago(2)),
+        last_seconds: Some(1.5),
         attempt: 2,
         counted: 2,
         retry_at: Some(ago(-4)),
@@ -63,13 +68,15 @@ fn sample() -> RunView {
         ..task("backend/api\n", "Serve the API", TaskState::Retrying)
     };
     let failed = TaskView {
+        since: Some(ago(3700)),
+        last_seconds: Some(61.0),
         attempt: 3,
         note: Some("exit 3".into()),
         ..task("5", "Deploy", TaskState::Failed)
     };
     let pool = |name: &str, running, quota| AgentPoolView {
         name: name.into(),
-        engine: Engine::LocalProcess,
+        engine: Kind::LocalProcess,
         enabled: running > 0,
         running,
         max_concurrency: 4,
@@ -122,10 +129,10 @@ fn a_run_at_80_columns() {
     local             2    4  local-process  1.5 of 4  1.0 GiB of 8.0 GiB  -
     slow              0    4  local-process  -         -                   disabled
 
-    TASK           STATE     SINCE  ATTEMPT  SLOT       NOTE
-    3              running      4m  1 of 3   app/slot2  -
-    backend/api\n  retrying      -  2 of 3   -          again in 4s; exit 1
-    5              failed        -  3 of 3   -          exit 3
+    TASK           STATE     SINCE   TOOK  ATTEMPT  SLOT       NOTE
+    3              running      4m      -  1 of 3   app/slot2  -
+    backend/api\n  retrying     2s  1.5 s  2 of 3   -          again in 4s; exit 1
+    5              failed    1h 1m  1m 1s  3 of 3   -          exit 3
 
     task 9 needs you: the branches of 1 and 2 conflict in api/auth.py
       repo-pool dispatch retry 9
@@ -142,10 +149,10 @@ fn a_run_at_200_columns() {
     local             2    4  local-process  1.5 of 4  1.0 GiB of 8.0 GiB  -
     slow              0    4  local-process  -         -                   disabled
 
-    TASK           STATE     SINCE  ATTEMPT  AGENT POOL  SLOT       TITLE          NOTE
-    3              running      4m  1 of 3   local       app/slot2  Log in         -
-    backend/api\n  retrying      -  2 of 3   -           -          Serve the API  again in 4s; exit 1
-    5              failed        -  3 of 3   -           -          Deploy         exit 3
+    TASK           STATE     SINCE   TOOK  ATTEMPT  AGENT POOL  SLOT       RUNNER    TITLE          NOTE
+    3              running      4m      -  1 of 3   local       app/slot2  pid 4711  Log in         -
+    backend/api\n  retrying     2s  1.5 s  2 of 3   -           -          -         Serve the API  again in 4s; exit 1
+    5              failed    1h 1m  1m 1s  3 of 3   -           -          -         Deploy         exit 3
 
     task 9 needs you: the branches of 1 and 2 conflict in api/auth.py
       repo-pool dispatch retry 9
@@ -198,8 +205,8 @@ fn the_end_of_a_run_says_what_went_wrong_and_what_helps() {
 
       5  failed  attempt 3 of 3  exit 3
 
-    `repo-pool dispatch log TASK` shows what a task said
-    `repo-pool dispatch retry --failed` and `repo-pool dispatch run tasks.toml` run what failed again
+    `repo-pool dispatch log TASK --run tasks-1a2b3c4d` shows what a task said
+    `repo-pool dispatch retry --failed --run tasks-1a2b3c4d` and `repo-pool dispatch run tasks.toml` run what failed again
     ");
 }
 

@@ -2,6 +2,7 @@
 
 use crate::domain::outcome::SlotView;
 use crate::domain::slot::SlotState;
+use crate::report::advice::here;
 use crate::report::escape::escape;
 use crate::report::grid::{Column, Fit, Grid, Layout, Text, width_of};
 use crate::report::tables::short_id;
@@ -84,6 +85,10 @@ const EFFECT: usize = 20;
 
 /// The commands, one a line; what each does beside it, or below where there is no room.
 pub(super) fn rendered(commands: &[Advice], layout: &Layout) -> String {
+    let commands = commands.iter();
+    let commands: Vec<_> = commands
+        .map(|(told, effect)| (here(told), effect))
+        .collect();
     let widest = commands.iter().map(|(command, _)| width_of(command)).max();
     let room = layout.width.map(usize::from);
     if room.is_some_and(|room| widest.unwrap_or(0) + 2 + EFFECT > room) {
@@ -94,8 +99,8 @@ pub(super) fn rendered(commands: &[Advice], layout: &Layout) -> String {
         return lines.collect();
     }
     let mut grid = Grid::bare([Column::new(""), Column::new("").fit(Fit::Wrap(20))]);
-    for (command, effect) in commands {
-        grid.row([Text::new(command), Text::new(effect).tone(Tone::Dim)]);
+    for (command, effect) in &commands {
+        grid.row([Text::new(command), Text::new(**effect).tone(Tone::Dim)]);
     }
     grid.render(layout)
 }

@@ -41,6 +41,7 @@ fn happens(told: &mut Told, id: &str, thing: Thing) -> Changes {
         (Thing::FailForNow, Some(open)) => told.fails(&open, Some(3.0)),
         (Thing::NoSlot, Some(attempt)) => told.tell(Event::SlotUnavailable {
             attempt,
+            branch: None,
             pool: "app".into(),
             reason: "all in use".into(),
         }),
