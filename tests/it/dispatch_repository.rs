@@ -174,3 +174,38 @@ fn commits_are_on_their_branches(queue: &Queue) {
         );
     }
 }
+
+/// `why` helps a task that waits for one that asks a person; and of a branch that a later run has begun
+/// anew it says so, and names the commit.
+#[test]
+fn why_tells_what_helps_and_where_the_commits_are() {
+    let one = |id: &str| task(id, &format!("echo {id} > one; {COMMIT}"), "");
+    let tasks = [
+        one("a"),
+        one("d"),
+        task("e", "true", &from(&["a", "d"])),
+        task("g", "true", "depends = [\"e\"]"),
+    ];
+    let queue = Queue::with_slots(1, &tasks.concat());
+    queue.run("").run().code(4);
+    let why = |words: &str| queue.ask(&format!("why {words} --json")).run().ok().json();
+    let (asked, waits) = (&queue.all("NeedsAttention")[0], why("g"));
+    assert_eq!(asked["task"], "e");
+    let told = &waits["result"]["commands"][0]["command"];
+    assert_eq!(told, &asked["command"]);
+    let before = why("a");
+    assert_eq!(
+        before["result"]["reasons"],
+        json!(["it is done, and left its commits on rp/a"])
+    );
+    let commit = before["result"]["task"]["commit"].as_str().expect("it");
+    // Other content: the same, in the same second, would be the same commit.
+    let other = task("a", &format!("echo later > one; {COMMIT}"), "");
+    std::fs::write(queue.path("later.toml"), other).expect("a file");
+    queue.ask("run later.toml").run().ok();
+    let reason = format!(
+        "it is done, and left its commits at {}; rp/a is at another commit now",
+        &commit[..8]
+    );
+    assert_eq!(why("a --run tasks")["result"]["reasons"], json!([reason]));
+}

@@ -1,11 +1,13 @@
 //! The decision who goes next, and where.
 
 use super::pools::Obstacle;
-use super::queue::{Class, Head, Shape};
+use super::queue::{Class, Shape};
 use super::shares::Due;
 use super::{HEAD_PATIENCE, Key, Placement, Policy, Running, Scheduler};
 
-/// The order over all units: what the share groups are due first, then the key.
+/// The order over all units: what the share groups are due first, then the key. A task that has not
+/// fitted for too long is due before all groups: those that are owed more may fill its agent pool for
+/// ever, if room is what bounds them.
 type Rank = (Due, Key);
 
 /// How a decision sees things at one moment.
@@ -16,6 +18,7 @@ struct View {
     dues: Vec<Due>,
     /// For each agent pool the head that has not fitted for too long: none behind it goes there.
     kept_for: Vec<Option<Rank>>,
+    now: i64,
 }
 
 impl Scheduler {
@@ -79,37 +82,54 @@ impl Scheduler {
             dues,
             kept_for: vec![None; open.len()],
             open,
+            now,
         };
-        for (pool, rank) in self.heads_in_the_way(&view) {
-            let since = *self.unfit_since.entry(rank.1.task()).or_insert(now);
-            if now.saturating_sub(since) >= HEAD_PATIENCE {
-                view.kept_for[pool] = Some(rank);
+        for (pool, key) in self.heads_in_the_way(&view) {
+            let since = *self.unfit_since.entry(key.task()).or_insert(now);
+            if now.saturating_sub(since) < HEAD_PATIENCE {
+                continue;
+            }
+            let rank = (Due::default(), key);
+            let kept_for = &mut view.kept_for[pool];
+            if kept_for.is_none_or(|other| rank < other) {
+                *kept_for = Some(rank);
             }
         }
         Some(view)
     }
 
-    /// For each agent pool the first task that can go nowhere now, and for which this pool has a
-    /// runner but not the resources.
-    fn heads_in_the_way(&self, view: &View) -> Vec<(usize, Rank)> {
+    /// For each agent pool, and there for each share group, the first task that can go nowhere now,
+    /// and for which this pool has a runner but not the resources.
+    fn heads_in_the_way(&self, view: &View) -> Vec<(usize, Key)> {
         let quotas = |pool: &super::Use| pool.cpu_quota.is_some() || pool.memory_quota.is_some();
         if !self.pools.iter().any(quotas) {
             return Vec::new();
         }
-        let mut heads: Vec<Option<Rank>> = vec![None; self.pools.len()];
+        let groups = view.dues.len().max(1);
+        let mut heads: Vec<Option<Key>> = vec![None; self.pools.len() * groups];
         for head in self.queue.heads() {
             if let Some(pool) = self.too_small(head.shape, view) {
-                let rank = view.rank(&head);
-                let first = &mut heads[pool];
-                if first.is_none_or(|first| rank < first) {
-                    *first = Some(rank);
+                let first = &mut heads[pool * groups + head.shape.share as usize];
+                if first.is_none_or(|first| head.key < first) {
+                    *first = Some(head.key);
                 }
             }
         }
         let found = heads.into_iter().enumerate();
         found
-            .filter_map(|(pool, rank)| Some((pool, rank?)))
+            .filter_map(|(place, key)| Some((place / groups, key?)))
             .collect()
+    }
+
+    fn rank(&self, shape: &Shape, key: Key, view: &View) -> Rank {
+        let Some(due) = view.dues.get(shape.share as usize) else {
+            return (Due::default(), key);
+        };
+        let unfit_since = self.unfit_since.get(&key.task());
+        match unfit_since.is_some_and(|since| view.now.saturating_sub(*since) >= HEAD_PATIENCE) {
+            true => (Due::default(), key),
+            false => (*due, key),
+        }
     }
 
     /// The agent pool that lacks only resources for such a task, if no other can take it: of several
@@ -133,7 +153,7 @@ impl Scheduler {
     fn first(&self, view: &View) -> Option<(Key, Class, usize)> {
         let mut first: Option<(Rank, Class, usize)> = None;
         for head in self.queue.heads() {
-            let rank = view.rank(&head);
+            let rank = self.rank(head.shape, head.key, view);
             if first.as_ref().is_some_and(|(best, ..)| *best < rank) {
                 continue;
             }
@@ -175,8 +195,8 @@ impl Scheduler {
         now: i64,
     ) -> Option<Key> {
         let view = self.view(now)?;
-        let due = view.due(self.queue.shape(class));
-        let (_, head) = view.kept_for[pool].filter(|head| *head < (due, key))?;
+        let rank = self.rank(self.queue.shape(class), key, &view);
+        let (_, head) = view.kept_for[pool].filter(|head| *head < rank)?;
         Some(head)
     }
 
@@ -185,18 +205,5 @@ impl Scheduler {
         let pool = &self.pools[pool];
         let closed = pool.closed(now);
         closed.or_else(|| pool.crowded(shape.cpu, shape.memory))
-    }
-}
-
-impl View {
-    fn due(&self, shape: &Shape) -> Due {
-        self.dues
-            .get(shape.share as usize)
-            .copied()
-            .unwrap_or_default()
-    }
-
-    fn rank(&self, head: &Head<'_>) -> Rank {
-        (self.due(head.shape), head.key)
     }
 }

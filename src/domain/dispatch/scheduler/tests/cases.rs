@@ -204,6 +204,39 @@ fn quotas_are_sums_and_smaller_tasks_pass_a_larger_one_for_a_minute() {
     assert_eq!(placed(&mut one, 62_000), "5@a 6@a 7@a 8@a");
 }
 
+/// Memory is all that `a` asks for, so it never gets the half that it is due: that is no reason for `b`
+/// to get none.
+#[test]
+fn a_group_that_is_always_owed_does_not_keep_a_larger_task_of_another_waiting_for_ever() {
+    let of = |id: &str, share: &str, gigabytes: u64| Task {
+        share: share.into(),
+        memory: gigabytes << 30,
+        ..task(id)
+    };
+    let mut pool = agent_pool("p", 3);
+    pool.memory_quota = Some(2 << 30);
+    let small = (0..4).map(|n| of(&n.to_string(), "b", 0));
+    let owed = ["4", "5"].map(|id| of(id, "a", 1));
+    let tasks = small.chain(owed).chain([of("large", "b", 2)]).collect();
+    let mut one = scheduler(tasks, &[pool], &with_policy(Policy::FairShare));
+    let mut running = Vec::new();
+    let placed_at = (0..200).find(|second| {
+        let now = second * 1000;
+        while let Some(placement) = one.next(now) {
+            running.push(placement.task);
+        }
+        let ended = running.remove(0);
+        one.finished(ended, now + 1000);
+        one.ready(ended, now + 1000);
+        running.contains(&6)
+    });
+    assert!(
+        placed_at.is_some_and(|second| second >= 60),
+        "{placed_at:?}: {:?}",
+        one.why(6, 200_000)
+    );
+}
+
 #[test]
 fn tasks_with_the_same_file_take_turns_and_let_others_pass() {
     let tasks = vec![
@@ -261,6 +294,34 @@ fn a_rest_ends_by_itself_and_a_disabled_agent_pool_does_not() {
     one.pool_changed("a", Some(true), Some(1));
     assert_eq!(placed(&mut one, 5000), "1@a");
     assert!(!one.pool_changed("b", None, None));
+}
+
+#[test]
+fn who_cannot_have_its_branch_stands_aside() {
+    let tasks = vec![in_repo("1", "app"), in_repo("2", "app")];
+    let mut one = scheduler(tasks, &[agent_pool("a", 1)], &rules());
+    assert_eq!(placed(&mut one, 0), "1@a");
+    one.without_branch(0, "x has it", 0, 5000);
+    assert_eq!(placed(&mut one, 0), "2@a");
+    let why = one.why(0, 1000);
+    assert_eq!(why[0].to_string(), "x has it; it is asked for again in 4s");
+    one.without_slot(1, 1000, 2000);
+    assert_eq!(placed(&mut one, 1000), "");
+    assert_eq!(one.wakes_at(1000), Some(2000));
+    assert_eq!(placed(&mut one, 2000), "2@a");
+    one.finished(1, 2000);
+    assert_eq!(placed(&mut one, 4999), "");
+    assert_eq!(one.wakes_at(4999), Some(5000));
+    one.repo_free(&"app".into());
+    assert_eq!(placed(&mut one, 5000), "1@a");
+    // What it has not had is there for another one; who is withdrawn comes back no more.
+    one.ready(1, 5000);
+    one.without_branch(0, "x has it", 5000, 9000);
+    one.withdraw(0);
+    assert_eq!(placed(&mut one, 5000), "2@a");
+    one.finished(1, 5000);
+    assert_eq!(placed(&mut one, 9000), "");
+    assert_eq!(one.wakes_at(9000), None);
 }
 
 #[test]
@@ -325,9 +386,9 @@ fn what_runs_for_an_earlier_dispatcher_counts_even_above_the_maximum() {
     let mut one = Scheduler::new(tasks.into(), &[agent_pool("a", 1)], &rules());
     one.restore(0, "a", 0);
     one.restore(1, "gone", 0);
-    assert!(!one.utilization()[0].exceeds());
+    assert_eq!(one.utilization()[0].excess(), None);
     one.pool_changed("a", None, Some(0));
-    assert!(one.utilization()[0].exceeds());
+    assert!(one.utilization()[0].excess().is_some());
     one.pool_changed("a", None, Some(3));
     one.ready(2, 0);
     assert_eq!(placed(&mut one, 0), "");

@@ -87,7 +87,10 @@ impl World {
             let named = served(self.tasks[task].skill.as_deref(), &self.pools, &self.rules).named;
             match (self.rules.policy, aging) {
                 (Policy::Fifo, _) => (0, ready, task),
-                (Policy::SkillBased, _) => (i64::from(!named), ready, task),
+                (Policy::SkillBased, Some(aging)) => {
+                    (ready - i64::from(named) * aging, ready, task)
+                }
+                (Policy::SkillBased, None) => (i64::from(!named), ready, task),
                 (_, Some(aging)) => (ready - self.priority[task] * aging, ready, task),
                 (_, None) => (-self.priority[task], ready, task),
             }
@@ -371,6 +374,7 @@ proptest! {
 
     #[test]
     fn where_aging_is_on_nobody_waits_for_ever(
+        policy in prop::sample::select(&[Policy::Priority, Policy::SkillBased, Policy::FairShare]),
         mut tasks in some_tasks(40),
         mut pools in some_pools(),
         ends in prop::collection::vec(0_usize..1000, 600),
@@ -379,9 +383,15 @@ proptest! {
         pools.truncate(1);
         pools[0].skills.clear();
         (tasks[0].priority, tasks[0].cpu, tasks[0].memory) = (-2, 2000, 2 << 30);
-        tasks.iter_mut().for_each(|task| task.skill = None);
+        tasks.iter_mut().for_each(|task| task.skill = Some("mapped".into()));
+        tasks[0].skill = None;
         tasks[0].files = ["x", "y", "z"].map(Into::into).to_vec();
-        let rules = Rules { aging_interval: Some(Duration::from_secs(10)), ..rules() };
+        let mapping = [("mapped".to_owned(), vec![pools[0].name.clone()])];
+        let rules = Rules {
+            aging_interval: Some(Duration::from_secs(10)),
+            skill_mapping: mapping.into(),
+            ..with_policy(policy)
+        };
         let count = tasks.len();
         let mut one = scheduler(tasks, &pools, &rules);
         let (mut now, mut running) = (0, Vec::new());
@@ -393,14 +403,15 @@ proptest! {
                 return Ok(());
             }
             now += 1000;
-            one.finished(running.swap_remove(end % running.len()), now);
+            // In their order: however the ends are made simpler, nobody runs for ever.
+            one.finished(running.remove(end % running.len()), now);
             (0..count).for_each(|task| one.ready(task, now));
         }
         prop_assert!(false, "{:?}", one.why(0, now));
     }
 
     #[test]
-    fn fair_share_comes_within_a_twentieth_of_the_weights(
+    fn fair_share_comes_within_a_twentieth_of_the_weights_and_a_task(
         weights in prop::collection::vec(1_u32..6, 2..5),
         max in 2_u32..9,
         lasts in prop::collection::vec(100_i64..2000, 64),
@@ -428,10 +439,12 @@ proptest! {
             one.finished(task, now);
             one.ready(task, now);
         }
+        // What has begun is not taken back: a group is ahead, or behind, by what one task lasts.
+        let longest = 2000.0;
         let (all, sum) = (used.iter().sum::<i64>() as f64, f64::from(weights.iter().sum::<u32>()));
         for (used, weight) in used.iter().zip(&weights) {
-            let share = (*used as f64 / all) / (f64::from(*weight) / sum);
-            prop_assert!((0.95..=1.05).contains(&share), "{used:?} of {weights:?}: {share}");
+            let (used, due) = (*used as f64, all * f64::from(*weight) / sum);
+            prop_assert!((used - due).abs() <= due / 20.0 + longest, "{used} of {due}: {weights:?}");
         }
     }
 }
