@@ -1,6 +1,7 @@
 //! `dispatch run` with slots: branches, what is saved, what a dependent starts from.
 
 use crate::support::{Queue, alive, until};
+use rustix::process::Signal;
 use serde_json::json;
 
 fn sh(id: &str, script: &str, more: &str) -> String {
@@ -282,5 +283,28 @@ fn who_shares_a_branch_goes_on_from_where_it_stands() {
         log.replace('\n', " ")
     };
     assert_eq!((&*subjects("x"), &*subjects("x.a1")), ("b a", "b a"));
+    queue.all_slots_are_free();
+}
+
+/// Who needs a slot of which another run has all stands in the pool's line: it does not wait for the
+/// end of a run whose next task is always there first.
+#[test]
+fn a_run_that_has_all_slots_leaves_some_to_another() {
+    // Between two of them a slot is free for a hundredth of the time; who only asks hardly meets that.
+    const MANY: usize = 60;
+    let tasks: Vec<String> = (0..MANY)
+        .map(|n| sh(&n.to_string(), "sleep 0.3", ""))
+        .collect();
+    let queue =
+        Queue::with_slots(1, &tasks.concat()).settings("[dispatch]\npoll_interval = \"2s\"\n");
+    std::fs::write(queue.path("later.toml"), sh("late", "true", "")).expect("the other task");
+    let first = queue.run("").spawn();
+    queue.until("RunnerStarted", 1);
+    let later = queue.world.call("dispatch run later.toml").run();
+    later.ok().says("1 of 1 done");
+    let done = queue.all("RunnerCompleted").len();
+    assert!(done < MANY / 2, "{done} were done before");
+    first.signal(Signal::TERM);
+    first.finish().code(128 + 15);
     queue.all_slots_are_free();
 }

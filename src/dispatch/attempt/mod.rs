@@ -71,6 +71,8 @@ pub struct Plan {
     pub deps: Vec<Left>,
     /// The commit that was left last on its branch, if it shares that with others.
     pub onto: Option<String>,
+    /// Whether it may wait for a slot if none is free.
+    pub may_wait: bool,
     /// What an earlier dispatcher has done for it already.
     pub begun: Option<Begun>,
 }

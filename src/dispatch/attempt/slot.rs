@@ -181,8 +181,9 @@ fn grow_to(found: &FoundPool<'_>) -> Option<u32> {
 fn request(workshop: &Workshop<'_>, plan: &Plan, found: &FoundPool<'_>, ground: Ground) -> Request {
     let prefer = plan.prefer.as_ref();
     let name = found.pool.name.as_str();
-    // One that is about to come back is worth a wait.
-    let returning = workshop.returns.any(name);
+    // One that is about to come back is worth a wait. Where somebody else has them all, as another run
+    // does, only who stands in the pool's line gets one.
+    let waits = workshop.returns.any(name) || plan.may_wait;
     Request {
         reference: None,
         branch: None,
@@ -198,7 +199,7 @@ fn request(workshop: &Workshop<'_>, plan: &Plan, found: &FoundPool<'_>, ground: 
         hold: ground == Ground::Held,
         freshness: freshness(&found.pool),
         grow_to: grow_to(found),
-        wait: returning.then_some(workshop.rules.poll_interval),
+        wait: waits.then_some(workshop.rules.poll_interval),
         key: None,
         prefer: prefer
             .filter(|(pool, _)| **pool == *name)

@@ -84,6 +84,7 @@ impl<'scope, 'e> Crew<'scope, 'e> {
             prefer: state.progress(task).last_slot.clone(),
             deps: left_by(state, task),
             onto: left_on_branch(state, task),
+            may_wait: false,
             begun: None,
             task: definition,
         }

@@ -273,13 +273,14 @@ impl Engine<'_, '_> {
                 attempt: state.progress(placement.task).attempt + 1,
                 token: state.run().last_token + 1,
             };
-            let plan = self.crew.plan(
+            let mut plan = self.crew.plan(
                 state,
                 placement.task,
                 attempt,
                 &placement.agent_pool,
                 &self.files,
             );
+            plan.may_wait = placement.may_wait;
             let runner = self
                 .setting
                 .workshop

@@ -166,7 +166,9 @@ impl Engine<'_, '_> {
         let only = &self.setting.options.only;
         self.scope = crate::domain::dispatch::course::Scope::of(state, only)
             .map_err(|id| Error::usage(format!("--only {id}: there is no task of that id")))?;
-        self.scheduler = Scheduler::resume(state, &pools, &self.setting.workshop.rules);
+        let mut scheduler = Scheduler::resume(state, &pools, &self.setting.workshop.rules);
+        scheduler.go_on_from(&self.scheduler);
+        self.scheduler = scheduler;
         for task in state.ready().filter(|task| !self.scope.has(*task)) {
             self.scheduler.withdraw(task);
         }

@@ -19,12 +19,9 @@ impl Scheduler {
     /// A task that was placed could not have its branch: it is ready as before, and asks again then.
     /// The slot that it might have had is for another one.
     pub fn without_branch(&mut self, task: Index, why: &str, now: i64, until: i64) {
-        self.clock = now;
-        let Some(running) = self.end(task) else {
+        let Some(running) = self.undo(task, now) else {
             return;
         };
-        let group = self.share(task);
-        self.shares.undone(group, running.began);
         if let Some(repo) = &self.tasks[task].repo {
             match running.asks {
                 true => self.queue.asked(repo),

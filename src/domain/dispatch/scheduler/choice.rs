@@ -3,10 +3,10 @@
 use super::pools::Obstacle;
 use super::queue::{Class, Shape};
 use super::shares::Due;
-use super::{HEAD_PATIENCE, Key, Placement, Policy, Running, Scheduler};
+use super::{Key, Placement, Policy, Running, Scheduler};
 
-/// The order over all units: what the share groups are due first, then the key. A task that has not
-/// fitted for too long is due before all groups: those that are owed more may fill its agent pool for
+/// The order over all units: what the share groups are due first, then the key. A task that others
+/// have passed for too long is due before all groups: those that are owed more may fill its agent pool for
 /// ever, if room is what bounds them.
 type Rank = (Due, Key);
 
@@ -16,7 +16,9 @@ struct View {
     open: Vec<bool>,
     /// What share groups are due; empty where that does not matter.
     dues: Vec<Due>,
-    /// For each agent pool the head that has not fitted for too long: none behind it goes there.
+    /// The tasks that have no room, by the agent pool that has too little.
+    heads: Vec<(usize, Key)>,
+    /// For each agent pool the head that was passed for too long: none behind it goes there.
     kept_for: Vec<Option<Rank>>,
     now: i64,
 }
@@ -36,11 +38,15 @@ impl Scheduler {
                 return None;
             }
             let view = self.view(now)?;
+            if view.dues.is_empty() {
+                self.pass(view.heads.iter(), now);
+            }
             let (key, class, pool) = self.first(&view)?;
             let task = key.task();
             self.queue.remove(class, key);
             let files = self.files.leave(key, class);
             if self.files.obstacle(key).is_some() {
+                self.patience.forget(task);
                 self.files.passed(key, now);
                 if self.files.admit(key, class) {
                     self.queue.insert(class, key);
@@ -50,7 +56,11 @@ impl Scheduler {
             }
             self.files.unclaim(task);
             self.ready.remove(&task);
-            self.unfit_since.remove(&task);
+            self.patience.forget(task);
+            // Of share groups each has a task that is first: whatever is about to have its turn would be
+            // too late before long. There only who takes the room of another passes it.
+            let here = view.heads.iter().filter(|(place, _)| *place == pool);
+            self.pass(here, now);
             let asks = self
                 .queue
                 .taken(class, now.saturating_add(self.poll_interval()));
@@ -61,14 +71,18 @@ impl Scheduler {
                 asks,
                 again: None,
             };
+            let may_wait = asks && self.first(&view).is_none();
             self.begin(task, running);
-            let agent_pool = self.pools[pool].agent_pool.clone();
-            return Some(Placement { task, agent_pool });
+            return Some(Placement {
+                task,
+                agent_pool: self.pools[pool].agent_pool.clone(),
+                may_wait,
+            });
         }
     }
 
     /// `None` if no agent pool can take anything.
-    fn view(&mut self, now: i64) -> Option<View> {
+    fn view(&self, now: i64) -> Option<View> {
         let pools = self.pools.iter();
         let open: Vec<bool> = pools.map(|pool| pool.closed(now).is_none()).collect();
         if !open.contains(&true) {
@@ -80,22 +94,24 @@ impl Scheduler {
         };
         let mut view = View {
             dues,
+            heads: Vec::new(),
             kept_for: vec![None; open.len()],
             open,
             now,
         };
-        for (pool, key) in self.heads_in_the_way(&view) {
-            let since = *self.unfit_since.entry(key.task()).or_insert(now);
-            if now.saturating_sub(since) < HEAD_PATIENCE {
-                continue;
-            }
+        view.heads = self.heads_in_the_way(&view);
+        for (pool, key) in view.heads.iter().copied() {
             let rank = (Due::default(), key);
             let kept_for = &mut view.kept_for[pool];
-            if kept_for.is_none_or(|other| rank < other) {
+            if self.patience.is_over(key.task(), now) && kept_for.is_none_or(|other| rank < other) {
                 *kept_for = Some(rank);
             }
         }
         Some(view)
+    }
+
+    fn pass<'h>(&mut self, heads: impl Iterator<Item = &'h (usize, Key)>, now: i64) {
+        heads.for_each(|(_, head)| self.patience.passed(head.task(), now));
     }
 
     /// For each agent pool, and there for each share group, the first task that can go nowhere now,
@@ -110,7 +126,9 @@ impl Scheduler {
         for head in self.queue.heads() {
             if let Some(pool) = self.too_small(head.shape, view) {
                 let first = &mut heads[pool * groups + head.shape.share as usize];
-                if first.is_none_or(|first| head.key < first) {
+                if first.is_none_or(|first| head.key < first)
+                    && self.files.obstacle(head.key).is_none()
+                {
                     *first = Some(head.key);
                 }
             }
@@ -125,8 +143,7 @@ impl Scheduler {
         let Some(due) = view.dues.get(shape.share as usize) else {
             return (Due::default(), key);
         };
-        let unfit_since = self.unfit_since.get(&key.task());
-        match unfit_since.is_some_and(|since| view.now.saturating_sub(*since) >= HEAD_PATIENCE) {
+        match self.patience.is_over(key.task(), view.now) {
             true => (Due::default(), key),
             false => (*due, key),
         }
@@ -187,13 +204,7 @@ impl Scheduler {
     }
 
     /// The head that an agent pool is kept free for, before a task of this class and key.
-    pub(super) fn kept_for(
-        &mut self,
-        pool: usize,
-        key: Key,
-        class: Class,
-        now: i64,
-    ) -> Option<Key> {
+    pub(super) fn kept_for(&self, pool: usize, key: Key, class: Class, now: i64) -> Option<Key> {
         let view = self.view(now)?;
         let rank = self.rank(self.queue.shape(class), key, &view);
         let (_, head) = view.kept_for[pool].filter(|head| *head < rank)?;

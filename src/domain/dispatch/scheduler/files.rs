@@ -146,6 +146,13 @@ impl Files {
         }
     }
 
+    /// Takes over since when some tasks are passed, whose places are the same.
+    pub fn take_over(&mut self, earlier: &Self, which: impl Fn(Index) -> bool) {
+        let known = earlier.passed_since.iter();
+        self.passed_since
+            .extend(known.filter(|(task, _)| which(**task)));
+    }
+
     /// A ready task leaves the queue or the file it waits at. Returns its files.
     pub fn leave(&mut self, key: Key, class: Class) -> Box<[File]> {
         let files = self.of_task.get(&key.task()).cloned().unwrap_or_default();

@@ -8,7 +8,9 @@
 //! | `queue` | ready tasks by what they ask for; repositories without free slots |
 //! | `files` | tasks that declare the same file, or share a branch |
 //! | `aside` | tasks whose branch somebody outside the run has |
+//! | `patience` | for how long tasks without room have been passed |
 //! | `shares` | what groups of `fair-share` have used |
+//! | `slots` | what is told of slots |
 //! | `choice` | the decision |
 //! | [`why`] | why a task waits |
 
@@ -17,9 +19,11 @@ mod choice;
 mod files;
 pub mod fit;
 mod key;
+mod patience;
 mod pools;
 mod queue;
 mod shares;
+mod slots;
 #[cfg(test)]
 mod tests;
 mod why;
@@ -38,15 +42,13 @@ use aside::Aside;
 use files::Files;
 use fit::{Served, served};
 use key::{Key, Standing};
+use patience::Patience;
 use queue::{Class, Queue, Shape};
 use shares::Shares;
 
 pub use fit::{by_default, impossible};
 pub use pools::Use;
 pub use why::{Reason, why};
-
-/// A head task that has not fitted for so long stops the backfilling of its agent pool.
-pub const HEAD_PATIENCE: i64 = 60_000;
 
 /// A task and where it runs.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,6 +57,9 @@ pub struct Placement {
     pub task: Index,
     /// The agent pool's name.
     pub agent_pool: Arc<str>,
+    /// Whether nobody knows of a slot for it, and nothing else could go in its stead: it may wait for
+    /// one.
+    pub may_wait: bool,
 }
 
 /// The ready and the running tasks of a run. All times are milliseconds since 1970.
@@ -76,8 +81,7 @@ pub struct Scheduler {
     files: Files,
     branches: Branches,
     shares: Shares,
-    /// Since when the head of an agent pool has not fitted.
-    unfit_since: HashMap<Index, i64>,
+    patience: Patience,
     /// The time that was last told.
     clock: i64,
 }
@@ -124,7 +128,7 @@ impl Scheduler {
             files: Files::default(),
             branches: Branches::of(&tasks),
             shares: Shares::default(),
-            unfit_since: HashMap::new(),
+            patience: Patience::default(),
             clock: 0,
             tasks,
         }
@@ -169,6 +173,14 @@ impl Scheduler {
             }
         }
         new
+    }
+
+    /// The tasks were read again, and kept their places: how long they have been passed is not counted
+    /// anew.
+    pub fn go_on_from(&mut self, earlier: &Self) {
+        let is_ready = |task| self.ready.contains_key(&task);
+        self.patience.take_over(&earlier.patience, is_ready);
+        self.files.take_over(&earlier.files, is_ready);
     }
 
     /// A task has become ready, at the time that [`super::state::Progress::ready_at`] has. Of one
@@ -220,7 +232,7 @@ impl Scheduler {
             return;
         };
         self.aside.remove(&task);
-        self.unfit_since.remove(&task);
+        self.patience.forget(task);
         self.files.unclaim(task);
         let class = self.class(task);
         self.queue.remove(class, key);
@@ -264,41 +276,6 @@ impl Scheduler {
         if let Some(at) = running.again {
             self.ready(task, at);
         }
-    }
-
-    /// A task that was placed got a slot: if nobody knew of one, there may be more.
-    pub fn with_slot(&mut self, task: Index) {
-        if let Some(running) = self.running.get_mut(&task)
-            && std::mem::take(&mut running.asks)
-            && let Some(repo) = &self.tasks[task].repo
-        {
-            self.queue.asked(repo);
-        }
-    }
-
-    /// A task that was placed got no slot: it is ready as before, and its repository is not asked
-    /// before then, unless a slot there comes back; then with one task only.
-    pub fn without_slot(&mut self, task: Index, now: i64, until: i64) {
-        self.clock = now;
-        let Some(running) = self.end(task) else {
-            return;
-        };
-        let group = self.share(task);
-        self.shares.undone(group, running.began);
-        if let Some(repo) = &self.tasks[task].repo {
-            self.queue.shut(repo, now, until);
-        }
-        self.ready(task, running.ready);
-    }
-
-    /// A slot of a repository, as tasks name it, has gone back.
-    pub fn repo_free(&mut self, repo: &Arc<str>) {
-        self.queue.freed(repo);
-    }
-
-    /// A repository has none before then.
-    pub fn repo_exhausted(&mut self, repo: &Arc<str>, now: i64, until: i64) {
-        self.queue.shut(repo, now, until);
     }
 
     /// An agent pool is not as it was; `false` if there is none of that name.

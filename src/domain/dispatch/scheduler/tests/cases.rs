@@ -175,66 +175,18 @@ fn what_can_never_run_is_said_and_nothing_else() {
 }
 
 #[test]
-fn quotas_are_sums_and_smaller_tasks_pass_a_larger_one_for_a_minute() {
-    let mut pool = agent_pool("a", 9);
-    pool.cpu_quota = Some(4000);
-    let mut tasks = vec![with_cpu("large", 4000)];
-    tasks[0].priority = 1;
-    tasks.extend((0..9).map(|id| task(&id.to_string())));
-    let mut one = Scheduler::new(tasks.into(), &[pool], &rules());
-    one.ready(1, 0);
-    assert_eq!(placed(&mut one, 0), "0@a");
-    for task in [0, 2, 3, 4, 5, 6, 7, 8, 9] {
-        one.ready(task, 0);
-    }
-    assert_eq!(placed(&mut one, 0), "1@a 2@a 3@a");
-    one.finished(1, 59_999);
-    assert_eq!(placed(&mut one, 59_999), "4@a");
-    one.finished(2, 60_000);
-    assert_eq!(
-        placed(&mut one, 60_000),
-        "",
-        "now it is kept for the large one"
-    );
-    for task in [3, 4, 5] {
-        one.finished(task, 61_000);
-    }
-    assert_eq!(placed(&mut one, 61_000), "large@a");
-    one.finished(0, 62_000);
-    assert_eq!(placed(&mut one, 62_000), "5@a 6@a 7@a 8@a");
-}
-
-/// Memory is all that `a` asks for, so it never gets the half that it is due: that is no reason for `b`
-/// to get none.
-#[test]
-fn a_group_that_is_always_owed_does_not_keep_a_larger_task_of_another_waiting_for_ever() {
-    let of = |id: &str, share: &str, gigabytes: u64| Task {
-        share: share.into(),
-        memory: gigabytes << 30,
-        ..task(id)
-    };
-    let mut pool = agent_pool("p", 3);
-    pool.memory_quota = Some(2 << 30);
-    let small = (0..4).map(|n| of(&n.to_string(), "b", 0));
-    let owed = ["4", "5"].map(|id| of(id, "a", 1));
-    let tasks = small.chain(owed).chain([of("large", "b", 2)]).collect();
-    let mut one = scheduler(tasks, &[pool], &with_policy(Policy::FairShare));
-    let mut running = Vec::new();
-    let placed_at = (0..200).find(|second| {
-        let now = second * 1000;
-        while let Some(placement) = one.next(now) {
-            running.push(placement.task);
-        }
-        let ended = running.remove(0);
-        one.finished(ended, now + 1000);
-        one.ready(ended, now + 1000);
-        running.contains(&6)
-    });
-    assert!(
-        placed_at.is_some_and(|second| second >= 60),
-        "{placed_at:?}: {:?}",
-        one.why(6, 200_000)
-    );
+fn who_asks_for_a_slot_may_wait_where_nothing_else_could_go() {
+    let tasks = vec![in_repo("1", "app"), in_repo("2", "web")];
+    let mut one = Scheduler::new(tasks.into(), &[agent_pool("a", 9)], &rules());
+    let placed = |one: &mut Scheduler, now| one.next(now).map(|it| (it.task, it.may_wait));
+    one.ready(0, 0);
+    assert_eq!(placed(&mut one, 0), Some((0, false)), "there may be one");
+    one.without_slot(0, 0, 5000);
+    assert_eq!(placed(&mut one, 4999), None);
+    assert_eq!(placed(&mut one, 5000), Some((0, true)));
+    one.without_slot(0, 5000, 10_000);
+    one.ready(1, 6000);
+    assert_eq!(placed(&mut one, 10_000), Some((0, false)), "web could go");
 }
 
 #[test]

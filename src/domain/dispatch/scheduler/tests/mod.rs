@@ -1,4 +1,6 @@
 mod cases;
+mod room;
+mod shares;
 mod words;
 mod world;
 

@@ -409,42 +409,4 @@ proptest! {
         }
         prop_assert!(false, "{:?}", one.why(0, now));
     }
-
-    #[test]
-    fn fair_share_comes_within_a_twentieth_of_the_weights_and_a_task(
-        weights in prop::collection::vec(1_u32..6, 2..5),
-        max in 2_u32..9,
-        lasts in prop::collection::vec(100_i64..2000, 64),
-    ) {
-        let mut rules = with_policy(Policy::FairShare);
-        rules.max_global_concurrency = max;
-        for (group, weight) in weights.iter().enumerate() {
-            rules.share_weights.insert(group.to_string(), f64::from(*weight));
-        }
-        // As many of each group as there is ever room for, which come again as soon as they end.
-        let of = |n: usize| Task { share: (n % weights.len()).to_string().into(), ..task(&n.to_string()) };
-        let tasks: Vec<Task> = (0..weights.len() * max as usize).map(of).collect();
-        let mut one = scheduler(tasks, &[agent_pool("a", 99)], &rules);
-        let mut ends: BTreeSet<(i64, Index, i64)> = BTreeSet::new();
-        let mut used = vec![0_i64; weights.len()];
-        let (mut now, mut nth) = (0, 0);
-        while now < 200_000 {
-            while let Some(placement) = one.next(now) {
-                nth += 1;
-                ends.insert((now + lasts[nth % lasts.len()], placement.task, now));
-            }
-            let (end, task, began) = ends.pop_first().unwrap();
-            now = end;
-            used[task % weights.len()] += end - began;
-            one.finished(task, now);
-            one.ready(task, now);
-        }
-        // What has begun is not taken back: a group is ahead, or behind, by what one task lasts.
-        let longest = 2000.0;
-        let (all, sum) = (used.iter().sum::<i64>() as f64, f64::from(weights.iter().sum::<u32>()));
-        for (used, weight) in used.iter().zip(&weights) {
-            let (used, due) = (*used as f64, all * f64::from(*weight) / sum);
-            prop_assert!((used - due).abs() <= due / 20.0 + longest, "{used} of {due}: {weights:?}");
-        }
-    }
 }
