@@ -25,7 +25,7 @@ const PAUSES: u32 = 3;
 const AT_ONCE: usize = 50;
 
 /// Gives the indexes of those slots that are idle and verified a time later than that of their files.
-/// Waits until there is such a time: a second at most, and [`LAG`].
+/// Waits until there is such a time: a second and a tenth at most.
 pub fn renew(pool: &Pool<'_>, numbers: &[u32]) -> Result<()> {
     let young: Vec<(u32, i64)> = numbers
         .iter()

@@ -1,5 +1,7 @@
 //! How a job has ended: by its own word, or by the engine's.
 
+use std::time::Duration;
+
 use super::Asked;
 use super::Jobs;
 use crate::dispatch::driven::driver::Presence;
@@ -17,7 +19,7 @@ impl Jobs<'_> {
             known.over.get_or_insert_with(clock::now);
         });
         let over = self.known.borrow().over;
-        let age = over.map(|over| clock::now().duration_since(over).unsigned_abs());
+        let age = over.and_then(|over| Duration::try_from(clock::now().duration_since(over)).ok());
         age.is_some_and(|age| age >= self.exec.exit_wait)
     }
 

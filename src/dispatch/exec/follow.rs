@@ -40,9 +40,10 @@ impl Jobs<'_> {
         if known.cause.is_some() || known.over.is_some() {
             return None;
         }
-        let since = known.since?;
+        // A clock that was set back has no time run out.
+        let age = clock::now().duration_since(known.since?);
         if let Some(timeout) = self.order.timeout
-            && clock::now().duration_since(since).unsigned_abs() >= timeout
+            && Duration::try_from(age).unwrap_or_default() >= timeout
         {
             return Some(Cause::Deadline(timeout.as_secs_f64()));
         }

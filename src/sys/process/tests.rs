@@ -161,8 +161,8 @@ fn the_descriptor_for_stdin_is_closed_here_once_the_child_runs() {
     drop(command);
 }
 
-/// One test: a signal that comes here goes to every foreground command there is.
-#[test]
+/// Within the other process: a signal that comes there goes to every foreground command, and on to
+/// whatever else that process has started.
 fn a_foreground_command_gets_signals_and_its_end_is_told() {
     let dir = Path::new("/");
     let script = "trap 'kill $!; exit 7' TERM; sleep 60 & kill -TERM $PPID; wait";
@@ -184,7 +184,7 @@ fn a_foreground_command_gets_signals_and_its_end_is_told() {
 
 /// What a signal does is seen by the whole process, so it gets one of its own.
 #[test]
-fn a_termination_signal_ends_waits_and_children_but_not_under_a_shield() {
+fn signals_go_to_a_foreground_command_end_waits_and_children_but_not_under_a_shield() {
     let tests = std::env::current_exe().expect("own path");
     let finished = Command::new(tests)
         .args(["--exact", "--ignored", "--nocapture"])
@@ -200,6 +200,7 @@ fn a_termination_signal_ends_waits_and_children_but_not_under_a_shield() {
 #[test]
 #[ignore = "run by another test in a process of its own"]
 fn in_a_process_of_its_own() {
+    a_foreground_command_gets_signals_and_its_end_is_told();
     signals::install(&signals::usual()).expect("installed");
     signals::install(&signals::usual()).expect("installed once");
     assert_eq!(pause(Duration::from_millis(1)), Ok(()));
