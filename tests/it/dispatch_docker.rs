@@ -318,7 +318,7 @@ fn what_keeps_containers_from_running_is_told() {
     let at = |host: &str, image: &str| {
         format!(
             "[agent_pools.box]\ntype = \"docker\"\nhost = {host:?}\nimage = {image:?}\n\
-             pull = \"never\"\nanswer_timeout = \"1s\"\n"
+             pull = \"never\"\nanswer_timeout = \"30s\"\n"
         )
     };
     let nowhere = at(&format!("unix://{}", socket.display()), "x");

@@ -236,6 +236,12 @@ fn submitting_may_fail_hang_or_make_no_sense() {
         let scene = Scene::new(&sh("a", "echo x >> $DIR/times", "retries = 1"));
         let scene = scene.settings("[dispatch]\ncooldown = \"10ms\"\nretry_backoff_base = 1\n");
         scene.is(how);
+        match how {
+            "hanging" => scene.gives_up_after("2s"),
+            // What it waits for has to have happened by then.
+            "slow" => scene.gives_up_after("10s"),
+            _ => {}
+        }
         scene.queue.run("").run().ok();
         let classes: Vec<String> = scene.ends("a");
         assert_eq!(classes, ends, "{how}");

@@ -1,6 +1,6 @@
 //! Running a command in a slot: its code, its surroundings, and the slot given back.
 
-use crate::support::{World, kill_on_drop, until};
+use crate::support::{World, kill_on_drop, program, until};
 use rustix::process::Signal;
 use std::fs;
 use std::sync::Barrier;
@@ -231,13 +231,10 @@ fn exec_is_content_when_the_command_released_the_slot() {
 fn exec_without_a_command_runs_the_users_shell() {
     let (world, _remote) = World::with_pool(1);
     let shell = world.path("shell");
-    fs::write(
+    program(
         &shell,
         "#!/bin/sh\necho \"shell in $PWD with $# arguments\"\nexit 8\n",
-    )
-    .expect("writing");
-    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
-    fs::set_permissions(&shell, mode).expect("mode");
+    );
     let out = world.call("exec p").env("SHELL", &shell).run();
     let dir = world.slot_path("slot1").display().to_string();
     assert!(

@@ -1,8 +1,7 @@
 //! Surroundings that would lead git astray: the caller's variables, hooks, and a slot's own edits.
 
-use crate::support::{AuthServer, Call, Remote, Traps, World, files_containing, snapshot};
+use crate::support::{AuthServer, Call, Remote, Traps, World, files_containing, program, snapshot};
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 /// The verbs that touch a pool `p` of one allocated, edited slot, until it is one idle slot again.
@@ -331,8 +330,7 @@ fn watched_git(world: &World) -> String {
     let real = world.sh("command -v git").ok().stdout.trim().to_owned();
     let log = world.path("command-lines").display().to_string();
     let script = format!("#!/bin/sh\nprintf '%s\\n' \"$*\" >> '{log}'\nexec '{real}' \"$@\"\n");
-    fs::write(bin.join("git"), script).expect("writing");
-    fs::set_permissions(bin.join("git"), fs::Permissions::from_mode(0o755)).expect("mode");
+    program(&bin.join("git"), &script);
     format!(
         "{}:{}",
         bin.display(),

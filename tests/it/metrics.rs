@@ -1,6 +1,6 @@
 //! Metrics for Prometheus and as JSON: what is counted, and the format, held against its grammar.
 
-use crate::support::{Remote, World};
+use crate::support::{Remote, World, program};
 use page::Page;
 use serde_json::Value;
 use std::fs;
@@ -259,8 +259,7 @@ fn git_that_resets_nothing(world: &World) -> String {
         "#!/bin/sh\nfor word; do\ncase $word in reset|read-tree|checkout|checkout-index|clean) \
          echo 'no space left' >&2; exit 128;; esac\ndone\nPATH='{path}' exec git \"$@\"\n"
     );
-    fs::write(bin.join("git"), script).expect("writing");
-    fs::set_permissions(bin.join("git"), fs::Permissions::from_mode(0o755)).expect("mode");
+    program(&bin.join("git"), &script);
     format!("{}:{path}", bin.display())
 }
 

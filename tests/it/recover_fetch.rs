@@ -1,9 +1,8 @@
 //! Fetches of commands that were killed, and locks that they leave.
 
-use crate::support::{World, until};
+use crate::support::{World, program, until};
 use rustix::process::Signal;
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
 /// Makes every fetch wait for ever while the remote packs what it sends; tells of it in the file
@@ -14,8 +13,7 @@ fn stall(world: &World) {
         "#!/bin/sh\necho > '{}'\nwhile kill -0 $PPID; do sleep 0.1; done\n",
         world.path("packing").display()
     );
-    fs::write(&hook, script).expect("writing");
-    fs::set_permissions(&hook, fs::Permissions::from_mode(0o755)).expect("its mode");
+    program(&hook, &script);
     let config = format!("[uploadpack]\n\tpackObjectsHook = {}\n", hook.display());
     fs::write(world.home().join(".gitconfig"), config).expect("writing");
 }

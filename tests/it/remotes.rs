@@ -1,15 +1,13 @@
 //! Private remotes: the caller's ways in reach git and are stored nowhere; failures that can pass.
 
-use crate::support::{AuthServer, Call, Remote, World, files_containing};
+use crate::support::{AuthServer, Call, Remote, World, files_containing, program};
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
 /// Writes an executable script.
 fn script(world: &World, name: &str, body: &str) -> PathBuf {
     let path = world.path(name);
-    fs::write(&path, format!("#!/bin/sh\n{body}\n")).expect("writing");
-    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).expect("mode");
+    program(&path, &format!("#!/bin/sh\n{body}\n"));
     path
 }
 

@@ -1,8 +1,7 @@
 //! A gc beside a save takes nothing of it.
 
-use crate::support::World;
+use crate::support::{World, program};
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 
 /// Section 6: the worst gc at the worst moments, after every single git command of a release.
 #[test]
@@ -32,8 +31,7 @@ fn a_gc_after_every_step_of_a_release_takes_nothing() {
         world.bare("p").display(),
         ran.display()
     );
-    fs::write(bin.join("git"), script).expect("writing");
-    fs::set_permissions(bin.join("git"), fs::Permissions::from_mode(0o755)).expect("a mode");
+    program(&bin.join("git"), &script);
     let path = format!(
         "{}:{}",
         bin.display(),

@@ -164,10 +164,10 @@ fn a_signal_ends_a_wait() {
 fn a_wait_that_runs_out_explains_itself() {
     let (world, _remote) = World::with_pool(1);
     world.pool("allocate p --owner nightly").ok();
-    let out = world.pool("allocate p --wait 200ms");
+    let out = world.pool("allocate p --wait 2s");
     out.code(4).silent();
-    out.says("waiting up to 0.2s for a slot of pool p: slot1 is held by nightly");
-    out.says("no slot of pool p became available within 0.2 s");
+    out.says("waiting up to 2s for a slot of pool p: slot1 is held by nightly");
+    out.says("no slot of pool p became available within 2 s");
     out.says("repo-pool release workspace-p-slot1");
     assert!(world.line().is_empty());
     let out = world.pool("allocate p --wait 200ms --json");
@@ -202,7 +202,7 @@ fn newcomers_do_not_overtake() {
         .says("others have waited")
         .says("--wait");
     world.pool("exec p -- true").code(125);
-    let out = world.pool("allocate p --wait 100ms");
+    let out = world.pool("allocate p --wait 2s");
     out.code(4).says("behind one other");
     let waiter = world.waiter(WAIT);
     let grown = world.pool("allocate p --grow").ok().path();

@@ -11,7 +11,7 @@ fn a_daemon_that_hangs_keeps_nothing_from_its_end() {
     let Some(docker) = Docker::own() else {
         return;
     };
-    let settings = docker.agent_pool("answer_timeout = \"1s\"");
+    let settings = docker.agent_pool("answer_timeout = \"5s\"");
     let queue = Queue::new(&sh("a", &format!("echo x >> times; {WAITS}; exit 7"), "")).settings(
         &format!("[dispatch]\nheartbeat_timeout = \"4s\"\n{settings}"),
     );
@@ -30,7 +30,7 @@ fn a_daemon_that_hangs_keeps_nothing_from_its_end() {
     docker.signal(Signal::CONT);
     again.finish().code(1);
     let warning = queue.all("Warning")[0]["text"].to_string();
-    assert!(warning.contains("has not answered for 1s"), "{warning}");
+    assert!(warning.contains("has not answered for 5s"), "{warning}");
     let end = &queue.all("RunnerFailed")[0];
     assert_eq!(end["class"], "cancelled", "{end}");
     assert_eq!(queue.until_there("times"), "x");
@@ -89,7 +89,7 @@ fn a_daemon_that_hangs_holds_no_dispatcher() {
     let Some(docker) = Docker::own() else {
         return;
     };
-    let settings = docker.agent_pool("answer_timeout = \"1s\"");
+    let settings = docker.agent_pool("answer_timeout = \"5s\"");
     let task = sh("a", &format!("echo x >> times; {WAITS}"), "");
     let queue = Queue::new(&task.replace("retries = 0", "retries = 1")).settings(&settings);
     let run = queue.run("").spawn();
@@ -117,7 +117,7 @@ fn what_a_daemon_keeps_is_taken_away_later() {
     let Some(docker) = Docker::own() else {
         return;
     };
-    let settings = docker.agent_pool("answer_timeout = \"1s\"\nenv = { TOKEN = \"s3cr3t\" }");
+    let settings = docker.agent_pool("answer_timeout = \"5s\"\nenv = { TOKEN = \"s3cr3t\" }");
     let queue = Queue::new(&sh("a", &format!("echo a > begun; {WAITS}"), "")).settings(&settings);
     let run = queue.run("").spawn();
     queue.until_there("begun");
@@ -132,7 +132,7 @@ fn what_a_daemon_keeps_is_taken_away_later() {
     docker.signal(Signal::STOP);
     queue.run("").run().ok();
     let warning = queue.all("Warning")[0]["text"].to_string();
-    assert!(warning.contains("has not answered for 1s"), "{warning}");
+    assert!(warning.contains("has not answered for 5s"), "{warning}");
     let left = std::fs::read_to_string(&order).expect("its order");
     assert!(!left.contains("s3cr3t"), "{left}");
     docker.signal(Signal::CONT);

@@ -121,7 +121,7 @@ impl Scene {
              cancel = [\"ENGINE\", \"cancel\", \"{job}\"]\n\
              gone = [\"no such job\"]\n\
              poll_every = \"100ms\"\n\
-             command_timeout = \"2s\"\n\
+             command_timeout = \"30s\"\n\
              exit_wait = \"1s\"\n",
         )
     }
@@ -131,6 +131,15 @@ impl Scene {
         let engine = self.queue.path("engine").display().to_string();
         let queue = self.queue.settings(&text.replace("ENGINE", &engine));
         Self { queue }
+    }
+
+    /// The engine's commands may take so long, and no longer.
+    pub fn gives_up_after(&self, time: &str) {
+        let file = self.queue.world.workspace().join("pools.toml");
+        let text = std::fs::read_to_string(&file).expect("the settings");
+        let limit = |time: &str| format!("command_timeout = {time:?}");
+        assert!(text.contains(&limit("30s")));
+        std::fs::write(file, text.replace(&limit("30s"), &limit(time))).expect("writing");
     }
 
     fn engine(&self, name: &str) -> PathBuf {

@@ -106,7 +106,8 @@ impl Scene {
     pub fn outlived(&self) -> Found {
         until("its lock is free", || {
             let lock = File::open(self.job.dir.join("shim.lock")).ok()?;
-            flock(&lock, FlockOperation::NonBlockingLockExclusive).ok()
+            // Shared: a child of another thread may have this descriptor for a moment longer.
+            flock(&lock, FlockOperation::NonBlockingLockShared).ok()
         });
         self.found()
     }

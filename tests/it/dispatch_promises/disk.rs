@@ -42,8 +42,13 @@ impl Disk {
                 .then(|| File::open(&seen))
         });
         let disk = Self(disk.expect("its disk"));
-        until("they run", || {
-            (disk.times("RunnerStarted") == runners).then_some(())
+        // Whatever is written in place of an older file would make room.
+        let count = format!("}} {runners}");
+        until("they run, and the figures tell of it", || {
+            let figures = disk.read("metrics.prom")?;
+            let mut lines = figures.lines();
+            let line = lines.find(|line| line.contains("_wait_seconds_count{"))?;
+            line.ends_with(&count).then_some(())
         });
         Some((run, disk))
     }
@@ -52,10 +57,14 @@ impl Disk {
         format!("/proc/self/fd/{}", self.0.as_raw_fd()).into()
     }
 
+    /// A file of the run.
+    fn read(&self, name: &str) -> Option<String> {
+        let mut all = fs::read_dir(self.path()).expect("the disk").flatten();
+        all.find_map(|run| fs::read_to_string(run.path().join(name)).ok())
+    }
+
     fn events(&self) -> Vec<Value> {
-        let all = fs::read_dir(self.path()).expect("the disk").flatten();
-        let mut logs = all.map(|run| fs::read_to_string(run.path().join("events.jsonl")));
-        let text = logs.find_map(Result::ok).expect("events");
+        let text = self.read("events.jsonl").expect("events");
         let whole = text.rfind('\n').map_or("", |end| &text[..end]);
         let lines = whole.lines();
         lines

@@ -77,6 +77,7 @@ impl Call {
     pub fn spawn(mut self) -> Running {
         let shown = format!("{:?}", self.command.get_args().collect::<Vec<_>>());
         let collect = self.stdout.is_none();
+        let started = Instant::now();
         let mut child = self
             .command
             .stdin(match self.stdin {
@@ -94,7 +95,7 @@ impl Call {
         let stderr = child.stderr.take().map(Reader::start);
         Running {
             child,
-            started: Instant::now(),
+            started,
             stdout,
             stderr,
             shown,

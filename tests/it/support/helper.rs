@@ -99,10 +99,12 @@ impl Helper {
         self.child.id()
     }
 
-    /// Ends it and waits until it is gone.
+    /// Ends it and what it has started, and waits until all are gone.
     pub fn end(mut self) {
+        let group = self.pid();
         self.end_group();
         let _ = self.child.wait();
+        until("its group is gone", || (!group_lives(group)).then_some(()));
     }
 
     /// Ends it without asking for its end, so that a zombie is left until this is dropped.
@@ -119,6 +121,18 @@ impl Helper {
             let _ = kill_process_group(pid, Signal::KILL);
         }
     }
+}
+
+/// Whether a process of the group lives.
+fn group_lives(group: u32) -> bool {
+    let all = std::fs::read_dir("/proc").expect("/proc").flatten();
+    let mut stats = all.filter_map(|entry| std::fs::read_to_string(entry.path().join("stat")).ok());
+    stats.any(|stat| {
+        let rest = stat.rsplit_once(") ").map_or("", |(_, rest)| rest);
+        let mut fields = rest.split(' ');
+        let (state, of) = (fields.next(), fields.nth(1));
+        of == Some(&group.to_string()) && !matches!(state, Some("Z" | "X"))
+    })
 }
 
 impl Drop for Helper {

@@ -454,7 +454,10 @@ pub fn working_in(root: &Path) -> Vec<u32> {
         }
         let words = std::fs::read(path.join("cmdline")).unwrap_or_default();
         let cwd = std::fs::read_link(path.join("cwd")).unwrap_or_default();
-        if super::alive(pid) && (has(&words) || has(cwd.as_os_str().as_bytes())) {
+        // One that is just being started has no words yet: it is looked at again.
+        let is_new = words.is_empty() && super::alive(pid);
+        let is_here = has(&words) || has(cwd.as_os_str().as_bytes());
+        if is_new || super::alive(pid) && is_here {
             found.push(pid);
         }
     }

@@ -107,7 +107,9 @@ impl SilentServer {
 
     /// How many of them the other side still holds.
     pub fn open(&self) -> usize {
-        self.connections() - self.left.load(Ordering::SeqCst)
+        // In this order: none leaves that has not come.
+        let left = self.left.load(Ordering::SeqCst);
+        self.connections() - left
     }
 }
 
