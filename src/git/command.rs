@@ -399,6 +399,11 @@ impl<'g> Invocation<'g> {
     }
 }
 
+/// To the millisecond.
+fn seconds(time: Duration) -> f64 {
+    (time.as_secs_f64() * 1000.0).round() / 1000.0
+}
+
 fn failure(context: &str, command: String, secrets: &[String], finished: &Finished) -> Error {
     let clean = |bytes: &[u8]| {
         let mut text = String::from_utf8_lossy(tail(bytes)).trim().to_owned();
@@ -409,8 +414,8 @@ fn failure(context: &str, command: String, secrets: &[String], finished: &Finish
         text
     };
     let ended = match &finished.ended {
-        Some(Ended::Deadline(after)) => Some(format!("ended after {} s", after.as_secs_f64())),
-        Some(Ended::Silence(after)) => Some(format!("no progress for {} s", after.as_secs_f64())),
+        Some(Ended::Deadline(after)) => Some(format!("ended after {} s", seconds(*after))),
+        Some(Ended::Silence(after)) => Some(format!("no progress for {} s", seconds(*after))),
         _ => None,
     };
     Error::Git {

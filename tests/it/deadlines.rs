@@ -87,7 +87,7 @@ fn marked(mark: &str) -> Vec<String> {
 /// It failed because its time was over, and says what did not answer.
 #[track_caller]
 fn timed_out(out: &Out) {
-    out.silent().says("no progress for");
+    out.silent().was_silent_for(1.0);
 }
 
 fn script(world: &World, name: &str, body: &str) -> PathBuf {

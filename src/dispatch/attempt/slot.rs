@@ -28,6 +28,9 @@ use crate::sys::lock::FileLock;
 /// How long a slot that is on its way back is waited for without a place in the pool's line.
 const NEARLY_BACK: Duration = Duration::from_secs(1);
 
+/// How long an attempt stands in the pool's line that only asks whether there is a slot.
+const IN_LINE: Duration = Duration::from_secs(1);
+
 /// Why there is no slot.
 pub enum NoSlot {
     /// None is free: later there may be.
@@ -181,9 +184,13 @@ fn grow_to(found: &FoundPool<'_>) -> Option<u32> {
 fn request(workshop: &Workshop<'_>, plan: &Plan, found: &FoundPool<'_>, ground: Ground) -> Request {
     let prefer = plan.prefer.as_ref();
     let name = found.pool.name.as_str();
-    // One that is about to come back is worth a wait. Where somebody else has them all, as another run
-    // does, only who stands in the pool's line gets one.
-    let waits = workshop.returns.any(name) || plan.may_wait;
+    // One that is about to come back is worth a wait. Where another run has them all, only who stands in
+    // the pool's line gets one; meanwhile its room is nobody else's.
+    let poll = workshop.rules.poll_interval;
+    let wait = match workshop.returns.any(name) {
+        true => Some(poll),
+        false => plan.may_wait.then_some(poll.min(IN_LINE)),
+    };
     Request {
         reference: None,
         branch: None,
@@ -199,7 +206,7 @@ fn request(workshop: &Workshop<'_>, plan: &Plan, found: &FoundPool<'_>, ground: 
         hold: ground == Ground::Held,
         freshness: freshness(&found.pool),
         grow_to: grow_to(found),
-        wait: waits.then_some(workshop.rules.poll_interval),
+        wait,
         key: None,
         prefer: prefer
             .filter(|(pool, _)| **pool == *name)

@@ -15,11 +15,14 @@ use crate::sys::clock;
 impl Jobs<'_> {
     /// Whether it has been over for so long that nothing more is to be seen of it.
     pub(super) fn is_settled(&self) -> bool {
+        let now = clock::now();
         self.note(|known| {
-            known.over.get_or_insert_with(clock::now);
+            // One that is still to come was told by a clock that was wrong.
+            let over = known.over.get_or_insert(now);
+            *over = (*over).min(now);
         });
         let over = self.known.borrow().over;
-        let age = over.and_then(|over| Duration::try_from(clock::now().duration_since(over)).ok());
+        let age = over.and_then(|over| Duration::try_from(now.duration_since(over)).ok());
         age.is_some_and(|age| age >= self.exec.exit_wait)
     }
 

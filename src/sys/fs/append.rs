@@ -46,15 +46,10 @@ pub fn append_line(path: &Path, lines: &[u8]) -> Result<()> {
             }
         };
         if written < bytes.len() {
-            // What stopped it is told by another try only.
-            let part = "only a part could be written";
-            let why = match file.write(&bytes[written..]) {
-                Err(error) if error.kind() != ErrorKind::Interrupted => error,
-                _ => io::Error::new(ErrorKind::StorageFull, part),
-            };
             // The caller is the only writer. Where this fails too, readers skip the torn line.
             let _ = file.set_len(before);
-            return Err(why);
+            let part = "only a part could be written (is the disk full?)";
+            return Err(io::Error::new(ErrorKind::StorageFull, part));
         }
         Ok(())
     };

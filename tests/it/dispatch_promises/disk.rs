@@ -113,7 +113,7 @@ fn a_full_disk_is_waited_for() {
     disk.make_room();
     run.finish()
         .ok()
-        .says("No space left on device")
+        .says("is the disk full?")
         .says("can be written again");
     assert_eq!(disk.times("RunnerCompleted"), 2);
     let numbers: Vec<_> = disk

@@ -54,6 +54,20 @@ impl Out {
         self
     }
 
+    /// It was given up because something said nothing for so many seconds; less, if other things had
+    /// taken of them.
+    #[track_caller]
+    pub fn was_silent_for(&self, limit: f64) -> &Self {
+        let told = self
+            .stderr
+            .split_once("no progress for ")
+            .map(|(_, rest)| rest);
+        let time = told.and_then(|rest| rest.split_once(" s")?.0.parse::<f64>().ok());
+        let time = time.unwrap_or_else(|| panic!("nothing was given up: {self}"));
+        assert!(time > 0.0 && time <= limit, "{self}");
+        self
+    }
+
     /// stderr must contain this text.
     #[track_caller]
     pub fn says(&self, text: impl AsRef<str>) -> &Self {

@@ -1,26 +1,32 @@
 //! The decision who goes next, and where.
 
+use super::patience::HEAD_PATIENCE;
 use super::pools::Obstacle;
 use super::queue::{Class, Shape};
 use super::shares::Due;
 use super::{Key, Placement, Policy, Running, Scheduler};
 
-/// The order over all units: what the share groups are due first, then the key. A task that others
-/// have passed for too long is due before all groups: those that are owed more may fill its agent pool for
-/// ever, if room is what bounds them.
+/// The order over all units: what the share groups are due first, then the key. The first task of a
+/// group that others have passed for too long is due before all groups: those that are owed more may
+/// fill its agent pool for ever, if room is what bounds them.
 type Rank = (Due, Key);
 
 /// How a decision sees things at one moment.
 struct View {
+    now: i64,
     /// Which agent pools could take some task.
     open: Vec<bool>,
     /// What share groups are due; empty where that does not matter.
     dues: Vec<Due>,
-    /// The tasks that have no room, by the agent pool that has too little.
-    heads: Vec<(usize, Key)>,
-    /// For each agent pool the head that was passed for too long: none behind it goes there.
-    kept_for: Vec<Option<Rank>>,
-    now: i64,
+    /// The first task of each share group; likewise.
+    leaders: Vec<Option<Key>>,
+    /// Those of them that are due before all groups.
+    overdue: Vec<Key>,
+    /// For each agent pool the first task that has no room: where it has had none for too long, none
+    /// behind it goes there.
+    unfit: Vec<Option<Rank>>,
+    /// Leaders that have no room, by the agent pool that has too little.
+    roomless: Vec<(usize, Key)>,
 }
 
 impl Scheduler {
@@ -38,15 +44,15 @@ impl Scheduler {
                 return None;
             }
             let view = self.view(now)?;
-            if view.dues.is_empty() {
-                self.pass(view.heads.iter(), now);
+            for (_, unfit) in view.unfit.iter().flatten() {
+                self.unfit.begin(unfit.task(), now);
             }
             let (key, class, pool) = self.first(&view)?;
             let task = key.task();
             self.queue.remove(class, key);
             let files = self.files.leave(key, class);
             if self.files.obstacle(key).is_some() {
-                self.patience.forget(task);
+                self.forget(task);
                 self.files.passed(key, now);
                 if self.files.admit(key, class) {
                     self.queue.insert(class, key);
@@ -56,11 +62,8 @@ impl Scheduler {
             }
             self.files.unclaim(task);
             self.ready.remove(&task);
-            self.patience.forget(task);
-            // Of share groups each has a task that is first: whatever is about to have its turn would be
-            // too late before long. There only who takes the room of another passes it.
-            let here = view.heads.iter().filter(|(place, _)| *place == pool);
-            self.pass(here, now);
+            self.forget(task);
+            self.pass(&view, class, pool);
             let asks = self
                 .queue
                 .taken(class, now.saturating_add(self.poll_interval()));
@@ -93,60 +96,79 @@ impl Scheduler {
             _ => Vec::new(),
         };
         let mut view = View {
-            dues,
-            heads: Vec::new(),
-            kept_for: vec![None; open.len()],
-            open,
             now,
+            leaders: vec![None; dues.len()],
+            overdue: Vec::new(),
+            unfit: vec![None; open.len()],
+            roomless: Vec::new(),
+            open,
+            dues,
         };
-        view.heads = self.heads_in_the_way(&view);
-        for (pool, key) in view.heads.iter().copied() {
-            let rank = (Due::default(), key);
-            let kept_for = &mut view.kept_for[pool];
-            if self.patience.is_over(key.task(), now) && kept_for.is_none_or(|other| rank < other) {
-                *kept_for = Some(rank);
-            }
-        }
+        self.see_leaders(&mut view);
+        self.see_roomless(&mut view);
         Some(view)
     }
 
-    fn pass<'h>(&mut self, heads: impl Iterator<Item = &'h (usize, Key)>, now: i64) {
-        heads.for_each(|(_, head)| self.patience.passed(head.task(), now));
-    }
-
-    /// For each agent pool, and there for each share group, the first task that can go nowhere now,
-    /// and for which this pool has a runner but not the resources.
-    fn heads_in_the_way(&self, view: &View) -> Vec<(usize, Key)> {
-        let quotas = |pool: &super::Use| pool.cpu_quota.is_some() || pool.memory_quota.is_some();
-        if !self.pools.iter().any(quotas) {
-            return Vec::new();
+    fn see_leaders(&self, view: &mut View) {
+        if view.dues.is_empty() {
+            return;
         }
-        let groups = view.dues.len().max(1);
-        let mut heads: Vec<Option<Key>> = vec![None; self.pools.len() * groups];
         for head in self.queue.heads() {
-            if let Some(pool) = self.too_small(head.shape, view) {
-                let first = &mut heads[pool * groups + head.shape.share as usize];
-                if first.is_none_or(|first| head.key < first)
-                    && self.files.obstacle(head.key).is_none()
-                {
-                    *first = Some(head.key);
-                }
+            let leader = &mut view.leaders[head.shape.share as usize];
+            if leader.is_none_or(|leader| head.key < leader) {
+                *leader = Some(head.key);
             }
         }
-        let found = heads.into_iter().enumerate();
-        found
-            .filter_map(|(place, key)| Some((place / groups, key?)))
-            .collect()
+        let limit = self.shares.patience();
+        let leaders = view.leaders.iter().flatten().copied();
+        let is_overdue = |key: &Key| self.passed.is_over(key.task(), view.now, limit);
+        view.overdue = leaders.filter(is_overdue).collect();
     }
 
-    fn rank(&self, shape: &Shape, key: Key, view: &View) -> Rank {
-        let Some(due) = view.dues.get(shape.share as usize) else {
-            return (Due::default(), key);
-        };
-        match self.patience.is_over(key.task(), view.now) {
-            true => (Due::default(), key),
-            false => (*due, key),
+    /// The tasks that can go nowhere now, and for which some agent pool has a runner but not the
+    /// resources. One whose file is taken waits for that.
+    fn see_roomless(&self, view: &mut View) {
+        let quotas = |pool: &super::Use| pool.cpu_quota.is_some() || pool.memory_quota.is_some();
+        if !self.pools.iter().any(quotas) {
+            return;
         }
+        for head in self.queue.heads() {
+            let Some(pool) = self.too_small(head.shape, view) else {
+                continue;
+            };
+            let is_leader = view.leads(head.shape, head.key);
+            let rank = view.rank(head.shape, head.key);
+            let is_first = view.unfit[pool].is_none_or(|first| rank < first);
+            if !(is_leader || is_first) || self.files.obstacle(head.key).is_some() {
+                continue;
+            }
+            if is_first {
+                view.unfit[pool] = Some(rank);
+            }
+            if is_leader {
+                view.roomless.push((pool, head.key));
+            }
+        }
+    }
+
+    /// A task of that class gets room there: leaders of other groups that have too little there are
+    /// passed.
+    fn pass(&mut self, view: &View, class: Class, pool: usize) {
+        let own = self.queue.shape(class).share as usize;
+        let own = view.leaders.get(own).copied().flatten();
+        for (place, key) in &view.roomless {
+            if *place == pool && Some(*key) != own {
+                self.passed.begin(key.task(), view.now);
+            }
+        }
+    }
+
+    /// The first task that an agent pool has had no room for for too long.
+    fn kept(&self, pool: usize, view: &View) -> Option<Rank> {
+        let (due, key) = view.unfit[pool]?;
+        let is_over =
+            view.overdue.contains(&key) || self.unfit.is_over(key.task(), view.now, HEAD_PATIENCE);
+        is_over.then_some((due, key))
     }
 
     /// The agent pool that lacks only resources for such a task, if no other can take it: of several
@@ -170,7 +192,7 @@ impl Scheduler {
     fn first(&self, view: &View) -> Option<(Key, Class, usize)> {
         let mut first: Option<(Rank, Class, usize)> = None;
         for head in self.queue.heads() {
-            let rank = self.rank(head.shape, head.key, view);
+            let rank = view.rank(head.shape, head.key);
             if first.as_ref().is_some_and(|(best, ..)| *best < rank) {
                 continue;
             }
@@ -186,7 +208,7 @@ impl Scheduler {
     fn place(&self, shape: &Shape, rank: Rank, view: &View) -> Option<usize> {
         let lane = &self.lanes[shape.lane as usize];
         let takes = |place: &usize| {
-            let kept = view.kept_for[*place].is_some_and(|head| head < rank);
+            let kept = self.kept(*place, view).is_some_and(|head| head < rank);
             view.open[*place]
                 && !kept
                 && self.pools[*place]
@@ -206,8 +228,8 @@ impl Scheduler {
     /// The head that an agent pool is kept free for, before a task of this class and key.
     pub(super) fn kept_for(&self, pool: usize, key: Key, class: Class, now: i64) -> Option<Key> {
         let view = self.view(now)?;
-        let rank = self.rank(self.queue.shape(class), key, &view);
-        let (_, head) = view.kept_for[pool].filter(|head| *head < rank)?;
+        let rank = view.rank(self.queue.shape(class), key);
+        let (_, head) = self.kept(pool, &view).filter(|head| *head < rank)?;
         Some(head)
     }
 
@@ -216,5 +238,20 @@ impl Scheduler {
         let pool = &self.pools[pool];
         let closed = pool.closed(now);
         closed.or_else(|| pool.crowded(shape.cpu, shape.memory))
+    }
+}
+
+impl View {
+    /// Whether it is the first of its share group.
+    fn leads(&self, shape: &Shape, key: Key) -> bool {
+        self.leaders.get(shape.share as usize) == Some(&Some(key))
+    }
+
+    fn rank(&self, shape: &Shape, key: Key) -> Rank {
+        let due = self.dues.get(shape.share as usize).copied();
+        match self.overdue.contains(&key) {
+            true => (Due::default(), key),
+            false => (due.unwrap_or_default(), key),
+        }
     }
 }

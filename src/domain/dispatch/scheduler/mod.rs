@@ -8,7 +8,7 @@
 //! | `queue` | ready tasks by what they ask for; repositories without free slots |
 //! | `files` | tasks that declare the same file, or share a branch |
 //! | `aside` | tasks whose branch somebody outside the run has |
-//! | `patience` | for how long tasks without room have been passed |
+//! | `patience` | how long tasks have waited for room |
 //! | `shares` | what groups of `fair-share` have used |
 //! | `slots` | what is told of slots |
 //! | `choice` | the decision |
@@ -81,7 +81,10 @@ pub struct Scheduler {
     files: Files,
     branches: Branches,
     shares: Shares,
-    patience: Patience,
+    /// How long tasks have had no room.
+    unfit: Patience,
+    /// How long share groups' first tasks have been passed by those of others.
+    passed: Patience,
     /// The time that was last told.
     clock: i64,
 }
@@ -128,7 +131,8 @@ impl Scheduler {
             files: Files::default(),
             branches: Branches::of(&tasks),
             shares: Shares::default(),
-            patience: Patience::default(),
+            unfit: Patience::default(),
+            passed: Patience::default(),
             clock: 0,
             tasks,
         }
@@ -175,11 +179,12 @@ impl Scheduler {
         new
     }
 
-    /// The tasks were read again, and kept their places: how long they have been passed is not counted
+    /// The tasks were read again, and kept their places: how long they have waited is not counted
     /// anew.
     pub fn go_on_from(&mut self, earlier: &Self) {
         let is_ready = |task| self.ready.contains_key(&task);
-        self.patience.take_over(&earlier.patience, is_ready);
+        self.unfit.take_over(&earlier.unfit, is_ready);
+        self.passed.take_over(&earlier.passed, is_ready);
         self.files.take_over(&earlier.files, is_ready);
     }
 
@@ -232,7 +237,7 @@ impl Scheduler {
             return;
         };
         self.aside.remove(&task);
-        self.patience.forget(task);
+        self.forget(task);
         self.files.unclaim(task);
         let class = self.class(task);
         self.queue.remove(class, key);
@@ -338,6 +343,12 @@ impl Scheduler {
             self.pools[pool].take(&self.tasks[task]);
         }
         self.running.insert(task, running);
+    }
+
+    /// It does not wait for room any more.
+    fn forget(&mut self, task: Index) {
+        self.unfit.forget(task);
+        self.passed.forget(task);
     }
 
     /// Takes back what a task that runs has.

@@ -1,4 +1,4 @@
-//! For how long tasks have had no room, or been passed by others that had it.
+//! How long tasks have waited for room.
 
 use std::collections::HashMap;
 
@@ -7,22 +7,22 @@ use super::super::state::Index;
 /// So long smaller tasks may pass one that is before them; then its agent pool is kept free for it.
 pub const HEAD_PATIENCE: i64 = 60_000;
 
-/// Since when, in milliseconds since 1970.
+/// Since when each of them does, in milliseconds since 1970.
 #[derive(Debug, Default)]
 pub struct Patience {
     since: HashMap<Index, i64>,
 }
 
 impl Patience {
-    /// There is no room for this task, or others got it.
-    pub fn passed(&mut self, task: Index, now: i64) {
+    /// From now on, unless it waits already.
+    pub fn begin(&mut self, task: Index, now: i64) {
         self.since.entry(task).or_insert(now);
     }
 
-    /// Whether a task has been passed for too long.
-    pub fn is_over(&self, task: Index, now: i64) -> bool {
+    /// Whether a task has waited for so many milliseconds.
+    pub fn is_over(&self, task: Index, now: i64, limit: i64) -> bool {
         let since = self.since.get(&task);
-        since.is_some_and(|since| now.saturating_sub(*since) >= HEAD_PATIENCE)
+        since.is_some_and(|since| now.saturating_sub(*since) >= limit)
     }
 
     /// A task runs, or waits for something else.

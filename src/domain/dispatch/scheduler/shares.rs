@@ -4,6 +4,10 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::super::agents::Rules;
+use super::patience::HEAD_PATIENCE;
+
+/// How many tasks one after the other may pass another group's.
+const TURNS: f64 = 20.0;
 
 /// What a group has had over its weight: less goes first. Of numbers that are not negative, the bits
 /// are in the same order.
@@ -19,6 +23,8 @@ pub struct Due {
 pub struct Shares {
     numbers: HashMap<Arc<str>, u32>,
     groups: Vec<Group>,
+    /// How many tasks have ended here, and how long they were at it.
+    ended: (u32, f64),
 }
 
 #[derive(Debug)]
@@ -66,7 +72,21 @@ impl Shares {
         let group = &mut self.groups[group as usize];
         group.running -= 1;
         group.starts -= began as f64;
-        group.used += (now - began).max(0) as f64;
+        let took = (now - began).max(0) as f64;
+        group.used += took;
+        if took > 0.0 {
+            self.ended.0 += 1;
+            self.ended.1 += took;
+        }
+    }
+
+    /// For how many milliseconds a group's first task may be passed by those of groups that are owed
+    /// more. The longer tasks last the longer: whoever goes before its turn takes what is due to others
+    /// for as long.
+    pub fn patience(&self) -> i64 {
+        let (count, took) = self.ended;
+        let mean = took / f64::from(count.max(1));
+        HEAD_PATIENCE.max((TURNS * mean) as i64)
     }
 
     /// A task that began then has not really begun.

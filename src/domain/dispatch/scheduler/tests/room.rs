@@ -53,16 +53,37 @@ fn a_group_that_is_always_owed_does_not_keep_a_larger_task_of_another_waiting_fo
         while let Some(placement) = one.next(now) {
             running.push(placement.task);
         }
+        let is_placed = running.contains(&6);
         let ended = running.remove(0);
         one.finished(ended, now + 1000);
         one.ready(ended, now + 1000);
-        running.contains(&6)
+        is_placed
     });
     assert!(
         placed_at.is_some_and(|second| second >= 60),
         "{placed_at:?}: {:?}",
         one.why(6, 200_000)
     );
+}
+
+/// Within a group its own order holds: a task that is behind there does not go before all groups.
+#[test]
+fn in_a_group_smaller_tasks_of_higher_priority_go_first_for_ever() {
+    let mut pool = agent_pool("p", 9);
+    pool.cpu_quota = Some(2000);
+    let small = (0..3).map(|n| with_priority(&n.to_string(), 1));
+    let tasks = small.chain([with_cpu("large", 2000)]).collect();
+    let mut one = scheduler(tasks, &[pool], &with_policy(Policy::FairShare));
+    let mut running = Vec::new();
+    for now in (0..300_000).step_by(1000) {
+        while let Some(placement) = one.next(now) {
+            running.push(placement.task);
+        }
+        assert!(!running.contains(&3));
+        let ended = running.remove(0);
+        one.finished(ended, now);
+        one.ready(ended, now);
+    }
 }
 
 /// A minute that a task has waited for room is not begun anew because tasks were read again.

@@ -51,3 +51,38 @@ proptest! {
         }
     }
 }
+
+/// Also where the tasks of one ask for more: to wait for room is no way around the weights.
+#[test]
+fn a_group_of_larger_tasks_gets_about_its_share() {
+    let mut rules = with_policy(Policy::FairShare);
+    rules.share_weights.insert("small".to_owned(), 9.0);
+    let mut pool = agent_pool("p", 99);
+    pool.cpu_quota = Some(4000);
+    let of = |share: &str, cpu| Task {
+        share: share.into(),
+        ..with_cpu(share, cpu)
+    };
+    let small = (0..8).map(|_| of("small", 1000));
+    let tasks = small
+        .chain([of("large", 2000), of("large", 2000)])
+        .collect();
+    let mut one = scheduler(tasks, &[pool], &rules);
+    let mut ends = BTreeSet::new();
+    let (mut now, mut nth, mut used) = (0, 0_i64, [0, 0]);
+    while now < 2_000_000_000 {
+        while let Some(placement) = one.next(now) {
+            nth += 1;
+            // From 20 to 40 minutes.
+            let lasts = 1_200_000 + nth * 7_919_001 % 1_200_000;
+            used[usize::from(placement.task >= 8)] += lasts;
+            ends.insert((now + lasts, placement.task));
+        }
+        let (end, task) = ends.pop_first().expect("something runs");
+        now = end;
+        one.finished(task, now);
+        one.ready(task, now);
+    }
+    let share = used[1] as f64 / used.iter().sum::<i64>() as f64;
+    assert!((0.08..0.15).contains(&share), "{share} for a tenth");
+}
