@@ -9,15 +9,15 @@
 
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
-use std::process::ExitStatus;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::environment::{config_files, environments, safe_path, secret_environment};
+use super::failure::failure;
 use super::locked::Obstacles;
 use super::output::Output;
 use super::view;
-use crate::domain::{Error, GitFailure, Result, remote};
+use crate::domain::{Error, Result, remote};
 use crate::sys::clock::Deadline;
 use crate::sys::lock::FileLock;
 use crate::sys::process::{Command, Ended, Finished, Limits};
@@ -45,9 +45,6 @@ const OVERRIDES: [&str; 18] = [
     "filter.lfs.process=",
     "filter.lfs.required=false",
 ];
-
-/// How much of git's output an error keeps, in bytes.
-const WORDS_KEPT: usize = 8 * 1024;
 
 /// A git command that has ended, for `-vv`.
 pub struct Trace<'a> {
@@ -397,51 +394,6 @@ impl<'g> Invocation<'g> {
         }
         text
     }
-}
-
-/// To the millisecond.
-fn seconds(time: Duration) -> f64 {
-    (time.as_secs_f64() * 1000.0).round() / 1000.0
-}
-
-fn failure(context: &str, command: String, secrets: &[String], finished: &Finished) -> Error {
-    let clean = |bytes: &[u8]| {
-        let mut text = String::from_utf8_lossy(tail(bytes)).trim().to_owned();
-        for secret in secrets {
-            let blotted = if secret.ends_with('@') { "" } else { "***" };
-            text = text.replace(secret.as_str(), blotted);
-        }
-        text
-    };
-    let ended = match &finished.ended {
-        Some(Ended::Deadline(after)) => Some(format!("ended after {} s", seconds(*after))),
-        Some(Ended::Silence(after)) => Some(format!("no progress for {} s", seconds(*after))),
-        _ => None,
-    };
-    Error::Git {
-        context: format!("{context}: {}", why(&finished.status, ended.as_deref())),
-        failure: Box::new(GitFailure {
-            command,
-            exit_code: finished.status.code(),
-            stdout: clean(&finished.stdout),
-            stderr: clean(&finished.stderr),
-            duration: finished.duration,
-            ended,
-            hint: None,
-        }),
-    }
-}
-
-fn why(status: &ExitStatus, ended: Option<&str>) -> String {
-    match (ended, status.code()) {
-        (Some(_), _) => "git was ended".to_owned(),
-        (None, Some(code)) => format!("git failed (exit code {code})"),
-        (None, None) => "git was ended by a signal".to_owned(),
-    }
-}
-
-fn tail(bytes: &[u8]) -> &[u8] {
-    &bytes[bytes.len().saturating_sub(WORDS_KEPT)..]
 }
 
 /// `prefix` and `path` as one argument.

@@ -16,6 +16,7 @@ pub mod cuts;
 mod distrust;
 mod environment;
 pub mod exclude;
+mod failure;
 pub mod gitmodules;
 pub mod hidden;
 pub mod kept;
