@@ -239,14 +239,11 @@ fn bring_out(pool: &Pool<'_>, allocated: Allocated, lock: FileLock) -> Result<Al
 }
 
 /// Settles an allocation that was recorded by a command that was killed before the slot was brought
-/// out. Tells whether the slot is one of those.
-pub fn settle(pool: &Pool<'_>, number: u32) -> Result<bool> {
+/// out, with the slot's lock held. Tells whether the slot is one of those.
+pub fn settle(pool: &Pool<'_>, number: u32, _held: &FileLock) -> Result<bool> {
     if !park::is_parked(pool, number) {
         return Ok(false);
     }
-    let Some(_lock) = journal::try_slot(pool, number)? else {
-        return Ok(false);
-    };
     let mut locked = pool.lock()?;
     let now = clock::now();
     let strategy = locked.record.strategy;

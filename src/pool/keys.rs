@@ -38,8 +38,8 @@ pub fn held(pool: &Pool<'_>, request: &Request, mut record: PoolRecord) -> Resul
                     return Ok(Found::Held(Box::new(allocated)));
                 }
                 // What a killed command left is finished first.
-                drop((lock, locked));
-                settle::one(pool, number)?;
+                drop(locked);
+                settle::with_lock(pool, number, lock)?;
             }
         }
         record = pool.read()?;

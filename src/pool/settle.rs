@@ -14,6 +14,7 @@ use crate::domain::process::Liveness;
 use crate::domain::slot::{Operation, OperationKind, SlotRecord, SlotState};
 use crate::domain::{Error, Result};
 use crate::git::advance;
+use crate::sys::lock::FileLock;
 use crate::sys::{inside, liveness};
 
 /// How long a git that nobody waits for any more may take to end.
@@ -51,16 +52,22 @@ pub fn leftovers(pool: &Pool<'_>) -> Result<PoolRecord> {
 /// Finishes the operation on one slot, if there is one and nobody works on it. Tells what was
 /// finished.
 pub fn one(pool: &Pool<'_>, number: u32) -> Result<Option<OperationKind>> {
-    if hand_out::settle(pool, number)? {
-        return Ok(Some(OperationKind::Allocate));
-    }
     let mut free = journal::try_slot(pool, number)?;
     if free.is_none() && end_overdue(pool, number)? {
         free = journal::try_slot(pool, number)?;
     }
-    let Some(lock) = free else {
-        return Ok(None);
-    };
+    match free {
+        Some(lock) => with_lock(pool, number, lock),
+        None => Ok(None),
+    }
+}
+
+/// The same with the slot's lock at hand. Taken once, and kept: what another thread starts between
+/// two takings has the first one open for as long as it is not yet the program that it will be.
+pub fn with_lock(pool: &Pool<'_>, number: u32, lock: FileLock) -> Result<Option<OperationKind>> {
+    if hand_out::settle(pool, number, &lock)? {
+        return Ok(Some(OperationKind::Allocate));
+    }
     let locked = pool.lock()?;
     let slot = locked.record.slot(number).cloned();
     drop(locked);

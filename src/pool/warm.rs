@@ -232,7 +232,7 @@ pub fn await_one(pool: &Pool<'_>) -> Result<bool> {
     };
     let what = format!("slot {}, which is made ready", pool.slot_id(slot.number));
     let path = pool.paths.slot_lock(slot.number);
-    drop(pool.acquire(pool.workspace.locks(), &path, &what)?);
-    settle::one(pool, slot.number)?;
+    let lock = pool.acquire(pool.workspace.locks(), &path, &what)?;
+    settle::with_lock(pool, slot.number, lock)?;
     Ok(true)
 }

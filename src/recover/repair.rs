@@ -12,6 +12,7 @@ use crate::pool::release::Returned;
 use crate::pool::tidy::{self, Tidied};
 use crate::pool::{Pool, acquire, anew, furnish, isolate, mend, park, ready, release};
 use crate::pool::{saving, settle, slots, verified};
+use crate::sys::lock::FileLock;
 use crate::sys::{clock, inside, signals};
 
 /// Does what the step says, and tells what became of it.
@@ -43,7 +44,13 @@ fn act(pool: &Pool<'_>, step: &Step, request: &Request) -> Result<Told> {
     match (step.action, step.slot) {
         (FindingAction::Report, _) => return Ok((FindingResult::Reported, None)),
         (FindingAction::Complete | FindingAction::Undo, Some(number)) => {
-            settle::one(pool, number)?;
+            // Who has taken it up since it was looked at finishes it.
+            let path = pool.paths.slot_lock(number);
+            let Some(lock) = FileLock::acquire_unless_kept(&path)? else {
+                let told = "another command has taken it up meanwhile";
+                return Ok((FindingResult::Reported, Some(told.to_owned())));
+            };
+            settle::with_lock(pool, number, lock)?;
         }
         (FindingAction::Release, Some(number)) => {
             if !give_back(pool, number, step.kind, request)? {
