@@ -21,7 +21,7 @@ use rustix::process::{
 };
 
 use super::foreground::ForegroundEnd;
-use super::{crash, wait};
+use super::{crash, starting, wait};
 use crate::domain::{Error, Result};
 
 /// This very program, even if another version has taken its place.
@@ -65,7 +65,7 @@ pub fn start(
         .stdout(Stdio::from(stdout))
         .stderr(Stdio::null());
     crash::point("start", program);
-    let mut child = command.spawn()?;
+    let mut child = starting::start(&mut command)?;
     match pidfd_open(Pid::from_child(&child), PidfdFlags::empty()) {
         Ok(process) => Ok(Companion {
             pid: child.id(),

@@ -19,7 +19,7 @@ use std::sync::{Mutex, PoisonError};
 use rustix::stdio;
 
 use super::lock::FileLock;
-use super::{crash, procfs};
+use super::{crash, procfs, starting};
 use crate::domain::{Error, Result};
 
 /// This very program, even if another version has taken its place.
@@ -62,7 +62,7 @@ pub fn start<A: AsRef<OsStr>>(
         .stdout(Stdio::null())
         .stderr(Stdio::null());
     crash::point("leave to itself", OURSELVES);
-    let mut child = command.spawn().map_err(failed)?;
+    let mut child = starting::start(&mut command).map_err(failed)?;
     let mut started = STARTED.lock().unwrap_or_else(PoisonError::into_inner);
     started.push(child.id());
     // Where this process lives longer, nothing is left of the other's end; without a thread for that,

@@ -23,7 +23,7 @@ use rustix::process::{Pid, Signal, WaitOptions, kill_process_group, wait};
 use super::clock::Deadline;
 use super::foreground::{ForegroundEnd, end_of};
 use super::signals::Relay;
-use super::{crash, descendants, wait as poll};
+use super::{crash, descendants, starting, wait as poll};
 
 /// By this signal, this process is asked to have the family ended.
 pub const ASK: Signal = Signal::TERM;
@@ -91,7 +91,7 @@ impl Family {
             go_through(&mut first, door);
         }
         crash::point("start", program);
-        let child = first.spawn()?;
+        let child = starting::start(&mut first)?;
         crash::point("wait for", program);
         self.command = Some(Pid::from_child(&child));
         Ok(())

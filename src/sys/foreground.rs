@@ -28,7 +28,7 @@ use rustix::termios::{tcgetpgrp, tcsetpgrp};
 
 use super::clock::Deadline;
 use super::signals::{self, Came, Relay};
-use super::{crash, descendants, wait};
+use super::{crash, descendants, starting, wait};
 
 /// So long after it was told to, a command stops because of that.
 const STOPPING: Duration = Duration::from_secs(5);
@@ -71,7 +71,7 @@ pub fn run_foreground(
     }
     end_with_us(&mut command);
     crash::point("start", program);
-    let child = command.spawn()?;
+    let child = starting::start(&mut command)?;
     crash::point("wait for", program);
     let command = Pid::from_child(&child);
     let job = Job {

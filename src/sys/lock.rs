@@ -1,7 +1,8 @@
 //! Locks between processes: `flock` on lock files that stay for ever.
 //!
 //! A lock ends when the last descriptor of its open file is closed, and in no other way: a child
-//! that has inherited it keeps it. So nothing here unlocks explicitly.
+//! that has inherited it keeps it. So nothing here unlocks explicitly. What is locked is [`Kept`] from
+//! other children.
 
 use std::fs::{File, Metadata};
 use std::io;
@@ -16,6 +17,7 @@ use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
 
 use super::clock::{Deadline, Interrupted, Stopwatch};
+use super::starting::Kept;
 use super::{fs, inside, liveness, proc_locks, signals, wait};
 use crate::domain::{Error, Result};
 
@@ -37,7 +39,7 @@ const WAITER_STACK: usize = 64 * 1024;
 #[derive(Debug)]
 #[must_use = "the lock ends when this is dropped"]
 pub struct FileLock {
-    file: File,
+    file: Kept,
 }
 
 /// The lock was not free within the time-out.
@@ -54,9 +56,9 @@ impl FileLock {
     pub fn try_acquire(path: &Path) -> Result<Option<Self>> {
         loop {
             let file = fs::open_lock_file(path)?;
-            if !try_lock(&file).map_err(|e| Error::io("lock", path, e))? {
+            let Some(file) = locked(file, path)? else {
                 return Ok(None);
-            }
+            };
             if is_still_at(&file, path)? {
                 return Ok(Some(Self { file }));
             }
@@ -111,6 +113,7 @@ impl FileLock {
         };
         let file = File::from(copy);
         let ours = is_still_at(&file, path)? && try_lock(&file).unwrap_or(false);
+        let file = Kept::new(file);
         Ok(ours.then_some(Self { file }))
     }
 
@@ -118,7 +121,7 @@ impl FileLock {
     /// Lock files are empty, so the child reads nothing.
     pub fn inheritable(&self) -> io::Result<OwnedFd> {
         // Above the standard streams, whatever of those is closed here.
-        Ok(rustix::io::fcntl_dupfd_cloexec(&self.file, 3)?)
+        Ok(rustix::io::fcntl_dupfd_cloexec(&*self.file, 3)?)
     }
 }
 
@@ -131,9 +134,12 @@ pub fn remove_if_still(path: &Path, seen: &Metadata) -> Result<bool> {
     let open = file.metadata().map_err(|e| Error::io("look at", path, e))?;
     let same = (open.dev(), open.ino(), open.mtime(), open.mtime_nsec())
         == (seen.dev(), seen.ino(), seen.mtime(), seen.mtime_nsec());
-    if !same || !try_lock(&file).map_err(|e| Error::io("lock", path, e))? {
+    if !same {
         return Ok(false);
     }
+    let Some(file) = locked(file, path)? else {
+        return Ok(false);
+    };
     // Whoever deletes it has it locked, so from here on the name can't pass to another file.
     match is_still_at(&file, path)? {
         true => fs::remove_file_if_there(path),
@@ -166,9 +172,15 @@ pub fn is_held(path: &Path) -> Option<bool> {
     if is_locked(path) == Some(true) {
         return Some(true);
     }
-    let file = fs::open_existing_lock_file(path).ok()?;
+    let file = Kept::new(fs::open_existing_lock_file(path).ok()?);
     let free = try_flock(&file, FlockOperation::NonBlockingLockShared).ok()?;
     Some(!free)
+}
+
+/// The file with its lock; none if somebody has that.
+fn locked(file: File, path: &Path) -> Result<Option<Kept>> {
+    let locked = try_lock(&file).map_err(|e| Error::io("lock", path, e))?;
+    Ok(locked.then(|| Kept::new(file)))
 }
 
 fn try_lock(file: &File) -> io::Result<bool> {
@@ -198,9 +210,9 @@ pub fn remove_if_free(path: &Path) -> Result<bool> {
     let Some(file) = fs::open_if_there(path)? else {
         return Ok(true);
     };
-    if !try_lock(&file).map_err(|e| Error::io("lock", path, e))? {
+    let Some(file) = locked(file, path)? else {
         return Ok(false);
-    }
+    };
     // Whoever deletes it has it locked, so from here on the name can't pass to another file.
     if is_still_at(&file, path)? {
         fs::remove_file_if_there(path)?;
@@ -218,6 +230,7 @@ impl LockNotice {
         let Some(file) = fs::open_if_there(path)? else {
             return Ok(None);
         };
+        let file = Kept::new(file);
         let freed = in_background(move || {
             // The wait for it was all that it was wanted for.
             let _ = flock_patiently(&file);
@@ -244,7 +257,7 @@ impl AsFd for LockNotice {
 
 /// How a wait for a lock ended.
 enum Waited {
-    Locked(File),
+    Locked(Kept),
     TimedOut,
     Interrupted(Interrupted),
 }
@@ -253,6 +266,7 @@ enum Waited {
 /// again would be unfair. A thread that gets the lock when nobody waits for it any more closes it.
 fn wait_for(file: File, deadline: &Deadline, notice: &mut Notice<'_>) -> io::Result<Waited> {
     let (result, locked) = mpsc::sync_channel(1);
+    let file = Kept::new(file);
     let finished = in_background(move || {
         let outcome = flock_patiently(&file);
         // If nobody listens, the file comes back and is closed, which ends the lock.

@@ -30,6 +30,7 @@ pub mod process;
 pub mod remove;
 pub mod seen;
 pub mod signals;
+pub mod starting;
 pub mod stdin;
 pub mod threads;
 pub mod transcript;

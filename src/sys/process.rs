@@ -19,7 +19,7 @@ use std::time::Duration;
 use rustix::process::Signal;
 
 use super::clock::{Deadline, Stopwatch};
-use super::{crash, signals};
+use super::{crash, signals, starting};
 use running::Running;
 
 pub use super::foreground::{ForegroundEnd, run_foreground};
@@ -249,7 +249,7 @@ impl<'a> Command<'a> {
             });
         }
         crash::point("start", self.inner.get_program());
-        let spawned = self.inner.spawn();
+        let spawned = starting::start(&mut self.inner);
         crash::point("wait for", self.inner.get_program());
         // The builder would otherwise hold the descriptor of `stdin_file` open.
         self.inner.stdin(Stdio::null());
