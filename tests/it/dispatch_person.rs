@@ -98,6 +98,8 @@ fn an_interrupted_run_says_what_it_waits_for() {
         .env("NO_COLOR", "1");
     let terminal = Terminal::start(command, 200, 30);
     let seen = terminal.until(0, |seen| seen.contains("0 of 2 done, 1 running"));
+    // What has only been assigned is not begun any more.
+    queue.until("RunnerStarted", 1);
     terminal.keys("\x03");
     terminal.until(seen.len(), |seen| {
         seen.contains("a second signal ends it") && seen.contains("s, draining")
