@@ -2,6 +2,7 @@
 //! config are in.
 
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use super::{Oid, is_oid};
@@ -17,10 +18,23 @@ pub struct Refs {
     pub damaged: bool,
 }
 
-/// Reads all refs.
+/// Reads all refs: those in files of their own first, as git does, so that one that is packed meanwhile is
+/// in one of the two.
 pub fn read(repository: &Path) -> Result<Refs> {
-    let mut refs = packed(&read_file(&repository.join("packed-refs"))?);
-    refs.damaged |= !is_real_dir(&repository.join("refs"))?;
+    let mut refs = loose(repository)?;
+    let packed = packed(&read_file(&repository.join("packed-refs"))?);
+    refs.damaged |= packed.damaged;
+    for (name, oid) in packed.found {
+        refs.found.entry(name).or_insert(oid);
+    }
+    Ok(refs)
+}
+
+fn loose(repository: &Path) -> Result<Refs> {
+    let mut refs = Refs {
+        damaged: !is_real_dir(&repository.join("refs"))?,
+        ..Refs::default()
+    };
     let mut dirs = vec![PathBuf::from("refs")];
     while let Some(dir) = dirs.pop() {
         if !is_real_dir(&repository.join(&dir))? {
@@ -29,6 +43,10 @@ pub fn read(repository: &Path) -> Result<Refs> {
         for name in fs::list_dir_if_there(&repository.join(&dir))?.unwrap_or_default() {
             let path = dir.join(name);
             let full = repository.join(&path);
+            // What is being written has no name yet, and what is gone meanwhile none any more.
+            if path.extension() == Some(OsStr::new("lock")) || !is_there(&full)? {
+                continue;
+            }
             let text = String::from_utf8_lossy(&read_file(&full)?)
                 .trim()
                 .to_owned();
@@ -66,6 +84,10 @@ pub fn to_packed<'r>(refs: impl Iterator<Item = (&'r String, &'r Oid)>) -> Vec<u
         text.push_str(&format!("{oid} {name}\n"));
     }
     text.into_bytes()
+}
+
+fn is_there(path: &Path) -> Result<bool> {
+    Ok(fs::metadata_if_there(path)?.is_some())
 }
 
 pub(super) fn is_real_dir(path: &Path) -> Result<bool> {

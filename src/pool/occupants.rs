@@ -1,9 +1,11 @@
 //! Who is inside a slot that is to be cleaned or removed.
 
+use std::path::Path;
 use std::time::Duration;
 
 use super::Pool;
 use crate::domain::{Error, Result};
+use crate::git::Worktree;
 use crate::sys::clock::{self, Deadline};
 use crate::sys::inside::{self, Inside, Thoroughness};
 use crate::sys::liveness;
@@ -37,15 +39,11 @@ pub fn any(pool: &Pool<'_>, number: u32) -> Option<Inside> {
 pub fn none_but_callers(pool: &Pool<'_>, number: u32, kill: bool) -> Result<bool> {
     let path = pool.worktree(number).path;
     let ours = liveness::ancestors();
-    let (own, mut found): (Vec<Inside>, Vec<Inside>) = inside::processes_inside(&path, &[])
+    let (own, found): (Vec<Inside>, Vec<Inside>) = inside::processes_inside(&path, &[])
         .inside
         .into_iter()
         .partition(|process| ours.contains(&process.pid));
-    let moment = Deadline::after(TIDYING);
-    while !found.is_empty() && found.iter().all(is_git) && !moment.passed() {
-        clock::pause(PAUSE)?;
-        found = inside::processes_inside(&path, &ours).inside;
-    }
+    let mut found = after_a_moment(&path, &ours, found)?;
     let deadline = Deadline::after(KILL_GRACE + KILL_GRACE);
     // A process may start others while it is being ended.
     while kill && !found.is_empty() && !deadline.passed() {
@@ -57,6 +55,22 @@ pub fn none_but_callers(pool: &Pool<'_>, number: u32, kill: bool) -> Result<bool
         None => Ok(!own.is_empty()),
         Some(process) => Err(occupied(pool, number, process, kill)),
     }
+}
+
+/// Those in a slot that nobody holds. A git that has only looked at it is given a moment to end.
+pub fn of_idle(worktree: &Worktree) -> Result<Vec<Inside>> {
+    let ours = liveness::ancestors();
+    let found = inside::processes_inside(&worktree.path, &ours).inside;
+    after_a_moment(&worktree.path, &ours, found)
+}
+
+fn after_a_moment(path: &Path, ours: &[u32], mut found: Vec<Inside>) -> Result<Vec<Inside>> {
+    let moment = Deadline::after(TIDYING);
+    while !found.is_empty() && found.iter().all(is_git) && !moment.passed() {
+        clock::pause(PAUSE)?;
+        found = inside::processes_inside(path, ours).inside;
+    }
+    Ok(found)
 }
 
 fn is_git(process: &Inside) -> bool {

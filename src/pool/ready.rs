@@ -2,7 +2,9 @@
 
 use super::mend::{self, Repairs};
 use super::target::{Branch, Target};
-use super::{Pool, clones, contents, copies, furnish, saving, submodules, trash, verified};
+use super::{
+    Pool, clones, contents, copies, furnish, occupants, saving, submodules, trash, verified,
+};
 use crate::domain::event::Event;
 use crate::domain::rescue::Reason;
 use crate::domain::slot::{SlotRecord, SlotState};
@@ -14,7 +16,7 @@ use crate::git::{Oid, Worktree, advance, refs, repository, unseen};
 use crate::sys::clock::Deadline;
 use crate::sys::lock::FileLock;
 use crate::sys::odd::Odd;
-use crate::sys::{inside, liveness, threads};
+use crate::sys::threads;
 
 /// What it took.
 #[derive(Debug, Default)]
@@ -206,8 +208,7 @@ pub fn look(
 
 /// The caller and its ancestors may stand in the slot; anybody else would disturb its next holder.
 fn nobody_inside(worktree: &Worktree) -> std::result::Result<(), Unready> {
-    let scan = inside::processes_inside(&worktree.path, &liveness::ancestors());
-    match scan.inside.first() {
+    match occupants::of_idle(worktree)?.first() {
         None => Ok(()),
         Some(process) => Err(Unready::Occupied(format!(
             "pid {} ({})",

@@ -355,7 +355,7 @@ pub fn discard_unfinished(pool: &Pool<'_>) -> Result<()> {
         None => set_aside(pool)?,
         Some(_) => set_aside_but_files(pool)?,
     };
-    trash::delete_pool(&gone)
+    trash::delete_pool(pool.context, &gone)
 }
 
 /// What a user has put there for `copy` is theirs, and stays. The record goes when there is

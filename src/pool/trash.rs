@@ -101,10 +101,22 @@ pub fn is_being_emptied(pool: &Pool<'_>) -> bool {
     lock::is_locked(&pool.paths.trash_lock()) == Some(true)
 }
 
-/// Deletes what is left of a pool that was moved to `gone`, once nobody deletes in its trash any more.
-pub fn delete_pool(gone: &Path) -> Result<()> {
+/// Deletes what is left of a pool that was moved to `gone` in the workspace's trash, once nobody deletes
+/// in its own any more. Two would be in each other's way: who deletes in the workspace's already finds it
+/// there, and what comes to it while this deletes is seen to afterwards.
+pub fn delete_pool(context: &Context<'_>, gone: &Path) -> Result<()> {
+    let workspace = &context.workspace;
+    let Some(held) = workspace.locks().try_acquire(&workspace.trash_lock())? else {
+        return Ok(());
+    };
     await_deleter(gone);
-    remove::remove_tree(gone)
+    let deleted = remove::remove_tree(gone);
+    drop(held);
+    let waiting = fs::list_dir_if_there(&workspace.trash())?.unwrap_or_default();
+    if waiting.is_empty() {
+        return deleted;
+    }
+    see_to_workspace(context).and(deleted)
 }
 
 fn await_deleter(gone: &Path) {
@@ -166,11 +178,12 @@ impl Deletion {
                     .iter()
                     .for_each(|name| await_deleter(&self.dir.join(name)));
             }
+            let seen = self.names()?;
             let emptied = remove::empty(&self.dir, self.jobs);
-            let stuck = self.names()?;
             drop(held);
-            // Whoever threw something away until now has seen the lock held.
-            if self.names()?.iter().all(|name| stuck.contains(name)) {
+            // Whoever threw something away until now has seen the lock held. What was there before can't
+            // be deleted.
+            if self.names()?.iter().all(|name| seen.contains(name)) {
                 return emptied;
             }
             lock = FileLock::try_acquire(&self.lock)?;

@@ -159,7 +159,10 @@ fn look_at_slot(
 ) -> Result<(SlotFacts, Option<String>)> {
     let number = slot.number;
     let worktree = pool.worktree(number);
-    let locked = lock::is_locked(&pool.paths.slot_lock(number)) == Some(true);
+    let path = pool.paths.slot_lock(number);
+    // In a pid namespace of its own the kernel does not list locks that were handed on.
+    let locked = lock::is_locked(&path) == Some(true)
+        || slot.operation.is_some() && lock::is_held(&path) == Some(true);
     let fault = match worktree.fault() {
         // What can't be looked at is damaged, and no reason to leave the other slots alone.
         Err(error) => Some(Fault::Admin(error.to_string())),

@@ -44,13 +44,14 @@ fn act(pool: &Pool<'_>, step: &Step, request: &Request) -> Result<Told> {
     match (step.action, step.slot) {
         (FindingAction::Report, _) => return Ok((FindingResult::Reported, None)),
         (FindingAction::Complete | FindingAction::Undo, Some(number)) => {
-            // Who has taken it up since it was looked at finishes it.
             let path = pool.paths.slot_lock(number);
             let Some(lock) = FileLock::acquire_unless_kept(&path)? else {
-                let told = "another command has taken it up meanwhile";
-                return Ok((FindingResult::Reported, Some(told.to_owned())));
+                return Ok(taken_up());
             };
-            settle::with_lock(pool, number, lock)?;
+            let finished = settle::with_lock(pool, number, lock)?;
+            if finished.is_none() && is_under_way(pool, number)? {
+                return Ok(taken_up());
+            }
         }
         (FindingAction::Release, Some(number)) => {
             if !give_back(pool, number, step.kind, request)? {
@@ -61,7 +62,9 @@ fn act(pool: &Pool<'_>, step: &Step, request: &Request) -> Result<Told> {
             told = bring_back(pool, number, step, request)?;
         }
         (FindingAction::Isolate, Some(number)) if step.kind == FindingKind::ForeignDirectory => {
-            strays::adopt(pool, number, &step.detail)?;
+            if !strays::adopt(pool, number, &step.detail)? {
+                return Ok(taken_up());
+            }
         }
         (FindingAction::Isolate, Some(number)) => take_out(pool, number, &step.detail)?,
         (FindingAction::Rebuild, None) => {
@@ -80,10 +83,26 @@ fn act(pool: &Pool<'_>, step: &Step, request: &Request) -> Result<Told> {
         (FindingAction::Remove, _) if step.kind == FindingKind::ForeignRegistration => {
             told = strays::unregister(pool, step)?;
         }
-        (FindingAction::Remove, _) => strays::remove(pool, step)?,
+        (FindingAction::Remove, _) => {
+            if !strays::remove(pool, step)? {
+                return Ok(taken_up());
+            }
+        }
         (_, None) => return Err(Error::failed("this step names no slot")),
     }
     Ok((FindingResult::Done, told))
+}
+
+/// Who has come to it since it was looked at sees to it.
+fn taken_up() -> Told {
+    let told = "another command has taken it up meanwhile";
+    (FindingResult::Reported, Some(told.to_owned()))
+}
+
+fn is_under_way(pool: &Pool<'_>, number: u32) -> Result<bool> {
+    let record = pool.read()?;
+    let slot = record.slot(number);
+    Ok(slot.is_some_and(|slot| slot.operation.is_some()))
 }
 
 /// Gives back a held slot. False if it is somebody's after all.

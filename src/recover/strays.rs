@@ -10,7 +10,7 @@ use crate::domain::names;
 use crate::domain::outcome::FindingKind;
 use crate::domain::pool::PoolRecord;
 use crate::domain::rescue::Reason;
-use crate::domain::slot::{OperationKind, SlotRecord};
+use crate::domain::slot::{OperationKind, SlotRecord, SlotState};
 use crate::git::registration::{self, Registration};
 use crate::pool::{Pool, journal, queue, quiet, saving, slots, trash};
 use crate::sys::lock::{self, FileLock};
@@ -42,25 +42,27 @@ pub struct Strays {
 /// Looks for strays.
 pub fn strays(pool: &Pool<'_>, record: &PoolRecord, slots: &[SlotFacts]) -> Result<Strays> {
     let mut found = Strays::default();
-    registrations(pool, record, &mut found)?;
-    for dir in [pool.paths.worktrees(), pool.paths.parked()] {
-        for path in everything(&dir)? {
-            let number = number_of(&path);
-            let known = number.is_some_and(|number| {
-                record.slot(number).is_some() || found.unrecorded.contains(&number)
-            });
-            if !known {
-                found.foreign_directories.push(path);
-            }
-        }
-    }
-    found.orphaned_locks = everything(&pool.paths.locks())?
+    let registered = everything(&pool.paths.repository().join("worktrees"))?;
+    let mut directories = everything(&pool.paths.worktrees())?;
+    directories.extend(everything(&pool.paths.parked())?);
+    let locks = everything(&pool.paths.locks())?;
+    // A slot that was made or removed while this looked is in one of the two.
+    let now = pool.read()?;
+    let is_known = |number| record.slot(number).is_some() || now.slot(number).is_some();
+    let stray = |path: &PathBuf| !number_of(path).is_some_and(is_known);
+
+    registrations(pool, registered.into_iter().filter(stray), &mut found)?;
+    let adopted = |path: &PathBuf| {
+        let number = number_of(path);
+        number.is_some_and(|number| found.unrecorded.contains(&number))
+    };
+    found.foreign_directories = directories
         .into_iter()
-        .filter(|path| {
-            number_of(path).is_some_and(|number| {
-                record.slot(number).is_none() && !found.unrecorded.contains(&number)
-            })
-        })
+        .filter(|path| stray(path) && !adopted(path))
+        .collect();
+    found.orphaned_locks = locks
+        .into_iter()
+        .filter(|path| number_of(path).is_some() && stray(path) && !adopted(path))
         .filter(|path| lock::is_locked(path) == Some(false))
         .collect();
     found.dead_tickets = queue::dead(pool)?;
@@ -94,12 +96,13 @@ fn number_of(path: &Path) -> Option<u32> {
     names::slot_number(stem?.to_str()?)
 }
 
-fn registrations(pool: &Pool<'_>, record: &PoolRecord, found: &mut Strays) -> Result<()> {
-    for path in everything(&pool.paths.repository().join("worktrees"))? {
+fn registrations(
+    pool: &Pool<'_>,
+    strays: impl Iterator<Item = PathBuf>,
+    found: &mut Strays,
+) -> Result<()> {
+    for path in strays {
         let number = number_of(&path);
-        if number.is_some_and(|number| record.slot(number).is_some()) {
-            continue;
-        }
         let registration = registration::read(&path)?;
         let is_ours = number.filter(|number| is_ours(pool, *number, &registration));
         match is_ours {
@@ -153,15 +156,16 @@ fn temporary_files(dir: &Path) -> Result<Vec<PathBuf>> {
         .collect())
 }
 
-/// Deletes a file that nobody uses; a lock file only while holding it.
-pub fn remove(pool: &Pool<'_>, step: &Step) -> Result<()> {
+/// Deletes a file that nobody uses; a lock file only while holding it. False if somebody may use it
+/// by now.
+pub fn remove(pool: &Pool<'_>, step: &Step) -> Result<bool> {
     let Some(path) = &step.path else {
-        return Ok(());
+        return Ok(true);
     };
     let _slot = match step.slot {
         Some(number) => match journal::try_slot(pool, number)? {
             Some(lock) => Some(lock),
-            None => return Ok(()),
+            None => return Ok(false),
         },
         None => None,
     };
@@ -174,9 +178,12 @@ pub fn remove(pool: &Pool<'_>, step: &Step) -> Result<()> {
     if step.kind == FindingKind::OrphanedLock {
         match FileLock::try_acquire(path)? {
             Some(_lock) => remove::remove_tree(path)?,
-            None => return Ok(()),
+            None => return Ok(false),
         }
     } else if !is_trash {
+        if !is_nobodys(pool, &locked.record, step)? {
+            return Ok(false);
+        }
         remove::remove_tree(path)?;
     }
     let event = Event::new(EventKind::Repaired, &pool.name, clock::now()).detail(&step.detail);
@@ -184,7 +191,18 @@ pub fn remove(pool: &Pool<'_>, step: &Step) -> Result<()> {
         Some(number) => event.slot(pool.slot_id(number)),
         None => event,
     });
-    locked.save_history()
+    locked.save_history()?;
+    Ok(true)
+}
+
+/// Asked under the locks: since the look, the slot may have been handed out, and its lock be that of its
+/// holder's git; or a command may have begun to use the repository.
+fn is_nobodys(pool: &Pool<'_>, record: &PoolRecord, step: &Step) -> Result<bool> {
+    let Some(number) = step.slot else {
+        return Ok(quiet::leftovers(pool, &[std::process::id()])?.is_some());
+    };
+    let idle = |slot: &SlotRecord| slot.state == SlotState::Available && slot.operation.is_none();
+    Ok(record.slot(number).is_some_and(idle))
 }
 
 /// Lets a half-made registration name the repository, unless it has been completed meanwhile.
@@ -227,13 +245,14 @@ pub fn unregister(pool: &Pool<'_>, step: &Step) -> Result<Option<String>> {
 }
 
 /// Takes a slot that the record does not know into the pool, out of use: what is in it may be work.
-pub fn adopt(pool: &Pool<'_>, number: u32, reason: &str) -> Result<()> {
+/// False if somebody has it by now.
+pub fn adopt(pool: &Pool<'_>, number: u32, reason: &str) -> Result<bool> {
     let Some(_lock) = journal::try_slot(pool, number)? else {
-        return Ok(());
+        return Ok(false);
     };
     let mut locked = pool.lock()?;
     if locked.record.slot(number).is_some() {
-        return Ok(());
+        return Ok(false);
     }
     let now = clock::now();
     let operation = journal::operation(OperationKind::Repair, now);
@@ -246,5 +265,6 @@ pub fn adopt(pool: &Pool<'_>, number: u32, reason: &str) -> Result<()> {
             .slot(pool.slot_id(number))
             .detail(reason),
     );
-    locked.save().map(drop)
+    locked.save()?;
+    Ok(true)
 }

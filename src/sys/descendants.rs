@@ -18,6 +18,9 @@ use super::{detached, liveness, signals, wait as poll};
 /// A wait for others that is longer than this is told of.
 const NOTICEABLE: Duration = Duration::from_secs(1);
 
+/// How often processes are listed, as long as there are new ones each time.
+const LOOKS: u32 = 10;
+
 /// Whether this process takes in what loses its parent.
 static ADOPTS: AtomicBool = AtomicBool::new(false);
 
@@ -77,11 +80,21 @@ pub(super) fn with_all_below(mut pids: Vec<u32>) -> Vec<u32> {
     pids
 }
 
-/// Every process that lives, and what the kernel says of it.
+/// Every process that lives, and what the kernel says of it. One that has ended while this looked may
+/// have started another before, which was not listed yet.
 fn living() -> Vec<(u32, Stat)> {
-    let pids = procfs::pids().into_iter();
-    let living = |pid| Some((pid, Stat::of(pid).filter(|stat| !stat.is_dead())?));
-    pids.filter_map(living).collect()
+    let mut listed = BTreeSet::new();
+    let mut living = Vec::new();
+    for _ in 0..LOOKS {
+        let mut new = procfs::pids();
+        new.retain(|pid| listed.insert(*pid));
+        if new.is_empty() {
+            break;
+        }
+        let of = |pid| Some((pid, Stat::of(pid).filter(|stat| !stat.is_dead())?));
+        living.extend(new.into_iter().filter_map(of));
+    }
+    living
 }
 
 /// What happened to `child`: its end or its stop. What was taken in and has ended is taken leave of on

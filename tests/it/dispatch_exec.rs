@@ -233,7 +233,7 @@ fn submitting_may_fail_hang_or_make_no_sense() {
         // It has begun already: it is waited for.
         ("slow", vec!["done 0"]),
     ] {
-        let scene = Scene::new(&sh("a", "echo x >> $DIR/times", "retries = 1"));
+        let scene = Scene::new(&sh("a", "echo x >> $DIR/times", "retries = 5"));
         let scene = scene.settings("[dispatch]\ncooldown = \"10ms\"\nretry_backoff_base = 1\n");
         scene.is(how);
         match how {
@@ -243,7 +243,9 @@ fn submitting_may_fail_hang_or_make_no_sense() {
             _ => {}
         }
         scene.queue.run("").run().ok();
-        let classes: Vec<String> = scene.ends("a");
+        let mut classes: Vec<String> = scene.ends("a");
+        // On a busy machine another answer may be too late as well.
+        classes.dedup();
         assert_eq!(classes, ends, "{how}");
         let times = std::fs::read_to_string(scene.queue.path("times")).expect("it ran");
         assert_eq!(times, "x\n", "{how}");

@@ -1,7 +1,6 @@
 //! `dispatch run` without slots: order, limits, ends, what people want, changes of files.
 
-use crate::support::{Queue, alive, until};
-use rustix::fs::{FlockOperation, flock};
+use crate::support::{HeldLock, Queue, alive, until};
 use serde_json::json;
 use std::fs::File;
 use std::os::unix::fs::MetadataExt;
@@ -249,12 +248,11 @@ fn a_second_dispatcher_is_refused() {
 }
 
 /// Takes a lock of the run, as a command does that says something to it.
-fn hold(queue: &Queue, name: &str) -> File {
+fn hold(queue: &Queue, name: &str) -> HeldLock {
     let mut open = File::options();
     let open = open.append(true).create(true);
     let lock = open.open(queue.dir().join(name)).expect("a lock file");
-    flock(&lock, FlockOperation::NonBlockingLockExclusive).expect("it is free");
-    lock
+    HeldLock::of(lock).expect("it is free")
 }
 
 /// Waits until so many processes wait for it.

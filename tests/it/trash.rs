@@ -1,9 +1,9 @@
 //! What is thrown away goes by rename, and is deleted by a process that nobody waits for.
 
 use crate::support::{
-    Call, Detached, Mount, Out, World, await_quiet, crash_places, is_root, say, tree, until,
+    Call, Detached, HeldLock, Mount, Out, World, await_quiet, crash_places, is_root, say, tree,
+    until,
 };
-use rustix::fs::{FlockOperation, flock};
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
@@ -183,8 +183,10 @@ fn the_deleter_holds_nothing_of_its_callers() {
     let deleter = Detached::stopped(&world, DELETER);
     assert_eq!(out.ok().json()["slot"]["state"], "available");
     let file = fs::File::open(file).expect("the file");
-    let free = flock(&file, FlockOperation::NonBlockingLockExclusive);
-    assert!(free.is_ok(), "the deleter holds its caller's lock");
+    assert!(
+        HeldLock::of(file).is_some(),
+        "the deleter holds its caller's lock"
+    );
     assert!(deleter.lives());
 }
 

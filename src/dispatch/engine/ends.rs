@@ -176,13 +176,14 @@ impl Engine<'_, '_> {
 
     fn cool(&mut self, agent_pool: String) {
         let rest = self.setting.workshop.rules.cooldown;
+        self.record(Event::AgentPoolCooling {
+            agent_pool: agent_pool.clone(),
+            seconds: rest.as_secs_f64(),
+        });
+        // Counted from when it is told.
         let now = clock::now().as_millisecond();
         let until = now.saturating_add(i64::try_from(rest.as_millis()).unwrap_or(i64::MAX));
         self.scheduler.cool(&agent_pool, until);
-        self.record(Event::AgentPoolCooling {
-            agent_pool,
-            seconds: rest.as_secs_f64(),
-        });
     }
 
     /// The room of an attempt is free.

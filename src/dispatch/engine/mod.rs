@@ -49,6 +49,7 @@ use crate::domain::dispatch::scheduler::Scheduler;
 use crate::domain::dispatch::{Event, Task};
 use crate::store::document;
 use crate::sys::clock::{self, Deadline};
+use crate::sys::signals;
 
 pub use ledger::Teller;
 pub use over::Ended;
@@ -258,7 +259,10 @@ impl Engine<'_, '_> {
     }
 
     fn may_start(&self) -> bool {
-        matches!(self.course, Course::On) && self.ledger.again().is_none()
+        matches!(self.course, Course::On)
+            && self.ledger.again().is_none()
+            // Attempts know of it already, though it has not been heard here yet.
+            && signals::received().is_none()
     }
 
     /// Assigns what can go: it is started when that is written.
@@ -352,12 +356,13 @@ impl Engine<'_, '_> {
         let asked = match &self.course {
             Course::Draining { asked, .. } => *asked,
             _ => {
+                self.record(Event::RunDraining { signal });
+                // Counted from when it is told.
                 self.course = Course::Draining {
                     signal,
                     until: Deadline::after(self.setting.options.drain_timeout),
                     asked: Wanted::Hold,
                 };
-                self.record(Event::RunDraining { signal });
                 self.crew.hold_all();
                 return;
             }

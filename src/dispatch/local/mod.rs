@@ -15,6 +15,7 @@ use crate::domain::dispatch::End;
 use crate::domain::dispatch::exit::Exit;
 use crate::domain::{Error, Result};
 use crate::git::ELSEWHERE;
+use crate::sys::clock::{self, Deadline};
 use crate::sys::companion::{self, Companion};
 use crate::sys::family;
 use crate::sys::fs::Durability;
@@ -39,6 +40,9 @@ mod watch;
 const STOP_GRACE: Duration = Duration::from_secs(10);
 /// Whoever only looks whether a lock is held has it for a shorter time.
 const GLANCE: Duration = Duration::from_millis(200);
+
+/// How long the shim of a killed dispatcher may take to say who it is.
+const HAS_SAID_SO: Duration = Duration::from_secs(5);
 /// The variable by which everything that belongs to an attempt is known: a path in its directory.
 const MARK: &str = "REPO_POOL_HEARTBEAT_FILE";
 /// How often the heartbeat comes, in seconds.
@@ -177,6 +181,14 @@ impl Launcher for Local {
     fn find(&self, job: &Job) -> Result<Found> {
         // In this order: whoever has ended in between has left its record.
         let path = files::lock(&job.dir);
+        // Nobody could stop one that has not said who it is, and it does so before anything else.
+        let patience = Deadline::after(HAS_SAID_SO);
+        while Holder::of(&job.dir).is_none()
+            && lock::is_held(&path) == Some(true)
+            && !patience.passed()
+        {
+            clock::pause(GLANCE)?;
+        }
         let there = fs::metadata_if_there(&path)?.is_some();
         match lock::is_held(&path) {
             Some(true) => return Ok(Found::Running(handle(&job.dir))),

@@ -22,6 +22,12 @@ pub fn end(runs: &Path, dry_run: bool) -> Vec<Finding> {
         let driven = fs::metadata_if_there(&dir.join("order.json"));
         matches!(driven, Ok(None)) && lock::is_held(&files::lock(dir)) == Some(false)
     });
+    // What ended between the two looks, with its shim, was left by nobody.
+    attempts.retain(|dir, pids| {
+        let still = heirs::below(MARK, dir);
+        pids.retain(|pid| still.iter().any(|(other, _)| other == pid));
+        !pids.is_empty()
+    });
     let found = attempts.into_iter().map(|(dir, pids)| Finding {
         kind: FindingKind::Leftover,
         slot_id: None,

@@ -24,6 +24,8 @@ pub struct Seen {
 impl RunDir {
     /// The run as it stands. Takes no lock and changes nothing.
     pub fn read(&self) -> Result<Seen> {
+        // First: what it records before its end is read then.
+        let dispatcher = self.dispatcher();
         let document = self.document()?;
         let mut state = RunState::new(Arc::clone(&document.tasks));
         events::replay(&self.events(), |record| {
@@ -32,7 +34,7 @@ impl RunDir {
         Ok(Seen {
             document,
             state,
-            dispatcher: self.dispatcher(),
+            dispatcher,
         })
     }
 

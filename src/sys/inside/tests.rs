@@ -6,15 +6,13 @@
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 
+use super::super::starting;
 use super::*;
 
 fn sleeper(dir: &Path, stdin: Stdio) -> Child {
-    Command::new("sleep")
-        .arg("60")
-        .current_dir(dir)
-        .stdin(stdin)
-        .spawn()
-        .expect("started")
+    let mut sleeper = Command::new("sleep");
+    sleeper.arg("60").current_dir(dir).stdin(stdin);
+    starting::start(&mut sleeper).expect("started")
 }
 
 fn uses(dir: &Path, except: &[u32]) -> Vec<(u32, How)> {
@@ -85,12 +83,12 @@ fn whoever_hands_on_to_a_child_while_it_is_looked_for_is_found() {
     let dir = tempfile::tempdir().expect("directory");
     // Each of them starts the next and ends: a list of them is old before it is read.
     let chain = "n=$1; [ $n -gt 0 ] || exec sleep 60; sh -c \"$0\" \"$0\" $((n - 1)) & exit";
-    let mut first = Command::new("sh")
+    let mut shell = Command::new("sh");
+    shell
         .args(["-c", chain, chain, "400"])
         .current_dir(dir.path())
-        .process_group(0)
-        .spawn()
-        .expect("started");
+        .process_group(0);
+    let mut first = starting::start(&mut shell).expect("started");
     let group = rustix::process::Pid::from_child(&first);
     let found: Vec<bool> = (0..20).map(|_| !uses(dir.path(), &[]).is_empty()).collect();
     rustix::process::kill_process_group(group, Signal::KILL).expect("ended");

@@ -5,10 +5,11 @@
 
 use std::process::{Command, Stdio};
 
+use super::super::starting;
 use super::*;
 
-/// Far more than anything here takes. Other tests start processes, which hold copies of all
-/// descriptors for the moment before they run: a lock that was just dropped is asked for with it.
+/// Far more than anything here takes. Tests of other parts start processes in their own way, which hold
+/// copies of all descriptors for a moment: a lock that was just dropped is asked for with it.
 const SOON: Duration = Duration::from_secs(20);
 
 fn take(path: &Path) -> FileLock {
@@ -39,6 +40,7 @@ fn a_look_at_a_lock_is_sure_and_leaves_nothing() {
     let lock = take(&path);
     assert_eq!(is_held(&path), Some(true));
     drop(lock);
+    drop(take(&path));
     // Two who look at the same moment do not take each other for a holder.
     let looks = fs::open_existing_lock_file(&path).expect("opened");
     flock(&looks, FlockOperation::LockShared).expect("shared");
@@ -83,11 +85,12 @@ fn a_child_keeps_the_lock_when_it_is_dropped_here() {
     let dir = tempfile::tempdir().expect("directory");
     let path = dir.path().join("lock");
     let lock = take(&path);
-    let mut child = Command::new("sleep")
+    let mut sleeper = Command::new("sleep");
+    sleeper
         .arg("60")
-        .stdin(Stdio::from(lock.inheritable().expect("copied")))
-        .spawn()
-        .expect("started");
+        .stdin(Stdio::from(lock.inheritable().expect("copied")));
+    let mut child = starting::start(&mut sleeper).expect("started");
+    drop(sleeper);
     drop(lock);
     assert!(FileLock::try_acquire(&path).expect("no error").is_none());
     child.kill().expect("killed");

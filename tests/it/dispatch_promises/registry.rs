@@ -1,8 +1,7 @@
 //! Registries (`taskset.json`) that can't be written for a while.
 
 use super::{WAIT, open};
-use crate::support::{Call, Queue, Running, World, is_root, until};
-use rustix::fs::{FlockOperation, flock};
+use crate::support::{Call, HeldLock, Queue, Running, World, is_root, until};
 use serde_json::{Value, json};
 use std::fs::{self, File, Permissions};
 use std::os::unix::fs::PermissionsExt;
@@ -71,7 +70,7 @@ fn a_locked_registry_is_written_later() {
     let queue = Queue::new("");
     let file = registry(&queue.world);
     let lock = File::create(queue.path("registry/locks/login.lock")).expect("a lock file");
-    flock(&lock, FlockOperation::LockExclusive).expect("its lock");
+    let lock = HeldLock::of(lock).expect("its lock");
     let before = fs::read(&file).expect("the file");
     let run = run(&queue, &file, false);
     open(&queue, &["a"]);

@@ -1,7 +1,6 @@
 //! The line of those who wait for a slot of pool `p`, as its directory shows it.
 
-use super::{Args, Running, World, until};
-use rustix::fs::{FlockOperation, flock};
+use super::{Args, HeldLock, Running, World, until};
 use std::fs::File;
 
 impl World {
@@ -36,15 +35,14 @@ impl World {
         });
     }
 
-    /// Stands in line as another process would, behind all others; until the file is dropped.
+    /// Stands in line as another process would, behind all others; until this is dropped.
     #[track_caller]
-    pub fn stand_in_line(&self) -> File {
+    pub fn stand_in_line(&self) -> HeldLock {
         let queue = self.pool_dir("p").join("queue");
         std::fs::create_dir_all(&queue).expect("the queue");
         let pid = std::process::id();
         let file = queue.join(format!("{:020}-1-{pid}", u64::MAX / 2));
         let ticket = File::create(file).expect("a ticket");
-        flock(&ticket, FlockOperation::NonBlockingLockExclusive).expect("its lock");
-        ticket
+        HeldLock::of(ticket).expect("its lock")
     }
 }

@@ -2,8 +2,7 @@
 
 use super::helper::DEADLINE;
 use super::invariants::working_in;
-use super::{Args, Call, Helper, Out, Remote};
-use rustix::fs::{FlockOperation, flock};
+use super::{Args, Call, HeldLock, Helper, Out, Remote};
 use serde_json::Value;
 use std::cell::Cell;
 use std::fs::File;
@@ -396,23 +395,22 @@ impl World {
         all.into_iter().filter(|e| e["kind"] == kind).collect()
     }
 
-    /// Takes a lock of pool `p` as another process would; it is held until the file is dropped.
+    /// Takes a lock of pool `p` as another process would.
     #[track_caller]
-    pub fn hold(&self, lock: &str) -> File {
+    pub fn hold(&self, lock: &str) -> HeldLock {
         self.try_hold(lock).expect("the lock")
     }
 
     /// The same if nobody holds it.
     #[track_caller]
-    pub fn try_hold(&self, lock: &str) -> Option<File> {
+    pub fn try_hold(&self, lock: &str) -> Option<HeldLock> {
         let file = File::options()
             .read(true)
             .append(true)
             .create(true)
             .open(self.pool_dir("p").join("locks").join(lock))
             .expect("a lock file");
-        let free = flock(&file, FlockOperation::NonBlockingLockExclusive);
-        free.is_ok().then_some(file)
+        HeldLock::of(file)
     }
 
     /// What `pools.toml` says of the pools' strategy, to make those that the tests run over.
