@@ -72,6 +72,11 @@ pub fn strays(pool: &Pool<'_>, record: &PoolRecord, slots: &[SlotFacts]) -> Resu
             .iter()
             .all(|path| lock::is_locked(path) == Some(false));
     if idle && let Some(git) = quiet::leftovers(pool, &[std::process::id()])? {
+        found.shared_git_locks = git.locks;
+        // What a killed command has left may be wanted by who finishes it.
+        if slots.iter().any(|slot| slot.operation.is_some()) {
+            return Ok(found);
+        }
         // What somebody is deleting is not left behind.
         if !trash::is_being_emptied(pool) {
             let trash = pool.paths.trash();
@@ -82,7 +87,6 @@ pub fn strays(pool: &Pool<'_>, record: &PoolRecord, slots: &[SlotFacts]) -> Resu
         found.leftovers.extend(everything(&tmp)?);
         found.leftovers.extend(temporary_files(&pool.paths.root)?);
         found.leftovers.extend(git.temporary);
-        found.shared_git_locks = git.locks;
     }
     Ok(found)
 }

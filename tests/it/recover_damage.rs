@@ -239,6 +239,33 @@ fn locks_that_may_be_somebodys_stay() {
     assert!(!lock.exists());
 }
 
+/// 9.4: what a killed command was about is finished although a git that was killed with it has left
+/// locked what that needs: by `recover`, in one run, and by the next command.
+#[test]
+fn what_is_locked_by_a_killed_git_keeps_nobody_from_finishing() {
+    for next in ["recover", "allocate p"] {
+        let (world, _remote) = World::with_pool(2);
+        let lock = world.bare("p").join("packed-refs.lock");
+        fs::write(&lock, "").expect("writing");
+        // It may be somebody's as long as there is somebody.
+        let shell = world.helper(&world.bare("p"), ":");
+        world.pool("remove-slot p/slot2").code(1);
+        assert_eq!(world.slots("p").len(), 2, "its intent stands");
+        shell.end();
+        world.pool(next).ok();
+        assert!(!lock.exists());
+        assert_eq!(world.slots("p").len(), 1);
+        world.pool("release p/slot1").ok();
+        assert_eq!(run(&world, "--dry-run", 0), []);
+        world.assert_sound("p");
+    }
+    // Where nobody can have it, it is not in the way at all.
+    let (world, _remote) = World::with_pool(2);
+    fs::write(world.bare("p").join("packed-refs.lock"), "").expect("writing");
+    world.pool("remove-slot p/slot2").ok();
+    world.assert_sound("p");
+}
+
 /// 9.4: a stale lock of a tracking ref does not keep the next fetch from its work, if nobody can hold
 /// it.
 #[test]
