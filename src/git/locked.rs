@@ -70,7 +70,20 @@ fn in_the_way(stderr: &str) -> Option<PathBuf> {
         Some((path.to_owned(), rest))
     })?;
     (rest.starts_with("File exists") && path.starts_with('/') && path.ends_with(".lock"))
-        .then(|| PathBuf::from(path))
+        .then(|| where_it_is(PathBuf::from(path)))
+}
+
+/// git names the lock after the file that it was to change; where that is a link, as in a view of the
+/// repository, the lock is beside what the link leads to.
+fn where_it_is(lock: PathBuf) -> PathBuf {
+    let target = std::fs::read_link(lock.with_extension(""));
+    let there = target.ok().and_then(|target| {
+        let place = lock.parent()?.join(&target);
+        let mut name = place.file_name()?.to_owned();
+        name.push(".lock");
+        Some(place.parent()?.canonicalize().ok()?.join(name))
+    });
+    there.unwrap_or(lock)
 }
 
 /// Whether provably no process has made the lock file, which is so old, and goes on using it.

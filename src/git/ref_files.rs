@@ -43,8 +43,8 @@ fn loose(repository: &Path) -> Result<Refs> {
         for name in fs::list_dir_if_there(&repository.join(&dir))?.unwrap_or_default() {
             let path = dir.join(name);
             let full = repository.join(&path);
-            // What is being written has no name yet, and what is gone meanwhile none any more.
-            if path.extension() == Some(OsStr::new("lock")) || !is_there(&full)? {
+            // What is being written is no ref yet.
+            if path.extension() == Some(OsStr::new("lock")) {
                 continue;
             }
             let text = String::from_utf8_lossy(&read_file(&full)?)
@@ -55,7 +55,8 @@ fn loose(repository: &Path) -> Result<Refs> {
                 (false, Some(name)) if is_oid(&text) => {
                     refs.found.insert(name.to_owned(), text);
                 }
-                _ => refs.damaged |= !text.starts_with("ref: "),
+                // One that is gone meanwhile is not damaged.
+                _ => refs.damaged |= !text.starts_with("ref: ") && is_there(&full)?,
             }
         }
     }

@@ -127,7 +127,10 @@ impl Turn {
         let record = &self.record;
         let watch = clock::Stopwatch::start();
         let look = || look(pool, record, &repository, Some(&running), began.clone());
-        let looked = quiet::unlocking(pool, look);
+        let looked = match look() {
+            Err(error) if is_locked_out(&error) && quiet::unlock(pool)? => look(),
+            other => other,
+        };
         let took = watch.elapsed().as_secs_f64();
         if matches!(&looked, Err(error) if !matches!(error, Error::Interrupted(_))) {
             pool.count_failure(|metrics| metrics.fetches.failed += 1);
@@ -176,6 +179,12 @@ fn only_fetch(pool: &Pool<'_>) -> Result<FileLock> {
     inside::end(&pids, END_GRACE);
     let what = format!("an old fetch of pool {}", pool.name);
     pool.acquire(pool.workspace.locks(), &path, &what)
+}
+
+fn is_locked_out(error: &Error) -> bool {
+    let words = [".lock': File exists", "cannot lock ref"];
+    matches!(error, Error::Git { failure, .. }
+        if words.iter().any(|part| failure.stderr.contains(part)))
 }
 
 /// Asks the remote what it has, and fetches if it has something else than `repository`, the pool's

@@ -7,8 +7,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::{Pool, trash};
-use crate::domain::slot::SlotRecord;
-use crate::domain::{Error, Result};
+use crate::domain::Result;
 use crate::git::leftovers::{self, Leftovers};
 use crate::sys::{clock, fs, inside, liveness, lock};
 
@@ -19,41 +18,23 @@ const LOOKS: u32 = 5;
 const FIRST_PAUSE: Duration = Duration::from_millis(5);
 
 /// What killed git processes left in the pool's repository; `None` while it may be somebody's.
-/// Processes in `except` are known not to work on it. An operation that is under way by the record, and
-/// whose slot nobody has locked, is a killed command's: it may need what is locked to be finished.
+/// Processes in `except` are known not to work on it.
 pub fn leftovers(pool: &Pool<'_>, except: &[u32]) -> Result<Option<Leftovers>> {
     let record = pool.read()?;
-    let is_free = |slot: &SlotRecord| {
-        let path = pool.paths.slot_lock(slot.number);
-        match lock::is_locked(&path) {
-            Some(true) => lock::holder(&path).is_some_and(|pid| except.contains(&pid)),
-            other => other == Some(false),
-        }
-    };
-    if !record.slots.iter().all(is_free) || !nobody_works_in(&pool.paths.root, except) {
+    let busy = record.slots.iter().any(|slot| {
+        slot.operation.is_some()
+            || lock::is_locked(&pool.paths.slot_lock(slot.number)) != Some(false)
+    });
+    if busy || !nobody_works_in(&pool.paths.root, except) {
         return Ok(None);
     }
     leftovers::leftovers(&pool.paths.repository()).map(Some)
 }
 
-/// Does it, and once more if git finds something locked that provably nobody has locked.
-pub fn unlocking<T>(pool: &Pool<'_>, act: impl Fn() -> Result<T>) -> Result<T> {
-    match act() {
-        Err(error) if is_locked_out(&error) && unlock(pool)? => act(),
-        other => other,
-    }
-}
-
-fn is_locked_out(error: &Error) -> bool {
-    let words = [".lock': File exists", "cannot lock ref"];
-    matches!(error, Error::Git { failure, .. }
-        if words.iter().any(|part| failure.stderr.contains(part)))
-}
-
 /// Removes the locks that killed git processes left in the pool's repository, if they are provably
-/// nobody's: a fetch of the tool's own is seen by its locks. The caller's ancestors wait for it. Tells
-/// whether there was one.
-fn unlock(pool: &Pool<'_>) -> Result<bool> {
+/// nobody's. The caller holds the fetch lock, so no fetch of the tool's own is under way, and its
+/// ancestors wait for it. Tells whether there was one.
+pub fn unlock(pool: &Pool<'_>) -> Result<bool> {
     let Some(found) = leftovers(pool, &liveness::ancestors())? else {
         return Ok(false);
     };

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::holder::{self, Wish};
 use super::journal::{self, SlotWork};
-use super::{Pool, clones, mend, occupants, quiet, ready, saving, script, settle, trash};
+use super::{Pool, clones, mend, occupants, ready, saving, script, settle, trash};
 use crate::domain::event::{Event, EventKind};
 use crate::domain::lease::Allocation;
 use crate::domain::outcome::RescueView;
@@ -61,7 +61,7 @@ pub fn remove_slot(pool: &Pool<'_>, number: u32, request: &Request) -> Result<Op
         lock,
         journal::operation(OperationKind::Remove, clock::now()),
     )?;
-    quiet::unlocking(pool, || carry_out(pool, &work))
+    carry_out(pool, &work)
 }
 
 /// Whether the pool has more than `least` slots. An error if this one is not idle any more.

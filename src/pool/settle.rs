@@ -5,8 +5,8 @@
 
 use super::journal::{self, SlotWork};
 use super::{
-    Pool, anew, clones, hand_out, holder, leaving, occupants, park, quiet, ready, release, retire,
-    script, slots,
+    Pool, anew, clones, hand_out, holder, leaving, occupants, park, ready, release, retire, script,
+    slots,
 };
 use crate::domain::lease::Verdict;
 use crate::domain::pool::PoolRecord;
@@ -92,7 +92,7 @@ pub fn with_lock(pool: &Pool<'_>, number: u32, lock: FileLock) -> Result<Option<
         leaving::wait(pool, &work, &process)?;
         return Ok(None);
     }
-    quiet::unlocking(pool, || finish(pool, &work, &operation))?;
+    finish(pool, &work, &operation)?;
     Ok(Some(operation.kind))
 }
 

@@ -33,8 +33,6 @@ pub struct Step {
 /// The plan for these facts, in the order in which it is to be carried out.
 pub fn reconcile(facts: &Facts, request: &Request) -> Vec<Step> {
     let mut plan = of_the_pool(facts, request);
-    // What was under way may need what is locked to be finished.
-    plan.extend(shared_lock_steps(&facts.strays));
     let slots: Vec<SlotFacts> = facts
         .slots
         .iter()
@@ -97,29 +95,18 @@ fn as_far_as_it_counts(slot: &SlotFacts, facts: &Facts, request: &Request) -> Sl
     }
 }
 
-/// A step for each of the paths.
-fn each(kind: FindingKind, action: FindingAction, paths: &[PathBuf], what: &str) -> Vec<Step> {
-    let step = |path: &PathBuf| Step {
-        kind,
-        action,
-        slot: None,
-        path: Some(path.clone()),
-        detail: format!("{what}: {}", path.display()),
-    };
-    paths.iter().map(step).collect()
-}
-
-fn shared_lock_steps(strays: &Strays) -> Vec<Step> {
-    each(
-        FindingKind::StaleGitLock,
-        FindingAction::Remove,
-        &strays.shared_git_locks,
-        "left by a killed git",
-    )
-}
-
 fn stray_steps(strays: &Strays) -> Vec<Step> {
     use FindingAction::{Isolate, Remove, Repair, Report};
+    let each = |kind, action, paths: &[PathBuf], what: &str| -> Vec<Step> {
+        let step = |path: &PathBuf| Step {
+            kind,
+            action,
+            slot: None,
+            path: Some(path.clone()),
+            detail: format!("{what}: {}", path.display()),
+        };
+        paths.iter().map(step).collect()
+    };
     let unrecorded = strays.unrecorded.iter().map(|number| Step {
         kind: FindingKind::ForeignDirectory,
         action: Isolate,
@@ -151,6 +138,12 @@ fn stray_steps(strays: &Strays) -> Vec<Step> {
         Report,
         &strays.foreign_registrations,
         "a worktree that the pool did not make",
+    ));
+    plan.extend(each(
+        FindingKind::StaleGitLock,
+        Remove,
+        &strays.shared_git_locks,
+        "left by a killed git",
     ));
     plan.extend(each(
         FindingKind::Leftover,

@@ -45,10 +45,10 @@ fn act(pool: &Pool<'_>, step: &Step, request: &Request) -> Result<Told> {
         (FindingAction::Report, _) => return Ok((FindingResult::Reported, None)),
         (FindingAction::Complete | FindingAction::Undo, Some(number)) => {
             let path = pool.paths.slot_lock(number);
-            let Some(lock) = FileLock::acquire_unless_kept(&path)? else {
-                return Ok(taken_up());
+            let finished = match FileLock::acquire_unless_kept(&path)? {
+                Some(lock) => settle::with_lock(pool, number, lock)?,
+                None => settle::one(pool, number)?,
             };
-            let finished = settle::with_lock(pool, number, lock)?;
             if finished.is_none() && is_under_way(pool, number)? {
                 return Ok(taken_up());
             }
@@ -95,7 +95,7 @@ fn act(pool: &Pool<'_>, step: &Step, request: &Request) -> Result<Told> {
 
 /// Who has come to it since it was looked at sees to it.
 fn taken_up() -> Told {
-    let told = "another command has taken it up meanwhile";
+    let told = "somebody has come to it meanwhile";
     (FindingResult::Reported, Some(told.to_owned()))
 }
 

@@ -72,11 +72,6 @@ pub fn strays(pool: &Pool<'_>, record: &PoolRecord, slots: &[SlotFacts]) -> Resu
             .iter()
             .all(|path| lock::is_locked(path) == Some(false));
     if idle && let Some(git) = quiet::leftovers(pool, &[std::process::id()])? {
-        found.shared_git_locks = git.locks;
-        // What a killed command has left may be wanted by who finishes it.
-        if slots.iter().any(|slot| slot.operation.is_some()) {
-            return Ok(found);
-        }
         // What somebody is deleting is not left behind.
         if !trash::is_being_emptied(pool) {
             let trash = pool.paths.trash();
@@ -87,6 +82,7 @@ pub fn strays(pool: &Pool<'_>, record: &PoolRecord, slots: &[SlotFacts]) -> Resu
         found.leftovers.extend(everything(&tmp)?);
         found.leftovers.extend(temporary_files(&pool.paths.root)?);
         found.leftovers.extend(git.temporary);
+        found.shared_git_locks = git.locks;
     }
     Ok(found)
 }
@@ -185,7 +181,7 @@ pub fn remove(pool: &Pool<'_>, step: &Step) -> Result<bool> {
             None => return Ok(false),
         }
     } else if !is_trash {
-        if !is_nobodys(pool, &locked.record, step)? {
+        if step.kind == FindingKind::StaleGitLock && !is_nobodys(pool, &locked.record, step)? {
             return Ok(false);
         }
         remove::remove_tree(path)?;
@@ -199,7 +195,7 @@ pub fn remove(pool: &Pool<'_>, step: &Step) -> Result<bool> {
     Ok(true)
 }
 
-/// Asked under the locks: since the look, the slot may have been handed out, and its lock be that of its
+/// Asked under the locks: since the look, the slot may have been handed out, and the lock be that of its
 /// holder's git; or a command may have begun to use the repository.
 fn is_nobodys(pool: &Pool<'_>, record: &PoolRecord, step: &Step) -> Result<bool> {
     let Some(number) = step.slot else {

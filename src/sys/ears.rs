@@ -15,6 +15,9 @@ use super::signals::{self, Relay};
 use super::{clock, wait};
 use crate::domain::{Error, Result};
 
+/// Longer than a signal takes from one of its hearers to the next.
+const A_MOMENT: Duration = Duration::from_millis(50);
+
 /// What was heard.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Heard {
@@ -60,6 +63,15 @@ impl Ears {
             quiet,
         };
         Ok((ears, Listener { _open: open }))
+    }
+
+    /// The signal that came before this listened, if one did: it is not heard.
+    pub fn missed(&self) -> Option<i32> {
+        let signal = signals::received()?;
+        // One that comes at this moment is noted before it can be heard.
+        let fds = [(self.signals.fd(), PollFlags::IN)];
+        let heard = wait::ready(&fds, Some(A_MOMENT)).is_ok_and(|ready| ready[0]);
+        (!heard).then_some(signal)
     }
 
     /// Listens to a file that is only ever appended to. False if the system can't tell of it.

@@ -4,7 +4,8 @@
 //! another thread closes meanwhile stays open in it, and a lock stays held, for as long as a busy machine
 //! keeps the child waiting: whoever tries the lock then finds it taken, and by a process that knows
 //! nothing of it. So a file that is locked is closed while no child is on its way, and the others wait
-//! with their children until it is closed.
+//! with their children until it is closed. What is left of the moment is the kernel's, which closes the
+//! descriptors just after it has told the parent: who must be sure tries more than once, or keeps the lock.
 
 use std::fs::File;
 use std::io;

@@ -20,6 +20,10 @@ pub fn begin<'scope>(
     // It is there before anybody says what they want.
     fs::append_line(&control, b"")?;
     let (mut ears, listener) = Ears::new()?;
+    if let Some(signal) = ears.missed() {
+        // The engine is there as long as this thread.
+        let _ = sender.send(Message::Signal(signal));
+    }
     let mut hears_all = ears.growing(&control);
     let watch = setting.options.watch;
     if watch {

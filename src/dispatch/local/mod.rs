@@ -13,6 +13,7 @@ use std::time::Duration;
 use super::launcher::{Found, Job, Launcher};
 use crate::domain::dispatch::End;
 use crate::domain::dispatch::exit::Exit;
+use crate::domain::process::Liveness;
 use crate::domain::{Error, Result};
 use crate::git::ELSEWHERE;
 use crate::sys::clock::{self, Deadline};
@@ -183,7 +184,7 @@ impl Launcher for Local {
         let path = files::lock(&job.dir);
         // Nobody could stop one that has not said who it is, and it does so before anything else.
         let patience = Deadline::after(HAS_SAID_SO);
-        while Holder::of(&job.dir).is_none()
+        while !has_said_who_it_is(&job.dir)
             && lock::is_held(&path) == Some(true)
             && !patience.passed()
         {
@@ -228,6 +229,12 @@ impl Launcher for Local {
     fn why_memory_is_not_limited(&self) -> Option<String> {
         holder::why_memory_is_not_limited()
     }
+}
+
+/// What an earlier shim has said does not count.
+fn has_said_who_it_is(dir: &Path) -> bool {
+    let lives = |shim: Holder| liveness::liveness(&shim.process) != Liveness::Dead;
+    Holder::of(dir).is_some_and(lives)
 }
 
 /// The variables by which a runner knows of its heartbeat.

@@ -1,9 +1,9 @@
 //! 15: how a run ends that is told to.
 
 use super::{WAIT, open, pid_in, task, time};
-use crate::support::{Queue, alive, in_time};
+use crate::support::{Queue, alive, in_time, until};
 use rustix::process::Signal;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Runners have so long to end by themselves, as the settings or the command line say, and are ended
 /// then. That counts no attempt, and the run goes on from there.
@@ -33,6 +33,24 @@ fn the_time_to_end_by_themselves_is_bounded() {
         queue.run("").run().ok();
         assert_eq!(queue.tasks_of("RunnerCompleted"), ["a"]);
     }
+}
+
+/// Whenever a signal comes, it ends the run: also before the dispatcher listens for it.
+#[test]
+fn a_signal_that_comes_early_is_heard() {
+    let queue = Queue::new("").settings("[dispatch]\ngraceful_shutdown_timeout = \"0s\"\n");
+    queue.write(&task(&queue, "a", WAIT, ""));
+    for moment in (0..30).map(Duration::from_millis) {
+        let run = queue.run("").spawn();
+        let since = Instant::now();
+        until("the moment has come", || {
+            (since.elapsed() >= moment).then_some(())
+        });
+        run.signal(Signal::TERM);
+        run.finish().code(143);
+    }
+    open(&queue, &["a"]);
+    queue.run("").run().ok();
 }
 
 /// A terminal that goes away is a signal like the others: nothing new is started, although there is
