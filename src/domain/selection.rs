@@ -60,7 +60,9 @@ pub fn choose(
     match (idle.first(), may_grow_to) {
         (Some(number), _) if idle.len() > ahead => Choice::Idle(*number),
         (_, Some(limit)) if (pool.slots.len() as u64) < u64::from(limit) => {
-            Choice::New(pool.free_numbers(1)[0])
+            let new = pool.free_numbers(skip.len() as u32 + 1);
+            let new = new.into_iter().find(|number| !skip.contains(number));
+            new.map_or(Choice::Exhausted, Choice::New)
         }
         _ => Choice::Exhausted,
     }

@@ -6,7 +6,7 @@ use super::acquire::Request;
 use super::hand_out::{self, Allocated, Ready};
 use super::journal::{self, SlotWork};
 use super::target::{Branch, Target};
-use super::{Pool, queue, warm};
+use super::{Pool, queue, slots, warm};
 use crate::domain::pool::PoolRecord;
 use crate::domain::selection::{self, Choice, Keyed};
 use crate::domain::slot::{OperationKind, SlotRecord};
@@ -81,6 +81,10 @@ pub fn slot(
                     true => continue,
                     false => return Ok(Claimed::Nothing),
                 }
+            }
+            Choice::New(number) if !slots::is_vacant(pool, number)? => {
+                skip.push(number);
+                continue;
             }
             Choice::Idle(number) | Choice::New(number) => number,
         };

@@ -90,7 +90,7 @@ fn reserve(pool: &Pool<'_>, count: impl Fn(&PoolRecord) -> u32) -> Result<Vec<Sl
         if reserved.len() as u32 == count {
             break;
         }
-        if locked.record.slot(number).is_some() {
+        if locked.record.slot(number).is_some() || !is_vacant(pool, number)? {
             continue;
         }
         // A busy lock of a slot that is no more: its removal is just ending.
@@ -108,6 +108,18 @@ fn reserve(pool: &Pool<'_>, count: impl Fn(&PoolRecord) -> u32) -> Result<Vec<Sl
     }
     locked.save()?;
     Ok(reserved)
+}
+
+/// Whether nothing is where a new slot of that number would be. What is there is not the pool's by its
+/// record: somebody's own worktree, or a slot that the record has lost. `recover` sees to it.
+pub fn is_vacant(pool: &Pool<'_>, number: u32) -> Result<bool> {
+    let slot = pool.worktree(number);
+    for place in [&slot.home, &slot.path, &slot.admin] {
+        if fs::metadata_if_there(place)?.is_some() {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// Makes several slots, as [`make`] does one.

@@ -12,7 +12,7 @@ use super::acquire::Request;
 use super::claim::{self, Claim};
 use super::notices::Notices;
 use super::queue::{self, Place, Ticket};
-use super::{Pool, exhaustion, holder, journal, ready, release, settle};
+use super::{Pool, exhaustion, holder, journal, ready, release, settle, slots};
 use crate::config::parse::format_duration;
 use crate::domain::lease::Verdict;
 use crate::domain::pool::PoolRecord;
@@ -163,6 +163,10 @@ impl<'a, 'c> Waiting<'a, 'c> {
             let (Choice::Idle(number) | Choice::New(number)) = choice else {
                 break;
             };
+            if matches!(choice, Choice::New(_)) && !slots::is_vacant(self.pool, number)? {
+                skip.push(number);
+                continue;
+            }
             if let Some(lock) = journal::try_slot(self.pool, number)? {
                 let claim = claim::intend(self.pool, self.request, locked, choice, lock)?;
                 return Ok(Some(Turn::Claimed(Box::new(claim))));

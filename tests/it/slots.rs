@@ -287,6 +287,62 @@ fn isolate_refuses_an_allocated_slot() {
     world.pool("isolate p/slot7").code(7);
 }
 
+/// Whatever lies where the next slot would be is somebody's: a worktree that its user has made beside the
+/// slots, a copy of one, another worktree that only git calls so. Slots get other numbers.
+#[test]
+fn a_new_slot_takes_nobodys_place() {
+    for grows in [
+        "add-slot p",
+        "allocate p --grow",
+        "allocate p --grow --wait=1s",
+    ] {
+        let (world, _remote) = World::with_pool(1);
+        let dir = world.pool("allocate p").ok().path();
+        let beside = world.slot_dir("slot2");
+        let copy = world.slot_dir("slot3");
+        let elsewhere = world.path("elsewhere/slot4");
+        world.git(
+            &dir,
+            [
+                "worktree",
+                "add",
+                "-q",
+                "-b",
+                "x",
+                &beside.display().to_string(),
+            ],
+        );
+        fs::write(beside.join("mine"), "uncommitted").expect("writing");
+        fs::create_dir(&copy).expect("a directory");
+        fs::write(copy.join("mine"), "a copy").expect("writing");
+        world.git(
+            &dir,
+            [
+                "worktree",
+                "add",
+                "-q",
+                "--detach",
+                &elsewhere.display().to_string(),
+            ],
+        );
+        let commit = world.commit(&elsewhere, "work.txt", "work");
+        world.pool(grows).ok();
+        assert_eq!(
+            world.state("p/slot5"),
+            if grows == "add-slot p" {
+                "available"
+            } else {
+                "allocated"
+            }
+        );
+        for (place, text) in [(&beside, "uncommitted"), (&copy, "a copy")] {
+            let there = fs::read_to_string(place.join("mine"));
+            assert_eq!(there.expect("it is there"), text, "{grows}");
+        }
+        assert_eq!(world.head(&elsewhere), commit, "{grows}");
+    }
+}
+
 /// 7.1: 16 at once while agents run git in their slots: no error for anybody, none damaged.
 #[test]
 fn sixteen_add_slots_at_once_disturb_nobody() {
